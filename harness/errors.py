@@ -1,0 +1,54 @@
+"""Every error that a user can meet: what happened, what was probably wanted, what to change. One exit code a class.
+
+pytest's own exit codes 0–6 stay pytest's; these start at 10 (design, decision 14).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+
+class NetproofError(Exception):
+    """Base of all errors that end a run with a sentence instead of a traceback."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class NotEnforced(NetproofError):
+    """The CNI accepts policies and does not enforce them. Common causes: policy support is switched off (AWS VPC CNI's
+    default), a CNI without policies (flannel), a kernel that lacks what the enforcer needs."""
+
+    exit_code = 10
+
+
+class ClusterError(NetproofError):
+    """A cluster, its CNI, the container engine or a probe pod did not come up. `details` holds the last events and logs."""
+
+    exit_code = 11
+
+    def __init__(self, message: str, *, details: str = "") -> None:
+        super().__init__(message)
+        self.details = details
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}\n{self.details}".rstrip()
+
+
+class InputError(NetproofError):
+    """A file or option that the user gave is wrong. Prints as `file:line: key: sentence`."""
+
+    exit_code = 12
+
+    def __init__(
+        self, message: str, *, file: Path | str | None = None, line: int | None = None, key: str | None = None
+    ) -> None:
+        where = ":".join(str(part) for part in (file, line) if part is not None)
+        super().__init__(": ".join(part for part in (where, key, message) if part))
+        self.file, self.line, self.key = file, line, key
+
+
+class AgentLost(NetproofError):
+    """The stream to one agent ended (pod evicted, agent killed). Its cells become `unmeasured`; the run goes on."""
+
+    exit_code = 11

@@ -1,0 +1,177 @@
+"""Who exists: namespaces, pods, services, nodes and peers outside the cluster, as values.
+
+An *endpoint id* is a string that names one of them everywhere (cells, matrices, records): `namespace/name` for a pod,
+`svc:namespace/name` for a Service, `external:name` for a peer outside the cluster, `node:0`, `node:1` … for nodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Protocol = Literal["TCP", "UDP", "SCTP"]
+Family = Literal[4, 6]
+
+NAME_LABEL = "kubernetes.io/metadata.name"
+"""The label that the API server sets on every namespace (Namespace automatic labelling)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Namespace:
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def all_labels(self) -> Mapping[str, str]:
+        """Its own labels and the name label that the API server adds."""
+        return {NAME_LABEL: self.name, **self.labels}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """A container port: a number that a probe pod listens on, and the name that policies may use for it."""
+
+    port: int
+    protocol: Protocol = "TCP"
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """A probe pod. `node` is the index of the node it should run on; with fewer nodes it is taken modulo.
+
+    `service_account` and `annotations` are what dialects can select on; `host_network` pods have their node's address.
+    """
+
+    namespace: str
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[Port, ...] = ()
+    node: int = 0
+    host_network: bool = False
+    service_account: str = "default"
+
+    @property
+    def id(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePort:
+    """`target` is a container port number, or the name of one."""
+
+    port: int
+    target: int | str
+    protocol: Protocol = "TCP"
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A Service. With `node_port` it is of type NodePort with `externalTrafficPolicy: Local` unless told otherwise."""
+
+    namespace: str
+    name: str
+    selector: Mapping[str, str]
+    ports: tuple[ServicePort, ...]
+    node_port: bool = False
+    external_traffic_policy: Literal["Local", "Cluster"] = "Local"
+    headless: bool = False
+
+    @property
+    def id(self) -> str:
+        return f"svc:{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class External:
+    """A peer outside the cluster: a source, a destination on its `ports`, or both."""
+
+    name: str
+    ports: tuple[Port, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return f"external:{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A node as a source or destination of probes (its own network namespace)."""
+
+    index: int
+
+    @property
+    def id(self) -> str:
+        return f"node:{self.index}"
+
+
+DNS_NAMESPACE = Namespace(name="kube-system")
+DNS_PORTS = (Port(port=53, protocol="UDP", name="dns"), Port(port=53, protocol="TCP", name="dns-tcp"))
+DNS_LABELS: Mapping[str, str] = {"k8s-app": "kube-dns"}
+DNS_SERVICE = Service(
+    namespace="kube-system",
+    name="kube-dns",
+    selector=DNS_LABELS,
+    ports=(
+        ServicePort(port=53, target="dns", protocol="UDP", name="dns"),
+        ServicePort(port=53, target="dns-tcp", protocol="TCP", name="dns-tcp"),
+    ),
+)
+"""The cluster's DNS as every cluster has it. Drivers provide it; no topology lists it. Its pods are in the Placement."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """Everything that a scenario's probes can start from or go to. The cluster's DNS is always there beside it."""
+
+    namespaces: tuple[Namespace, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    services: tuple[Service, ...] = ()
+    externals: tuple[External, ...] = ()
+    nodes: tuple[Node, ...] = ()
+
+    def namespace(self, name: str) -> Namespace:
+        return next(namespace for namespace in self.namespaces if namespace.name == name)
+
+    def pod(self, endpoint: str) -> Pod | None:
+        return next((pod for pod in self.pods if pod.id == endpoint), None)
+
+    def service(self, endpoint: str) -> Service | None:
+        if endpoint == DNS_SERVICE.id:
+            return DNS_SERVICE
+        return next((service for service in self.services if service.id == endpoint), None)
+
+    def backends(self, service: Service) -> tuple[Pod, ...]:
+        """The pods behind a Service, in the order of the topology."""
+        wanted = service.selector.items()
+        return tuple(
+            pod for pod in self.pods if pod.namespace == service.namespace and wanted <= dict(pod.labels).items()
+        )
+
+    def endpoints(self) -> Iterator[str]:
+        """The ids of all that can send a probe: pods, nodes, externals."""
+        for group in (self.pods, self.nodes, self.externals):
+            for endpoint in group:
+                yield endpoint.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where a driver put a topology.
+
+    `addresses`: endpoint id (pods, services, externals, nodes) -> addresses, IPv4 before IPv6. Holds
+    `svc:kube-system/kube-dns` and the DNS pods too. `node_of`: pod id -> node id. `node_ports`: (service id, port,
+    protocol) -> port on every node. `dns_pods`: the cluster's DNS pods as pods, which topologies do not list.
+    """
+
+    addresses: Mapping[str, tuple[str, ...]]
+    node_of: Mapping[str, str] = field(default_factory=dict)
+    node_ports: Mapping[tuple[str, int, str], int] = field(default_factory=dict)
+    dns_pods: tuple[Pod, ...] = ()
+
+    def address(self, endpoint: str, family: Family = 4) -> str | None:
+        """The endpoint's address of that family, or None when it has none."""
+        found = (a for a in self.addresses.get(endpoint, ()) if (":" in a) == (family == 6))
+        return next(found, None)

@@ -1,0 +1,34 @@
+"""One probe: the smallest question that is asked of a network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.model.topology import Family, Protocol
+
+Via = Literal["pod", "service", "name", "nodeport", "address"]
+"""How the destination is addressed: a pod's address, a Service's address, a DNS name, a node port; `address` is for
+destinations that have only one (externals, nodes)."""
+
+Kind = Literal["echo", "lookup"]
+"""`echo`: connect, send a nonce, expect it back. `lookup`: ask the destination, a DNS server, for a name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Probe:
+    """Source and destination are endpoint ids (see topology). With via `service`, `name` or `nodeport` the destination is
+    a Service's id and `port` is the Service's port; with `pod` and `address` it is the port that is dialled."""
+
+    source: str
+    destination: str
+    port: int
+    protocol: Protocol = "TCP"
+    via: Via = "pod"
+    family: Family = 4
+    kind: Kind = "echo"
+
+    def __str__(self) -> str:
+        how = "" if self.via in ("pod", "address") else f" via {self.via}"
+        family = "" if self.family == 4 else " IPv6"
+        return f"{self.source} → {self.destination.removeprefix('svc:')}:{self.port}/{self.protocol}{how}{family}"
