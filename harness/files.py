@@ -81,7 +81,9 @@ def _collect(node: yaml.Node, path: KeyPath, lines: dict[KeyPath, int], name: st
         for key, value in node.value:
             word = str(key.value)
             if word in seen and word != "<<":
-                raise InputError("this key stands twice", file=name, line=key.start_mark.line + 1, key=_dotted((*path, word)))
+                raise InputError(
+                    "this key stands twice", file=name, line=key.start_mark.line + 1, key=_dotted((*path, word))
+                )
             seen.add(word)
             _collect(value, (*path, word), lines, name)
             lines[(*path, word)] = key.start_mark.line + 1
