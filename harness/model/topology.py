@@ -56,6 +56,12 @@ class Pod:
     def id(self) -> str:
         return f"{self.namespace}/{self.name}"
 
+    def port_number(self, target: int | str, protocol: str) -> int | None:
+        """The number behind a Service's target: itself, or the container port of that name and protocol, if any."""
+        if isinstance(target, int):
+            return target
+        return next((p.port for p in self.ports if (p.name, p.protocol) == (target, protocol)), None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePort:
@@ -164,12 +170,14 @@ class Placement:
     `addresses`: endpoint id (pods, services, externals, nodes) -> addresses, IPv4 before IPv6. Holds
     `svc:kube-system/kube-dns` and the DNS pods too. `node_of`: pod id -> node id. `node_ports`: (service id, port,
     protocol) -> port on every node. `dns_pods`: the cluster's DNS pods as pods, which topologies do not list.
+    `server_names`: the name under which an endpoint's agent answers, where it is not the endpoint's id.
     """
 
     addresses: Mapping[str, tuple[str, ...]]
     node_of: Mapping[str, str] = field(default_factory=dict)
     node_ports: Mapping[tuple[str, int, str], int] = field(default_factory=dict)
     dns_pods: tuple[Pod, ...] = ()
+    server_names: Mapping[str, str] = field(default_factory=dict)
 
     def address(self, endpoint: str, family: Family = 4) -> str | None:
         """The endpoint's address of that family, or None when it has none."""

@@ -1,0 +1,448 @@
+#!/usr/bin/env python3
+"""The agent: all that runs in a pod. One file, standard library only, Python 3.9+. See protocol.md beside it.
+
+It neither judges nor retries: it says what each probe saw. It answers only those who know the run's token.
+"""
+
+import contextlib
+import errno
+import heapq
+import ipaddress
+import json
+import os
+import secrets
+import selectors
+import socket
+import struct
+import sys
+import time
+
+MAX_OPEN = 512
+"""Probes under way at once in one agent; the rest of a batch waits for a place, each with its own time-out."""
+DATAGRAMS = 3
+"""A datagram is sent this often, evenly over the time-out, so that one lost packet is not a denial."""
+LINE_LIMIT = 4096
+SCTP = getattr(socket, "IPPROTO_SCTP", 132)
+REJECTIONS = frozenset(
+    {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EACCES, errno.EPERM, errno.ECONNRESET, errno.EPIPE}
+)
+
+
+def open_socket(protocol, family):
+    if protocol == "UDP":
+        return socket.socket(family, socket.SOCK_DGRAM)
+    return socket.socket(family, socket.SOCK_STREAM, SCTP if protocol == "SCTP" else 0)
+
+
+class Server:
+    """Listens on every port of `spec` in the network namespace of its maker; `run` answers until `stop`."""
+
+    def __init__(self, spec):
+        self.name, self.token = spec["name"], spec["token"].encode()
+        self.selector = selectors.DefaultSelector()
+        self.buffers = {}
+        self.missing = []
+        for port in spec.get("ports", ()):
+            self._listen(port["protocol"], port["port"])
+        self.wake, waker = socket.socketpair()
+        self._waker = waker
+        self.selector.register(self.wake, selectors.EVENT_READ, ("stop", None))
+
+    def _listen(self, protocol, port):
+        bound = 0
+        problem = None
+        for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+            try:
+                listener = open_socket(protocol, family)
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                listener.bind((address, port))
+                if protocol != "UDP":
+                    listener.listen(1024)
+            except OSError as error:
+                problem = problem or error
+                continue
+            listener.setblocking(False)
+            self.selector.register(listener, selectors.EVENT_READ, ("udp" if protocol == "UDP" else "accept", protocol))
+            bound += 1
+        if not bound:
+            self.missing.append({"protocol": protocol, "port": port, "why": str(problem)})
+
+    def run(self):
+        while True:
+            for key, _ in self.selector.select():
+                what, _ = key.data
+                if what == "stop":
+                    return
+                with contextlib.suppress(OSError):
+                    getattr(self, "_" + what)(key.fileobj)
+
+    def stop(self):
+        self._waker.send(b"x")
+
+    def _accept(self, listener):
+        connection, _ = listener.accept()
+        connection.setblocking(False)
+        self.buffers[connection] = b""
+        self.selector.register(connection, selectors.EVENT_READ, ("read", None))
+
+    def _read(self, connection):
+        try:
+            data = connection.recv(LINE_LIMIT)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        self.buffers[connection] += data
+        if not data or len(self.buffers[connection]) > LINE_LIMIT:
+            self._close(connection)
+            return
+        while b"\n" in self.buffers.get(connection, b""):
+            line, self.buffers[connection] = self.buffers[connection].split(b"\n", 1)
+            answer = self._answer(line, connection.getpeername())
+            if answer is None:
+                self._close(connection)
+                return
+            connection.sendall(answer)
+
+    def _close(self, connection):
+        del self.buffers[connection]
+        self.selector.unregister(connection)
+        connection.close()
+
+    def _udp(self, listener):
+        data, peer = listener.recvfrom(LINE_LIMIT)
+        answer = self._answer(data.rstrip(b"\n"), peer)
+        if answer is not None:
+            listener.sendto(answer, peer)
+
+    def _answer(self, line, peer):
+        words = line.split(b" ")
+        if len(words) != 3 or words[0] != b"netproof" or not secrets.compare_digest(words[1], self.token):
+            return None
+        answer = {"nonce": words[2].decode("ascii", "replace"), "name": self.name, "peer": [peer[0], peer[1]]}
+        return json.dumps(answer).encode() + b"\n"
+
+
+class Flight:
+    """One probe under way: a request, a reply that ends it, and a deadline."""
+
+    def __init__(self, probe, address, token, timeout):
+        self.probe, self.timeout = probe, timeout
+        self.datagram = probe["protocol"] == "UDP"
+        self.lookup = probe.get("kind") == "lookup"
+        self.nonce = secrets.token_hex(8)
+        self.address = (address, probe["port"])
+        self.request = self._question() if self.lookup else f"netproof {token} {self.nonce}\n".encode()
+        self.received = b""
+        self.connected = False
+        self.sent = 0
+        self.result = None
+        self.sock = None
+
+    def start(self):
+        """Open and connect; afterwards either `result` is there or `sock` is to be watched."""
+        self.began = time.monotonic()
+        self.deadline = self.began + self.timeout
+        family = socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
+        try:
+            self.sock = open_socket(self.probe["protocol"], family)
+            self.sock.setblocking(False)
+            code = self.sock.connect_ex(self.address)
+        except OSError as error:
+            self.finish("error", detail=f"no {self.probe['protocol']} socket: {error.strerror or error}")
+            return
+        if code not in (0, errno.EINPROGRESS):
+            self.fail(code)
+        elif self.datagram:
+            self.send()
+
+    def send(self):
+        try:
+            self.sock.send(self.request)
+            self.sent += 1
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self.fail(error.errno)
+
+    def writable(self):
+        """A stream's connect has ended: see how, and ask."""
+        code = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self.fail(code)
+        elif not self.connected:
+            self.connected = True
+            self.send()
+
+    def readable(self):
+        try:
+            data = self.sock.recv(LINE_LIMIT)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self.fail(error.errno)
+            return
+        if not data and not self.datagram:
+            self.finish("error", detail="the server closed the connection without an answer")
+            return
+        self.received = data if self.datagram else self.received + data
+        (self._read_lookup if self.lookup else self._read_echo)()
+
+    def tick(self, now):
+        """When to look again; ends the flight at its deadline, sends a datagram again in between."""
+        if now >= self.deadline:
+            if self.datagram:
+                self.finish("dropped", detail=f"no answer to {self.sent} datagrams")
+            elif self.connected:
+                self.finish("dropped", detail="connected, but no answer")
+            else:
+                self.finish("dropped", detail="no answer to the connection request")
+        elif self.datagram and now >= self.began + self.timeout * self.sent / DATAGRAMS:
+            self.send()
+        if self.datagram and self.sent < DATAGRAMS:
+            return min(self.deadline, self.began + self.timeout * self.sent / DATAGRAMS)
+        return self.deadline
+
+    def fail(self, code):
+        if code == errno.ECONNREFUSED:
+            self.finish("refused", detail=errno.errorcode[code])
+        elif code in REJECTIONS:
+            self.finish("rejected", detail=errno.errorcode[code])
+        elif code == errno.ETIMEDOUT:
+            self.finish("dropped", detail=errno.errorcode[code])
+        else:
+            self.finish("error", detail=errno.errorcode.get(code, str(code)))
+
+    def finish(self, outcome, **more):
+        ms = round((time.monotonic() - self.began) * 1000, 2)
+        self.result = {"id": self.probe["id"], "outcome": outcome, "ms": ms, "host": self.address[0], **more}
+
+    def _read_echo(self):
+        if b"\n" not in self.received:
+            return
+        try:
+            answer = json.loads(self.received.split(b"\n", 1)[0])
+            nonce, name, peer = answer["nonce"], answer["name"], answer["peer"][0]
+        except (ValueError, KeyError, TypeError, IndexError):
+            self.finish("error", detail="somebody else answered: not an agent")
+            return
+        if nonce != self.nonce:
+            if not self.datagram:
+                self.finish("error", detail="the answer carries another probe's nonce")
+            return
+        expect = self.probe.get("expect")
+        if expect and name not in expect:
+            self.finish("error", detail=f"reached {name} instead of {' or '.join(expect)}", server=name, peer=peer)
+        else:
+            self.finish("connected", server=name, peer=peer)
+
+    def _question(self):
+        self.query_id = secrets.randbelow(65536)
+        labels = self.probe["name"].rstrip(".").split(".")
+        name = b"".join(bytes([len(label)]) + label.encode() for label in labels) + b"\0"
+        kind = 28 if self.probe.get("record") == "AAAA" else 1
+        message = struct.pack(">6H", self.query_id, 0x0100, 1, 0, 0, 0) + name + struct.pack(">2H", kind, 1)
+        return message if self.datagram else struct.pack(">H", len(message)) + message
+
+    def _read_lookup(self):
+        message = self.received
+        if not self.datagram:
+            if len(message) < 2 or len(message) < 2 + struct.unpack(">H", message[:2])[0]:
+                return
+            message = message[2:]
+        if len(message) < 12 or struct.unpack(">H", message[:2])[0] != self.query_id or not message[2] & 0x80:
+            if not self.datagram:
+                self.finish("error", detail="not the answer to this question")
+            return
+        code = message[3] & 0x0F
+        try:
+            addresses = read_addresses(message)
+        except (IndexError, struct.error):
+            self.finish("error", detail="malformed DNS answer")
+            return
+        self.finish("connected", rcode=code, addresses=addresses)
+
+
+def read_addresses(message):
+    """The A and AAAA records of a DNS answer, as text."""
+    questions, answers = struct.unpack(">2H", message[4:8])
+    at = 12
+    for _ in range(questions):
+        at = skip_name(message, at) + 4
+    found = []
+    for _ in range(answers):
+        at = skip_name(message, at)
+        kind, _, _, length = struct.unpack(">2HIH", message[at : at + 10])
+        at += 10
+        if (kind, length) in ((1, 4), (28, 16)):
+            found.append(str(ipaddress.ip_address(message[at : at + length])))
+        at += length
+    return found
+
+
+def skip_name(message, at):
+    while message[at]:
+        if message[at] & 0xC0:
+            return at + 2
+        at += message[at] + 1
+    return at + 1
+
+
+def fly(flights):
+    """Run flights concurrently, at most MAX_OPEN at once; every one has a result afterwards."""
+    selector = selectors.DefaultSelector()
+    waiting = list(reversed(flights))
+    due, open_now = [], 0
+
+    def land(flight):
+        if flight.sock is not None:
+            with contextlib.suppress(KeyError, ValueError):
+                selector.unregister(flight.sock)
+            flight.sock.close()
+
+    while waiting or open_now:
+        while waiting and open_now < MAX_OPEN:
+            flight = waiting.pop()
+            flight.start()
+            if flight.result is None:
+                events = selectors.EVENT_READ if flight.datagram else selectors.EVENT_WRITE
+                selector.register(flight.sock, events, flight)
+                heapq.heappush(due, (flight.tick(flight.began), id(flight), flight))
+                open_now += 1
+            else:
+                land(flight)
+        if not open_now:
+            continue
+        for key, events in selector.select(max(0.0, due[0][0] - time.monotonic()) if due else 0):
+            flight = key.data
+            if events & selectors.EVENT_WRITE:
+                flight.writable()
+                if flight.result is None:
+                    selector.modify(flight.sock, selectors.EVENT_READ, flight)
+            elif events & selectors.EVENT_READ:
+                flight.readable()
+            if flight.result is not None:
+                land(flight)
+                open_now -= 1
+        now = time.monotonic()
+        while due and (due[0][0] <= now or due[0][2].result is not None):
+            flight = heapq.heappop(due)[2]
+            if flight.result is None:
+                again = flight.tick(now)
+                if flight.result is None:
+                    heapq.heappush(due, (again, id(flight), flight))
+                else:
+                    land(flight)
+                    open_now -= 1
+    selector.close()
+    return [flight.result for flight in flights]
+
+
+def is_address(host):
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def resolver_address(spec):
+    if spec.get("resolver"):
+        return spec["resolver"]
+    with contextlib.suppress(OSError), open("/etc/resolv.conf", encoding="ascii", errors="replace") as file:
+        for line in file:
+            words = line.split()
+            if words[:1] == ["nameserver"] and len(words) > 1:
+                return words[1]
+    return None
+
+
+def resolve(names, spec, timeout):
+    """Each name's addresses by the resolver that programs of this pod use: name -> (addresses, why there are none)."""
+    resolver = resolver_address(spec)
+    if resolver is None:
+        return {name: ([], "no resolver is configured here") for name in names}
+    flights = []
+    for name, record in names:
+        probe = {"id": 0, "kind": "lookup", "protocol": "UDP", "port": 53, "name": name, "record": record}
+        flights.append(Flight(probe, resolver, "", timeout))
+    answers = {}
+    for key, result in zip(names, fly(flights)):
+        if result["outcome"] != "connected":
+            answers[key] = ([], f"{resolver} did not answer: {result['outcome']}")
+        elif result["rcode"]:
+            answers[key] = ([], {3: "NXDOMAIN"}.get(result["rcode"], f"DNS error {result['rcode']}"))
+        else:
+            answers[key] = (result["addresses"], "the name has no address of this family")
+    return answers
+
+
+def answer_batch(request, spec):
+    """All results of one request line, in the order of its probes."""
+    timeout = request["timeout"]
+
+    def question(probe):
+        return probe["host"], "AAAA" if probe.get("family") == 6 else "A"
+
+    names = sorted({question(probe) for probe in request["probes"] if not is_address(probe["host"])})
+    found = resolve(names, spec, timeout) if names else {}
+    results, flights = [], []
+    for probe in request["probes"]:
+        address = probe["host"]
+        if not is_address(address):
+            addresses, why = found[question(probe)]
+            if not addresses:
+                results.append({"id": probe["id"], "outcome": "name-failed", "ms": None, "detail": why})
+                continue
+            address = addresses[0]
+        flights.append(Flight(probe, address, spec["token"], timeout))
+    results.extend(fly(flights))
+    return sorted(results, key=lambda result: result["id"])
+
+
+def probe_loop(spec, reader, writer):
+    """Answer request lines until the reader ends. `reader` gives text lines, `writer` takes them."""
+    for line in reader:
+        if not line.strip():
+            continue
+        request = json.loads(line)
+        answer = {"round": request["round"], "results": answer_batch(request, spec)}
+        writer.write(json.dumps(answer, separators=(",", ":")) + "\n")
+        writer.flush()
+
+
+def serve(spec):
+    server = Server(spec)
+    print("ready " + json.dumps({"missing": server.missing}), flush=True)
+    server.run()
+
+
+def once(spec):
+    """One probe by hand: prints what it saw; exit status 0 when it connected."""
+    probe = {"id": 0, **spec["probe"]}
+    result = answer_batch({"timeout": spec.get("timeout", 1.0), "probes": [probe]}, spec)[0]
+    print(json.dumps(result))
+    return 0 if result["outcome"] == "connected" else 1
+
+
+def main(arguments):
+    mode, spec = arguments[0], json.loads(arguments[1])
+    if mode == "serve":
+        serve(spec)
+    elif mode == "probe":
+        with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
+            probe_loop(spec, sys.stdin, sys.stdout)
+    elif mode == "once":
+        return once(spec)
+    else:
+        print(f"unknown mode {mode}: serve, probe or once", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    if os.environ.get("NETPROOF_SPEC"):
+        sys.argv[2:] = [os.environ["NETPROOF_SPEC"]]
+    sys.exit(main(sys.argv[1:]))

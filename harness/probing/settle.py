@@ -1,0 +1,120 @@
+"""Rounds until a matrix is settled. What is expected never ends the wait early; it can only make it longer."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import median
+
+from harness.model import Measured, Outcome, Probe
+from harness.probing.rounds import Reading, Round
+from harness.recipes import Settle
+
+PACE = 0.2
+"""Seconds between the starts of two rounds at least: probing must not take the processor from the CNI it watches."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """Equal outcomes in a row: seconds from the change to the first, how many, the last one's milliseconds."""
+
+    at_s: float
+    outcome: Outcome
+    count: int
+    ms: float | None
+    detail: str
+
+
+@dataclass(slots=True)
+class _Track:
+    """One cell over the rounds."""
+
+    attempts: list[Attempt] = field(default_factory=list)
+    changes: int = 0
+    since: float = 0.0
+    last: Measured | None = None
+
+    def add(self, at: float, reading: Reading) -> None:
+        if reading.measured is not self.last:
+            self.changes += self.last is not None
+            self.last, self.since = reading.measured, at
+        if self.attempts and self.attempts[-1].outcome is reading.outcome:
+            before = self.attempts[-1]
+            self.attempts[-1] = replace(before, count=before.count + 1, ms=reading.ms, detail=reading.detail)
+        else:
+            self.attempts.append(
+                Attempt(at_s=round(at, 3), outcome=reading.outcome, count=1, ms=reading.ms, detail=reading.detail)
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A settled matrix and how it got there. Times are seconds from the change.
+
+    `settled_after_s` is None when the matrix still changed at the limit: cells that changed within the last rounds are then
+    unmeasured. `first_correct_s` is the first round that agreed with what was wanted.
+    """
+
+    readings: Mapping[Probe, Reading]
+    attempts: Mapping[Probe, Sequence[Attempt]]
+    since_s: Mapping[Probe, float]
+    rounds: int
+    first_correct_s: float | None
+    settled_after_s: float | None
+    flaps: int
+    round_s: float
+
+
+def settle(
+    ask: Callable[[], Round],
+    settings: Settle,
+    *,
+    agrees: Callable[[Mapping[Probe, Measured]], bool],
+    changed_at: float,
+    stop: threading.Event | None = None,
+) -> Settled:
+    """Ask rounds until `settings.rounds` equal ones span `settings.seconds`; while the settled matrix does not agree, on to
+    `settings.limit` seconds after `changed_at` (a time.monotonic() value)."""
+    stop = stop or threading.Event()
+    tracks: dict[Probe, _Track] = {}
+    durations: list[float] = []
+    streak: list[Round] = []
+    first_correct: float | None = None
+    while True:
+        current = ask()
+        durations.append(current.duration_s)
+        at = current.began - changed_at
+        measured = current.measured()
+        for probe, reading in current.readings.items():
+            tracks.setdefault(probe, _Track()).add(at, reading)
+        if streak and streak[-1].measured() != measured:
+            streak.clear()
+        streak.append(current)
+        correct = agrees(measured)
+        if correct and first_correct is None:
+            first_correct = at
+        now = time.monotonic()
+        is_settled = len(streak) >= settings.rounds and now - streak[0].began >= settings.seconds
+        if (is_settled and correct) or now - changed_at >= settings.limit or stop.is_set():
+            break
+        stop.wait(max(0.0, PACE - current.duration_s))
+    readings = dict(streak[-1].readings)
+    if not is_settled:
+        steady = min(streak[0].began, now - settings.seconds) - changed_at
+        end = "before the run was interrupted" if stop.is_set() else f"within {settings.limit:g} s"
+        for probe, track in tracks.items():
+            if track.changes and track.since >= steady:
+                why = f"did not settle {end}: changed {track.changes} times"
+                readings[probe] = replace(readings[probe], measured=Measured.UNMEASURED, detail=why)
+    return Settled(
+        readings=readings,
+        attempts={probe: tuple(track.attempts) for probe, track in tracks.items()},
+        since_s={probe: round(track.since, 3) for probe, track in tracks.items()},
+        rounds=len(durations),
+        first_correct_s=None if first_correct is None else round(first_correct, 3),
+        settled_after_s=round(streak[0].began - changed_at, 3) if is_settled else None,
+        flaps=sum(track.changes > 1 for track in tracks.values()),
+        round_s=round(median(durations), 3),
+    )
