@@ -1,0 +1,135 @@
+"""Pre-flight refuses to lie: before any scenario a canary deny must deny and a canary allow must connect, in each
+direction and protocol. A CNI that accepts policies and enforces nothing ends the run here (design, decision 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.drivers import Manifest
+from harness.errors import ClusterError, NotEnforced
+from harness.model import Measured, Namespace, Pod, Port, Probe, Topology
+from harness.model.topology import Protocol
+from harness.probing import Round, Settled
+from harness.recipes import Recipe
+from harness.report.record import PreflightCheck
+
+NAMESPACE = "netproof-canary"
+PORT = 8080
+PROTOCOLS: tuple[Protocol, ...] = ("TCP", "UDP", "SCTP")
+_PORTS = tuple(Port(port=PORT, protocol=protocol) for protocol in PROTOCOLS)
+
+TOPOLOGY = Topology(
+    namespaces=(Namespace(name=NAMESPACE),),
+    pods=tuple(
+        Pod(namespace=NAMESPACE, name=name, labels={"canary": name}, ports=_PORTS, node=node)
+        for name, node in (("client", 0), ("open", 1), ("walled", 0), ("muzzled", 1))
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Canary:
+    """A pair of canary pods, and what it must do once the canary policies are in force."""
+
+    claim: str
+    source: str
+    destination: str
+    expected: Measured
+
+    def probe(self, protocol: Protocol) -> Probe:
+        return Probe(
+            source=f"{NAMESPACE}/{self.source}",
+            destination=f"{NAMESPACE}/{self.destination}",
+            port=PORT,
+            protocol=protocol,
+        )
+
+
+CANARIES = (
+    Canary(claim="allowed both ways", source="client", destination="open", expected=Measured.CONNECTED),
+    Canary(claim="denied at ingress", source="client", destination="walled", expected=Measured.DENIED),
+    Canary(claim="denied at egress", source="muzzled", destination="open", expected=Measured.DENIED),
+)
+
+
+def _policy(name: str, direction: str, allows: list[str] | None) -> Manifest:
+    section, peers = ("ingress", "from") if direction == "Ingress" else ("egress", "to")
+    spec: dict[str, object] = {"podSelector": {"matchLabels": {"canary": name}}, "policyTypes": [direction]}
+    if allows is not None:
+        ports = [{"port": PORT, "protocol": protocol} for protocol in PROTOCOLS]
+        spec[section] = [{peers: [{"podSelector": {"matchLabels": {"canary": peer}}} for peer in allows], "ports": ports}]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": f"{name}-{direction.lower()}", "namespace": NAMESPACE},
+        "spec": spec,
+    }
+
+
+POLICIES: tuple[Manifest, ...] = (
+    _policy("open", "Ingress", ["client", "muzzled"]),
+    _policy("client", "Egress", ["open", "walled"]),
+    _policy("walled", "Ingress", None),
+    _policy("muzzled", "Egress", None),
+)
+
+
+def capabilities(baseline: Round) -> dict[str, str]:
+    """Protocol -> `yes`, or why it cannot be measured here, from the canaries' baseline round."""
+    found = {}
+    for protocol in PROTOCOLS:
+        readings = [baseline.readings[canary.probe(protocol)] for canary in CANARIES]
+        wrong = [reading for reading in readings if reading.measured is not Measured.CONNECTED]
+        found[protocol] = f"no ({wrong[0].detail or wrong[0].outcome})" if wrong else "yes"
+    return found
+
+
+def probes(protocols: Mapping[str, str] | None = None) -> list[Probe]:
+    """The canaries' probes, of the protocols that can be measured (all of them before that is known)."""
+    usable = [p for p in PROTOCOLS if protocols is None or protocols[p] == "yes"]
+    return [canary.probe(protocol) for protocol in usable for canary in CANARIES]
+
+
+def expected(protocols: Mapping[str, str]) -> dict[Probe, Measured]:
+    return {c.probe(p): c.expected for p in PROTOCOLS if protocols[p] == "yes" for c in CANARIES}
+
+
+def checks(settled: Settled, protocols: Mapping[str, str]) -> list[PreflightCheck]:
+    """What each canary did, for the record."""
+    return [
+        PreflightCheck(
+            name=f"{canary.claim}, {protocol}",
+            expected=canary.expected,
+            measured=settled.readings[canary.probe(protocol)].measured,
+            after_s=settled.since_s.get(canary.probe(protocol)),
+        )
+        for protocol in PROTOCOLS
+        if protocols[protocol] == "yes"
+        for canary in CANARIES
+    ]
+
+
+def judge(recipe: Recipe, done: list[PreflightCheck], settled: Settled) -> None:
+    """Raises NotEnforced when a canary did the wrong thing, ClusterError when one could not be measured."""
+    wrong = [check for check in done if check.measured is not check.expected]
+    if not wrong:
+        return
+    unmeasured = [check for check in wrong if check.measured is Measured.UNMEASURED]
+    if unmeasured:
+        details = {r.detail for r in settled.readings.values() if r.measured is Measured.UNMEASURED and r.detail}
+        raise ClusterError(
+            f"the pre-flight canaries could not be measured ({', '.join(check.name for check in unmeasured)})",
+            details="\n".join(sorted(details)),
+        )
+    open_ones = [check.name for check in wrong if check.expected is Measured.DENIED]
+    shut_ones = [check.name for check in wrong if check.expected is Measured.CONNECTED]
+    said = []
+    if open_ones:
+        said.append(f"pairs that a policy denies still connect ({'; '.join(open_ones)})")
+    if shut_ones:
+        said.append(f"pairs that the policies allow do not connect ({'; '.join(shut_ones)})")
+    what = "accepts NetworkPolicy objects and enforces nothing" if not shut_ones else "does not enforce NetworkPolicy"
+    hint = f" {recipe.hint}" if recipe.hint else ""
+    raise NotEnforced(f"{recipe.title} {what}: {' and '.join(said)}. Nothing measured on it would mean anything.{hint}")
+

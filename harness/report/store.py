@@ -1,0 +1,95 @@
+"""Partial results on disk: every scenario's result is written as soon as it exists, by whichever process measured it, so
+that nothing measured is lost when a run is interrupted or killed. The record is put together from these parts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TypeVar
+
+from harness.errors import NetproofError
+from harness.files import Document, Strict, validate
+from harness.report.record import Cell, Phase, Record, Reviewed, Run, ScenarioResult, Target
+
+P = TypeVar("P", bound=Strict)
+
+
+class ScenarioPart(Strict):
+    """All that one scenario added to its CNI's target. `order` sorts parts of several workers as they were collected."""
+
+    cni: str
+    order: int
+    scenario: ScenarioResult
+    cells: list[Cell]
+    reviewed: list[Reviewed]
+    phases: list[Phase] = []
+
+
+class TargetPart(Strict):
+    """The frame of a target: all but its scenarios. Written again whenever more is known."""
+
+    order: int
+    target: Target
+
+
+class Store:
+    """The parts of one run, below the report directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._parts = directory / "parts"
+
+    def put_target(self, part: TargetPart) -> None:
+        self._write(f"target-{part.order:03}.json", part)
+
+    def put_scenario(self, part: ScenarioPart) -> None:
+        safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in part.scenario.id)
+        self._write(f"scenario-{part.cni.replace('@', '_')}-{part.order:05}-{safe}.json", part)
+
+    def record(self, run: Run) -> Record:
+        """Everything that was put, as one record."""
+        frames = sorted(self._read("target-*.json", TargetPart), key=lambda part: part.order)
+        parts = sorted(self._read("scenario-*.json", ScenarioPart), key=lambda part: part.order)
+        targets = []
+        for frame in frames:
+            mine = [part for part in parts if part.cni == frame.target.cni]
+            targets.append(
+                frame.target.model_copy(
+                    update={
+                        "scenarios": [part.scenario for part in mine],
+                        "cells": [cell for part in mine for cell in part.cells],
+                        "reviewed": [entry for part in mine for entry in part.reviewed],
+                        "phases": [*frame.target.phases, *(phase for part in mine for phase in part.phases)],
+                    }
+                )
+            )
+        return Record(run=run, targets=targets)
+
+    def clear(self) -> None:
+        """Forget the parts, once the record is written."""
+        shutil.rmtree(self._parts, ignore_errors=True)
+
+    def _write(self, name: str, part: Strict) -> None:
+        path = self._parts / name
+        fresh = path.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            self._parts.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(part.model_dump_json(), encoding="utf-8")
+            fresh.replace(path)
+        except OSError as error:
+            raise NetproofError(
+                f"cannot write results below {self.directory}: {error.strerror}; choose another --report-dir"
+            ) from None
+
+    def _read(self, pattern: str, model: type[P]) -> list[P]:
+        return [
+            validate(model, Document(file=str(path), content=_json(path), lines={}))
+            for path in sorted(self._parts.glob(pattern))
+        ]
+
+
+def _json(path: Path) -> object:
+    import json
+
+    return json.loads(path.read_text(encoding="utf-8"))

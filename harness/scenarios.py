@@ -1,0 +1,154 @@
+"""Scenarios: what is tested, read from YAML into values that a run measures step by step."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field
+
+from harness import charts, reviews
+from harness.charts import Plan
+from harness.drivers import Manifest
+from harness.errors import InputError
+from harness.files import Strict, data_dir, read_yaml, validate
+from harness.model import Intent, Matrix, Topology
+
+
+class ScenarioFile(Strict):
+    """One YAML document of a scenario file: a chart with values, measured against its communication map."""
+
+    id: str
+    claim: str
+    source: str
+    needs: list[str] = Field(default_factory=list)
+    chart: str
+    values: dict[str, Any] = Field(default_factory=dict)
+    side: Literal["both", "ingress", "egress"] = "both"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What is applied (on top of what is there), and what is meant to connect once it is in force."""
+
+    name: str
+    manifests: tuple[Manifest, ...]
+    intended: Matrix[Intent]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """`select` is the option that runs just this one."""
+
+    id: str
+    claim: str
+    source: str
+    needs: tuple[str, ...]
+    topology: Topology
+    steps: tuple[Step, ...]
+    documented: reviews.Reviews
+    values: str = ""
+    warnings: tuple[str, ...] = ()
+    select: str = ""
+
+    def policies_text(self) -> str:
+        """All manifests of all steps as YAML, as a user would apply them."""
+        manifests = [dict(manifest) for step in self.steps for manifest in step.manifests]
+        return yaml.safe_dump_all(manifests, sort_keys=False) if manifests else ""
+
+
+def read_scenarios(path: Path) -> list[Scenario]:
+    """The scenarios of one file. Raises InputError with file, line and key."""
+    found = []
+    for document in read_yaml(path):
+        wanted = validate(ScenarioFile, document)
+        try:
+            plan = charts.chart_plan(wanted.chart, wanted.values)
+        except InputError as error:
+            raise InputError(f"scenario {wanted.id}: {error}", file=path, line=document.line(("values",))) from None
+        found.append(_of_plan(plan, wanted))
+    return found
+
+
+def _of_plan(plan: Plan, wanted: ScenarioFile) -> Scenario:
+    step = Step(name="applied", manifests=plan.for_side(wanted.side), intended=plan.intended(wanted.side))
+    return Scenario(
+        id=wanted.id,
+        claim=wanted.claim,
+        source=wanted.source,
+        needs=tuple(wanted.needs),
+        topology=plan.topology,
+        steps=(step,),
+        documented=reviews.load(charts.findings_path(wanted.chart), "policy"),
+        values=yaml.safe_dump(wanted.values, sort_keys=False) if wanted.values else "",
+        warnings=plan.warnings,
+        select=f"--scenario-set {wanted.id}",
+    )
+
+
+def of_map(service_map: Path, values: Path | None = None, policies: Path | str | None = None) -> list[Scenario]:
+    """A user's own service map as one scenario: policies generated from it, or the user's own manifests."""
+    plan = charts.map_plan(service_map, values, policies)
+    how = f"the manifests of {policies}" if policies else "the policies generated from the map"
+    options = [f"--service-map {service_map}"]
+    options += [f"--values {values}"] if values else []
+    options += [f"--policies {policies}"] if policies else []
+    return [
+        Scenario(
+            id=plan.name,
+            claim=f"With {how}, exactly the paths of the service map connect.",
+            source=str(service_map),
+            needs=(),
+            topology=plan.topology,
+            steps=(Step(name="applied", manifests=plan.manifests, intended=plan.intended("both")),),
+            documented=reviews.load(Path(service_map).with_suffix(".findings.yaml"), "policy"),
+            values=Path(values).read_text(encoding="utf-8") if values else "",
+            warnings=plan.warnings,
+            select=" ".join(options),
+        )
+    ]
+
+
+def files() -> list[Path]:
+    """Every scenario file of the catalogue, sorted."""
+    return sorted(data_dir("scenarios").rglob("*.yaml"))
+
+
+def is_wanted(scenario: Scenario, path: Path, wanted: str) -> bool:
+    """Whether a `--scenario-set` (comma-separated: `all`, folder names, scenario ids with `*`) takes a scenario."""
+    return any(
+        word == "all" or word == path.parent.name or fnmatchcase(scenario.id, word) for word in _words(wanted)
+    )
+
+
+def check_set(wanted: str) -> None:
+    """Raises InputError when a word of a scenario set names nothing."""
+    folders = {path.parent.name for path in files()}
+    ids = {scenario.id for path in files() for scenario in read_scenarios(path)}
+    for word in _words(wanted):
+        if word == "all" or word in folders or any(fnmatchcase(identifier, word) for identifier in ids):
+            continue
+        near = get_close_matches(word, [*folders, *ids, "all"], n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        raise InputError(
+            f"no scenario or set is called {word!r}; {hint}sets: all, {', '.join(sorted(folders))}", key="--scenario-set"
+        )
+
+
+def select(wanted: str) -> list[Scenario]:
+    """The scenarios of the catalogue that a set takes, in the order of their files. Raises InputError."""
+    check_set(wanted)
+    pairs: Iterable[tuple[Path, Scenario]] = itertools.chain.from_iterable(
+        ((path, scenario) for scenario in read_scenarios(path)) for path in files()
+    )
+    return [scenario for path, scenario in pairs if is_wanted(scenario, path, wanted)]
+
+
+def _words(wanted: str) -> list[str]:
+    return [word.strip() for word in wanted.split(",") if word.strip()]
