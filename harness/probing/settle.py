@@ -15,6 +15,8 @@ from harness.recipes import Settle
 PACE = 0.2
 """Seconds between the starts of two rounds at least: probing must not take the processor from the CNI it watches."""
 
+INTERRUPTED = "the run was interrupted before the matrix settled"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
@@ -53,8 +55,8 @@ class _Track:
 class Settled:
     """A settled matrix and how it got there. Times are seconds from the change.
 
-    `settled_after_s` is None when the matrix still changed at the limit: cells that changed within the last rounds are then
-    unmeasured. `first_correct_s` is the first round that agreed with what was wanted.
+    `settled_after_s` is None when the matrix still changed at the limit: cells that changed within the last rounds are
+    then unmeasured. `first_correct_s` is the first round that agreed with what was wanted.
     """
 
     readings: Mapping[Probe, Reading]
@@ -75,15 +77,24 @@ def settle(
     changed_at: float,
     stop: threading.Event | None = None,
 ) -> Settled:
-    """Ask rounds until `settings.rounds` equal ones span `settings.seconds`; while the settled matrix does not agree, on to
-    `settings.limit` seconds after `changed_at` (a time.monotonic() value)."""
+    """Ask rounds until `settings.rounds` equal ones span `settings.seconds`; while the settled matrix does not agree, on
+    to `settings.limit` seconds after `changed_at` (a time.monotonic() value). `stop`, or Ctrl-C, ends it with what is
+    there; the stop event is then set."""
     stop = stop or threading.Event()
     tracks: dict[Probe, _Track] = {}
     durations: list[float] = []
     streak: list[Round] = []
     first_correct: float | None = None
+    is_settled = False
+    now = changed_at
     while True:
-        current = ask()
+        try:
+            current = ask()
+        except KeyboardInterrupt:
+            stop.set()
+            if not streak:
+                raise
+            break
         durations.append(current.duration_s)
         at = current.began - changed_at
         measured = current.measured()
@@ -101,12 +112,13 @@ def settle(
             break
         stop.wait(max(0.0, PACE - current.duration_s))
     readings = dict(streak[-1].readings)
-    if not is_settled:
+    if stop.is_set() and not is_settled:
+        readings = {p: replace(r, measured=Measured.UNMEASURED, detail=INTERRUPTED) for p, r in readings.items()}
+    elif not is_settled:
         steady = min(streak[0].began, now - settings.seconds) - changed_at
-        end = "before the run was interrupted" if stop.is_set() else f"within {settings.limit:g} s"
         for probe, track in tracks.items():
             if track.changes and track.since >= steady:
-                why = f"did not settle {end}: changed {track.changes} times"
+                why = f"did not settle within {settings.limit:g} s: changed {track.changes} times"
                 readings[probe] = replace(readings[probe], measured=Measured.UNMEASURED, detail=why)
     return Settled(
         readings=readings,

@@ -1,0 +1,118 @@
+"""Three matrices in, cells with verdicts out. The only place where intended, specified and measured meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from harness.model import Measured, Probe, Specified, Verdict, judge
+from harness.policy import Decision, Side
+from harness.probing import Settled
+from harness.report import record
+from harness.reviews import FAULTS, KINDS, Reviews
+from harness.scenarios import Scenario, Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """The cells of one step, and what the reviewed entries said of them."""
+
+    cells: list[record.Cell]
+    reviewed: list[record.Reviewed]
+
+    @property
+    def undeclared(self) -> list[record.Cell]:
+        return [cell for cell in self.cells if not cell.accepted]
+
+    @property
+    def stale(self) -> list[str]:
+        return [f"{entry.id}: {line}" for entry in self.reviewed for line in entry.stale]
+
+
+def wanted(decisions: Mapping[Probe, Decision], known: Reviews, scenario: str, step: str) -> dict[Probe, Measured]:
+    """What a settled matrix must show so that measuring need not go on: the specified value, or its opposite where a
+    reviewed known difference says so."""
+    found = {}
+    for probe, decision in decisions.items():
+        if decision.specified is Specified.UNSPECIFIED:
+            continue
+        connects = decision.specified is Specified.CONNECTED
+        if known.declared(scenario, step, probe):
+            connects = not connects
+        found[probe] = Measured.CONNECTED if connects else Measured.DENIED
+    return found
+
+
+def judge_step(
+    scenario: Scenario,
+    step: Step,
+    decisions: Mapping[Probe, Decision],
+    settled: Settled,
+    reviews: Iterable[Reviews],
+    reproduce: Callable[[Probe, str], str],
+) -> Judged:
+    """The verdict of every cell of a step. `reproduce` gives the command that repeats a probe to an address by hand."""
+    reviews = list(reviews)
+    verdicts: dict[Probe, Verdict] = {}
+    cells = []
+    for probe, intended in step.intended.cells.items():
+        decision, reading = decisions[probe], settled.readings[probe]
+        verdict = verdicts[probe] = judge(intended, decision.specified, reading.measured)
+        declared = {r.fault: r.declared(scenario.id, step.name, probe) for r in reviews}
+        faults = FAULTS[verdict]
+        cells.append(
+            record.Cell(
+                scenario=scenario.id,
+                step=step.name,
+                source=probe.source,
+                destination=probe.destination,
+                via=probe.via,
+                protocol=probe.protocol,
+                port=probe.port,
+                family=probe.family,
+                kind=probe.kind,
+                intended=intended,
+                specified=decision.specified,
+                measured=reading.measured,
+                outcome=reading.outcome,
+                verdict=verdict,
+                accepted=all(declared.get(fault) for fault in faults),
+                because=decision.because,
+                egress=_side(decision.egress),
+                ingress=_side(decision.ingress),
+                attempts=[
+                    record.Attempt(at_s=a.at_s, outcome=a.outcome, count=a.count, ms=a.ms, detail=a.detail)
+                    for a in settled.attempts[probe]
+                ],
+                settled_after_s=settled.since_s[probe],
+                host=reading.host,
+                seen_source=reading.seen_source,
+                note=reading.detail,
+                reproduce=reproduce(probe, reading.host) if faults and reading.host else "",
+                reviewed=[entry for fault in sorted(faults) for entry in declared.get(fault, [])],
+            )
+        )
+    entries = []
+    for kind in reviews:
+        for identifier, (count, gone) in kind.stale(scenario.id, step.name, verdicts.items()).items():
+            entry = kind.entry(identifier)
+            entries.append(
+                record.Reviewed(
+                    id=identifier,
+                    kind=KINDS[kind.fault],
+                    scenario=scenario.id,
+                    sentence=entry.sentence,
+                    reason=entry.reason,
+                    link=entry.link,
+                    cells=count,
+                    stale=gone,
+                    file=kind.file,
+                )
+            )
+    return Judged(cells=cells, reviewed=entries)
+
+
+def _side(side: Side) -> record.Side:
+    return record.Side(
+        isolated=side.isolated, isolating=list(side.isolating), allowed=bool(side.allowed), rule=side.rule
+    )
