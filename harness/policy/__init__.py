@@ -1,0 +1,67 @@
+"""Manifests -> rules -> decision. Pure: knows no driver. A new dialect is one file, and one line in `READERS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.errors import InputError
+from harness.policy import networkpolicy
+from harness.policy.decision import Decision, Side
+from harness.policy.evaluator import Evaluator
+from harness.policy.rules import Policy
+from harness.policy.warnings import warnings
+
+__all__ = ["READERS", "Decision", "Evaluator", "Policy", "Side", "read_policies", "warnings"]
+
+READERS: dict[tuple[str, str], Callable[[Mapping[str, Any]], Policy]] = {
+    ("networking.k8s.io/v1", "NetworkPolicy"): networkpolicy.read,
+}
+"""(apiVersion, kind) -> reader of one such object."""
+
+
+def read_policies(manifests: Sequence[Mapping[str, Any]], *, file: str | None = None) -> tuple[Policy, ...]:
+    """The policies among the manifests, in order. Of two with one name the later replaces the earlier, as in a cluster.
+
+    A kind that ends in `NetworkPolicy` is a policy and needs a reader; every other kind (Namespace, Service, …) is none
+    of this room's business and is passed over. Lists (`kind: List`) are opened. Raises InputError, which names the
+    object and the key, and `file` when it is given.
+    """
+    found: dict[str, Policy] = {}
+    try:
+        for manifest in _opened(manifests):
+            api_version, kind = manifest["apiVersion"], manifest["kind"]
+            if (api_version, kind) in READERS:
+                policy = READERS[api_version, kind](manifest)
+                found.pop(policy.ref, None)
+                found[policy.ref] = policy
+            elif kind.endswith("NetworkPolicy"):
+                known = ", ".join(f"{kind} ({api_version})" for api_version, kind in READERS)
+                raise InputError(
+                    f"{kind} of {api_version} is not understood yet; understood: {known}", key=_name(manifest)
+                )
+    except InputError as error:
+        if file is None or error.file is not None:
+            raise
+        raise InputError(str(error), file=file) from None
+    return tuple(found.values())
+
+
+def _opened(manifests: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
+    for place, manifest in enumerate(manifests):
+        if not isinstance(manifest, Mapping):
+            raise InputError(f"a manifest is a mapping, this is {manifest!r}", key=f"manifest {place + 1}")
+        for key in ("apiVersion", "kind"):
+            if not isinstance(manifest.get(key), str) or not manifest[key]:
+                raise InputError(f"the manifest has no {key}", key=_name(manifest) or f"manifest {place + 1}")
+        if manifest["kind"].endswith("List") and isinstance(manifest.get("items"), Sequence):
+            member = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"].removesuffix("List")}
+            yield from _opened([{**(member if member["kind"] else {}), **item} for item in manifest["items"]])
+        else:
+            yield manifest
+
+
+def _name(manifest: Mapping[str, Any]) -> str:
+    metadata = manifest.get("metadata")
+    names = [metadata.get(key) for key in ("namespace", "name")] if isinstance(metadata, Mapping) else []
+    return " ".join(filter(None, (manifest.get("kind"), "/".join(str(name) for name in names if name))))

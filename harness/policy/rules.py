@@ -1,4 +1,4 @@
-"""The one rule form. Every dialect's reader produces it; the evaluator and the reference dataplane consume it. Pure values."""
+"""The one rule form. Every dialect's reader produces it; the evaluator and the reference dataplane consume it."""
 
 from __future__ import annotations
 
@@ -66,6 +66,14 @@ class PodPeer:
     namespace: str | None = None
     namespaces: Selector | None = None
 
+    def __str__(self) -> str:
+        pods = f"pods {self.pods}" if self.pods.requirements else "all pods"
+        if self.namespace is not None:
+            return pods if self.pods.requirements else f"{pods} in namespace {self.namespace}"
+        if self.namespaces is None or not self.namespaces.requirements:
+            return f"{pods} in all namespaces"
+        return f"{pods} in namespaces {self.namespaces}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkPeer:
@@ -73,6 +81,10 @@ class NetworkPeer:
 
     cidr: str
     excepts: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        excepts = f" except {', '.join(self.excepts)}" if self.excepts else ""
+        return f"addresses {self.cidr}{excepts}"
 
 
 Peer = PodPeer | NetworkPeer
@@ -87,6 +99,15 @@ class PortMatch:
     first: int | None = None
     last: int | None = None
     name: str | None = None
+
+    def __str__(self) -> str:
+        if self.name is not None:
+            return f"port {self.name}/{self.protocol}"
+        if self.first is None:
+            return f"every {self.protocol} port"
+        if self.last in (None, self.first):
+            return f"port {self.first}/{self.protocol}"
+        return f"ports {self.first}–{self.last}/{self.protocol}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +126,7 @@ class Rule:
 class Policy:
     """`subject` pods are isolated in the directions of `isolates`: there, what no rule allows is denied.
 
-    `precedence` orders policies that can deny: lower comes first, equal ones form one union (NetworkPolicy has one value).
+    `precedence` orders policies that can deny: lower comes first, equal ones form one union (NetworkPolicy has one).
     """
 
     ref: str
@@ -114,3 +135,6 @@ class Policy:
     isolates: frozenset[Direction]
     rules: tuple[Rule, ...]
     precedence: tuple[float, ...] = (1000.0,)
+    """Its first number is the tier: `pass` leaves the rest of that tier."""
+    ignored: frozenset[Direction] = frozenset()
+    """Directions whose rules the object has to no effect (policyTypes leaves them out); `rules` holds none of them."""

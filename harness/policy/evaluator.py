@@ -1,0 +1,421 @@
+"""From rules to a decision for each probe, by the API's text. What the text leaves open is `unspecified`, and why.
+
+A *view* is one way to see the far end of a packet: as a pod, by an address, on a port. Where the API does not say
+whether addresses are rewritten before or after policies act, a side is judged in every view, and is open where they
+disagree.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from itertools import groupby
+from typing import NamedTuple
+
+from harness.errors import InputError
+from harness.model.outcome import Specified
+from harness.model.topology import DNS_SERVICE, Family, Placement, Pod, Port, Service, Topology
+from harness.model.traffic import Probe
+from harness.policy.addresses import AddressClasses
+from harness.policy.decision import Decision, Side, because, listed, specified_by
+from harness.policy.groups import Groups, dns_pods
+from harness.policy.rules import Direction, NetworkPeer, Peer, PodPeer, Policy, PortMatch, Rule
+
+PEERS_KEY: dict[Direction, str] = {"ingress": "from", "egress": "to"}
+
+OWN_NODE = Side(isolated=False, allowed=True, reason="traffic between a pod and its own node is always allowed")
+ITSELF = Side(isolated=False, allowed=True, reason="what an endpoint sends to itself is always allowed")
+SERVICE_ADDRESS = (
+    "an ipBlock decides, and the API leaves open whether it sees the Service's address or that of the pod behind it"
+)
+REWRITTEN_SOURCE = (
+    "an ipBlock or selector decides by the source, whose address the node port may rewrite to the node's own; "
+    "the API leaves open which of the two it sees"
+)
+REWRITTEN_NODE_PORT = (
+    "a node port's traffic is first to a node and then to the pod behind it, and the API leaves open which one counts"
+)
+UNKNOWN_NODE = "whether this is the pod's own node, from which traffic is always allowed, is not known here"
+UNKNOWN_ADDRESS = "an ipBlock decides, and the address is not known here"
+
+
+class _View(NamedTuple):
+    """`group` is None for what is no pod. An ipBlock looks at `address` (a class), `block_port`, and `named` ports."""
+
+    group: int | None
+    address: int
+    port: int
+    block_port: int
+    named: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _End:
+    """A source or destination. `node`: the node it is or runs on, if known. `host`: it is on a node's own network."""
+
+    id: str
+    group: int | None
+    node: str | None
+    host: bool
+    address: int
+
+
+class _Rule(NamedTuple):
+    policy: Policy
+    rule: Rule
+    peers: tuple[tuple[Peer, frozenset[int] | NetworkPeer], ...] | None
+
+
+class _Match(NamedTuple):
+    """How far a rule matches: `certain` or only perhaps, and the entries by which it does."""
+
+    certain: bool
+    peer: Peer | None
+    place: int
+    port: PortMatch | None
+
+
+class Evaluator:
+    """Decides probes. Build a new one when policies, labels or addresses change: it remembers what it worked out."""
+
+    def __init__(self, policies: Sequence[Policy], topology: Topology, placement: Placement) -> None:
+        self._topology = topology
+        self._placement = placement
+        self._dns = dns_pods(placement)
+        self._groups = Groups(topology, self._dns)
+        self._nodes = frozenset(node.id for node in topology.nodes)
+        self._externals = frozenset(external.id for external in topology.externals)
+        self._services = {service.id: service for service in (*topology.services, DNS_SERVICE)}
+        self._classes = AddressClasses(
+            peer
+            for policy in policies
+            for rule in policy.rules
+            for peer in rule.peers or ()
+            if isinstance(peer, NetworkPeer)
+        )
+        self._policies = self._by_subject(policies)
+        self._rules: dict[int, list[_Rule]] = {id(policy): self._compiled(policy) for policy in policies}
+        self._backends: dict[str, tuple[Pod, ...]] = {}
+        self._ends: dict[tuple[str, Family], _End] = {}
+        self._sides: dict[tuple[Direction, int, _View, str], Side] = {}
+
+    def decide(self, probe: Probe) -> Decision:
+        """What the policies mean for this probe.
+
+        Raises InputError for an endpoint that is not in the topology, and for a port that a Service does not have.
+        """
+        source = self._end(probe.source, probe.family)
+        if probe.destination.startswith("svc:"):
+            return self._through_service(probe, source)
+        if probe.via in ("service", "name", "nodeport"):
+            raise InputError(f"{probe}: via {probe.via} needs a Service as its destination (svc:namespace/name)")
+        destination = self._end(probe.destination, probe.family)
+        if source.id == destination.id:
+            egress, ingress = ITSELF, ITSELF
+        else:
+            far = _View(destination.group, destination.address, probe.port, probe.port)
+            near = _View(source.group, source.address, probe.port, probe.port)
+            egress = self._side("egress", source, destination, (far,), probe.protocol)
+            ingress = self._side("ingress", destination, source, (near,), probe.protocol)
+        return _decision(egress, ingress, source.id, destination.id, f"{probe.port}/{probe.protocol}")
+
+    def _through_service(self, probe: Probe, source: _End) -> Decision:
+        """Policies act on the pods behind a Service and on their ports (NetworkPolicyPort.port: "a port on a pod")."""
+        service = self._service(probe)
+        name = probe.destination.removeprefix("svc:")
+        ways: dict[tuple[object, ...], tuple[_End, int]] = {}
+        for pod in self._backends_of(service):
+            port = self._target(service, probe, pod)
+            if port is not None:
+                end = self._end(pod.id, probe.family)
+                alike = (end.group, end.address, port, end.node if source.host or end.host else "", end.id == source.id)
+                ways.setdefault(alike, (end, port))
+        if not ways:
+            return _open(f"no pod is behind port {probe.port}/{probe.protocol} of Service {name}")
+        decisions = [self._to_backend(probe, service, source, backend=end, port=port) for end, port in ways.values()]
+        kinds = {decision.specified: decision for decision in reversed(decisions)}
+        if len(kinds) == 1:
+            return decisions[0]
+        told = " ".join(f"{decision.specified}: {decision.because}" for decision in kinds.values())
+        return replace(
+            decisions[0],
+            specified=Specified.UNSPECIFIED,
+            because=f"unspecified: the pods behind Service {name} differ, and any of them may answer. {told}",
+        )
+
+    def _to_backend(self, probe: Probe, service: Service, source: _End, *, backend: _End, port: int) -> Decision:
+        far = _View(backend.group, backend.address, port, port)
+        near = _View(source.group, source.address, port, port)
+        if probe.via == "nodeport":
+            egress, ingress = self._through_node_port(probe, service, (source, backend), far, near)
+        else:
+            views: tuple[_View, ...] = (far,)
+            if not service.headless:
+                address = self._placement.address(service.id, probe.family)
+                service_address = self._classes.of(address, probe.family)
+                views = (far, far._replace(address=service_address, block_port=probe.port, named=False))
+            egress = self._side("egress", source, backend, views, probe.protocol, open_because=SERVICE_ADDRESS)
+            ingress = self._side("ingress", backend, source, (near,), probe.protocol)
+            if source.id == backend.id and service.headless:
+                egress, ingress = ITSELF, ITSELF
+            elif source.id == backend.id and (egress.isolated or ingress.isolated):
+                return _open(
+                    f"{source.id} reaches itself through its own Service, and the API leaves open which source address "
+                    "its policies then see",
+                    egress,
+                    ingress,
+                )
+        decision = _decision(egress, ingress, source.id, backend.id, f"{port}/{probe.protocol}")
+        lead = f"Service {service.id.removeprefix('svc:')} leads to {backend.id} on {port}/{probe.protocol}. "
+        return replace(decision, because=lead + decision.because)
+
+    def _through_node_port(
+        self, probe: Probe, service: Service, ends: tuple[_End, _End], far: _View, near: _View
+    ) -> tuple[Side, Side]:
+        source, backend = ends
+        nobody = self._classes.of(None, probe.family)
+        if source.group is None:
+            egress = self._side("egress", source, backend, (far,), probe.protocol)
+        else:
+            node_port = self._placement.node_ports.get((service.id, probe.port, probe.protocol), 0)
+            node = _View(None, nobody, node_port, node_port)
+            egress = self._side(
+                "egress", source, backend, (far, node), probe.protocol, open_because=REWRITTEN_NODE_PORT
+            )
+            if egress.allowed is False:
+                # The node that is dialled may be the pod's own, to which traffic is always allowed.
+                egress = Side(isolated=True, isolating=egress.isolating, allowed=None, reason=REWRITTEN_NODE_PORT)
+        rewritten = near._replace(group=None, address=nobody)
+        kept = service.external_traffic_policy == "Local" and source.group is None
+        views = (near,) if kept else (near, rewritten)
+        return egress, self._side("ingress", backend, source, views, probe.protocol, open_because=REWRITTEN_SOURCE)
+
+    def _side(
+        self,
+        direction: Direction,
+        subject: _End,
+        other: _End,
+        views: tuple[_View, ...],
+        protocol: str,
+        *,
+        open_because: str = "",
+    ) -> Side:
+        """One end's side. Of several views that disagree, the reason is `open_because`."""
+        if subject.group is None:
+            what = "on a node's own network" if subject.host else "outside the cluster"
+            return Side(isolated=False, allowed=True, reason=f"{subject.id} is {what}, where no policy applies")
+        if other.host and subject.node is not None and subject.node == other.node:
+            return OWN_NODE
+        sides = [self._seen(direction, subject.group, view, protocol) for view in views]
+        if any(side.allowed != sides[0].allowed for side in sides):
+            return Side(isolated=True, isolating=sides[0].isolating, allowed=None, reason=open_because)
+        side = sides[0]
+        if other.host and not side.allowed and (subject.node is None or other.node is None):
+            return Side(isolated=True, isolating=side.isolating, allowed=None, reason=UNKNOWN_NODE)
+        return side
+
+    def _seen(self, direction: Direction, subject: int, view: _View, protocol: str) -> Side:
+        key = (direction, subject, view, protocol)
+        if key not in self._sides:
+            self._sides[key] = self._judge(*key)
+        return self._sides[key]
+
+    def _judge(self, direction: Direction, subject: int, view: _View, protocol: str) -> Side:
+        """Level by level of precedence; in each, deny comes before pass, pass before allow, and isolation last."""
+        policies = self._policies[direction].get(subject, [])
+        isolating = [policy for policy in policies if direction in policy.isolates]
+        refs = tuple(policy.ref for policy in isolating)
+        count = sum(rule.direction == direction for policy in isolating for rule in policy.rules)
+        perhaps: set[bool] = set()
+        passed: float | None = None
+        side = Side(isolated=bool(refs), isolating=refs, allowed=True, rules=count)
+        for precedence, group in groupby(policies, key=lambda policy: policy.precedence):
+            if passed is not None and precedence[0] == passed:
+                continue
+            level = list(group)
+            rules = [rule for policy in level for rule in self._rules[id(policy)] if rule.rule.direction == direction]
+            found = self._first(rules, subject, view, protocol, perhaps)
+            if found is not None and found[0].rule.action == "pass":
+                passed = precedence[0]
+            elif found is not None:
+                side = _ruled(side, *found)
+                break
+            elif any(direction in policy.isolates for policy in level):
+                side = replace(side, allowed=False, reason=self._nearest(rules, subject, view, protocol))
+                break
+        if perhaps - {side.allowed}:
+            return Side(isolated=side.isolated, isolating=refs, allowed=None, reason=UNKNOWN_ADDRESS, rules=count)
+        return side
+
+    def _first(
+        self, rules: Sequence[_Rule], subject: int, view: _View, protocol: str, perhaps: set[bool]
+    ) -> tuple[_Rule, _Match] | None:
+        """The rule that decides a level. What rules would say that match only perhaps is added to `perhaps`."""
+        for action in ("deny", "pass", "allow"):
+            for rule in rules:
+                if rule.rule.action != action:
+                    continue
+                match = self._match(rule, subject, view, protocol)
+                if match is not None and match.certain:
+                    return rule, match
+                if match is not None:
+                    perhaps.update({"allow": {True}, "deny": {False}}.get(action, {True, False}))
+        return None
+
+    def _match(self, rule: _Rule, subject: int, view: _View, protocol: str) -> _Match | None:
+        owner = subject if rule.rule.direction == "ingress" else view.group
+        names = () if owner is None else self._groups[owner].ports
+        ports = rule.rule.ports
+        port = _port(ports, protocol, view.port, names)
+        fits = ports is None or port is not None
+        if rule.peers is None:
+            return _Match(True, None, 0, port) if fits else None
+        perhaps: _Match | None = None
+        for place, (peer, members) in enumerate(rule.peers):
+            if isinstance(members, NetworkPeer):
+                held = self._classes.holds(members, view.address)
+                block_port = _port(ports, protocol, view.block_port, names if view.named else ())
+                if held is not False and (ports is None or block_port is not None):
+                    match = _Match(held is True, peer, place, block_port)
+                    if match.certain:
+                        return match
+                    perhaps = perhaps or match
+            elif fits and view.group in members:
+                return _Match(True, peer, place, port)
+        return perhaps
+
+    def _nearest(self, rules: Sequence[_Rule], subject: int, view: _View, protocol: str) -> str:
+        """The rule that names the peer but not the port: the most frequent slip, so a denial tells of it."""
+        for rule in rules:
+            if rule.rule.action == "allow" and rule.rule.ports:
+                anywhere = rule._replace(rule=replace(rule.rule, ports=None))
+                match = self._match(anywhere, subject, view, protocol)
+                if match is not None and match.certain:
+                    ports = listed([str(port) for port in rule.rule.ports])
+                    return f"{rule.rule.direction} rule {rule.rule.index + 1} names this peer, but only for {ports}"
+        return ""
+
+    def _by_subject(self, policies: Iterable[Policy]) -> dict[Direction, dict[int, list[Policy]]]:
+        """Direction -> group -> the policies that have a say there, by precedence."""
+        found: dict[Direction, dict[int, list[Policy]]] = {"ingress": defaultdict(list), "egress": defaultdict(list)}
+        for policy in sorted(policies, key=lambda policy: policy.precedence):
+            members = self._groups.selected(policy.subject)
+            for direction, by_group in found.items():
+                if direction in policy.isolates or any(rule.direction == direction for rule in policy.rules):
+                    for group in members:
+                        by_group[group].append(policy)
+        return found
+
+    def _compiled(self, policy: Policy) -> list[_Rule]:
+        def peers(rule: Rule) -> tuple[tuple[Peer, frozenset[int] | NetworkPeer], ...] | None:
+            if rule.peers is None:
+                return None
+            return tuple((p, self._groups.selected(p) if isinstance(p, PodPeer) else p) for p in rule.peers)
+
+        return [_Rule(policy, rule, peers(rule)) for rule in policy.rules]
+
+    def _end(self, endpoint: str, family: Family) -> _End:
+        key = (endpoint, family)
+        if key not in self._ends:
+            self._ends[key] = self._made_end(endpoint, family)
+        return self._ends[key]
+
+    def _made_end(self, endpoint: str, family: Family) -> _End:
+        pod = self._groups.pods.get(endpoint)
+        is_node = endpoint in self._nodes
+        if pod is None and not is_node and endpoint not in self._externals:
+            known = [*self._topology.endpoints(), *self._services, *(pod.id for pod in self._dns)]
+            near = get_close_matches(endpoint, known, n=1)
+            raise InputError(
+                f"no endpoint {endpoint!r} in the topology" + (f"; did you mean {near[0]!r}?" if near else "")
+            )
+        node = endpoint if is_node else self._placement.node_of.get(endpoint)
+        host = is_node or (pod is not None and pod.host_network)
+        address = self._placement.address(endpoint, family)
+        if address is None and host and node is not None:
+            address = self._placement.address(node, family)
+        return _End(
+            id=endpoint,
+            group=self._groups.of(endpoint),
+            node=node,
+            host=host,
+            address=self._classes.of(address, family),
+        )
+
+    def _service(self, probe: Probe) -> Service:
+        service = self._services.get(probe.destination)
+        if service is None:
+            near = get_close_matches(probe.destination, list(self._services), n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"no Service {probe.destination!r} in the topology{hint}")
+        if not any((port.port, port.protocol) == (probe.port, probe.protocol) for port in service.ports):
+            has = listed([f"{port.port}/{port.protocol}" for port in service.ports]) if service.ports else "none"
+            raise InputError(f"Service {service.id} has no port {probe.port}/{probe.protocol}; it has {has}")
+        return service
+
+    def _backends_of(self, service: Service) -> tuple[Pod, ...]:
+        if service.id not in self._backends:
+            # A Service without a selector has no pods of its own (Service.spec.selector).
+            found = self._topology.backends(service) if service.selector else ()
+            self._backends[service.id] = self._dns if service.id == DNS_SERVICE.id else found
+        return self._backends[service.id]
+
+    def _target(self, service: Service, probe: Probe, pod: Pod) -> int | None:
+        """The port that is dialled at the pod. A headless Service is only a name: nothing translates its ports."""
+        if service.headless:
+            return probe.port
+        target = next(p.target for p in service.ports if (p.port, p.protocol) == (probe.port, probe.protocol))
+        if isinstance(target, int):
+            return target
+        return next((p.port for p in pod.ports if p.name == target and p.protocol == probe.protocol), None)
+
+
+def _port(
+    wanted: tuple[PortMatch, ...] | None, protocol: str, number: int, names: tuple[Port, ...]
+) -> PortMatch | None:
+    for match in wanted or ():
+        if match.protocol != protocol:
+            continue
+        if match.name is not None:
+            if any(port.name == match.name and (port.port, port.protocol) == (number, protocol) for port in names):
+                return match
+        elif match.first is None or match.first <= number <= (match.last or match.first):
+            return match
+    return None
+
+
+def _ruled(side: Side, rule: _Rule, match: _Match) -> Side:
+    """The side as this rule decides it."""
+    direction, index = rule.rule.direction, rule.rule.index
+    preposition = PEERS_KEY[direction]
+    at = f"spec.{direction}[{index}]"
+    peer = f"{preposition} anywhere" if match.peer is None else f"{preposition} {match.peer}"
+    return replace(
+        side,
+        allowed=rule.rule.action == "allow",
+        policy=rule.policy.ref,
+        rule=f"{direction} rule {index + 1} ({peer}, {match.port or 'every port'})",
+        peer="" if match.peer is None else str(match.peer),
+        at=at if match.peer is None else f"{at}.{preposition}[{match.place}]",
+    )
+
+
+def _decision(egress: Side, ingress: Side, source: str, destination: str, port: str) -> Decision:
+    return Decision(
+        specified=specified_by(egress, ingress),
+        because=because(egress, ingress, source, destination, port),
+        egress=egress,
+        ingress=ingress,
+    )
+
+
+def _open(reason: str, egress: Side | None = None, ingress: Side | None = None) -> Decision:
+    unknown = Side(isolated=False, allowed=None, reason=reason)
+    return Decision(
+        specified=Specified.UNSPECIFIED,
+        because=f"unspecified: {reason}.",
+        egress=egress or unknown,
+        ingress=ingress or unknown,
+    )

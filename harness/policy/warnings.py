@@ -1,0 +1,96 @@
+"""What is allowed by the API and hardly ever meant: selectors that select nothing, port names that nobody has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+
+from harness.model.topology import Topology
+from harness.policy.groups import ASSUMED_DNS, Groups
+from harness.policy.rules import PodPeer, Policy, Rule, Selector
+
+
+def warnings(policies: Sequence[Policy], topology: Topology) -> list[str]:
+    """One sentence for each selector that matches no pod, each namespaceSelector that matches no namespace, each port
+    name that no selected pod has (with the nearest label or name that exists), and rules that policyTypes leaves out.
+    """
+    groups = Groups(topology, (ASSUMED_DNS,))
+    return list(dict.fromkeys(sentence for policy in policies for sentence in _of_policy(policy, groups)))
+
+
+def _of_policy(policy: Policy, groups: Groups) -> Iterator[str]:
+    for direction in sorted(policy.ignored):
+        rules, word = f"the {direction} rules of {policy.ref}", direction.capitalize()
+        yield f"{rules} have no effect: its policyTypes does not list {word}"
+    subjects = groups.selected(policy.subject)
+    yield from _of_selection(policy.subject, f"podSelector {policy.subject.pods} in {policy.ref}", policy.ref, groups)
+    for rule in policy.rules:
+        selected: set[int] = set()
+        for peer in rule.peers or ():
+            if isinstance(peer, PodPeer):
+                selected |= groups.selected(peer)
+                what = f"podSelector {peer.pods} in {_place(rule)} of {policy.ref}"
+                yield from _of_selection(peer, what, f"{_place(rule)} of {policy.ref}", groups)
+        if rule.direction == "ingress":
+            yield from _of_ports(rule, policy.ref, subjects, groups)
+        elif rule.peers is None or any(not isinstance(peer, PodPeer) for peer in rule.peers):
+            yield from _of_ports(rule, policy.ref, range(len(groups.groups)), groups)
+        else:
+            yield from _of_ports(rule, policy.ref, selected, groups)
+
+
+def _place(rule: Rule) -> str:
+    return f"{rule.direction} rule {rule.index + 1}"
+
+
+def _of_selection(peer: PodPeer, what: str, where: str, groups: Groups) -> Iterator[str]:
+    namespaces = groups.selected_namespaces(peer)
+    if peer.namespace is not None and peer.namespace not in groups.namespaces:
+        near = _nearest(peer.namespace, groups.namespaces)
+        yield f"{where} is about namespace {peer.namespace}, which does not exist{_hint('nearest namespace', near)}"
+    elif not namespaces:
+        labels = {f"{key}={value}" for found in groups.namespaces.values() for key, value in found.items()}
+        near = _nearest(_sought(peer.namespaces or Selector()), labels)
+        yield f"namespaceSelector {peer.namespaces} in {where} matches no namespace{_hint('nearest label', near)}"
+    elif not groups.selected(peer):
+        inside = [group for group in groups.groups if group.namespace in namespaces]
+        labels = {f"{key}={value}" for group in inside for key, value in group.labels.items()}
+        near = _nearest(_sought(peer.pods, labels), labels)
+        yield f"{what} matches no pod{_hint('nearest label', near)}"
+
+
+def _of_ports(rule: Rule, ref: str, selected: Iterable[int], groups: Groups) -> Iterator[str]:
+    members = [groups[index] for index in selected]
+    if not members:
+        return
+    for port in rule.ports or ():
+        if port.name is None or any(group.port(port.name, port.protocol) for group in members):
+            continue
+        names = {
+            other.name for group in members for other in group.ports if other.name and other.protocol == port.protocol
+        }
+        hint = _hint("nearest name", _nearest(port.name, names))
+        yield f"no pod that {_place(rule)} of {ref} is about has a {port.protocol} port named {port.name}{hint}"
+
+
+def _sought(selector: Selector, present: Iterable[str] = ()) -> str:
+    """The `key=value` that is to blame for the selector matching nothing: the first that nobody has, else the first."""
+    labels = set(present)
+    keys = {label.partition("=")[0] for label in labels}
+    sought = [
+        (requirement.key, requirement.values[0] if requirement.values else "") for requirement in selector.requirements
+    ]
+    for key, value in sought:
+        if f"{key}={value}" not in labels and (value or key not in keys):
+            return f"{key}={value}"
+    return "=".join(sought[0]) if sought else ""
+
+
+def _nearest(word: str, candidates: Iterable[str]) -> str:
+    """The candidate most like the word, however unlike; of equals the first by alphabet."""
+    scored = [(SequenceMatcher(None, word, candidate).ratio(), candidate) for candidate in sorted(candidates)]
+    return max(scored, key=lambda pair: pair[0])[1] if word and scored else ""
+
+
+def _hint(what: str, near: str) -> str:
+    return f"; {what}: {near}" if near else ""
