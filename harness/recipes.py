@@ -14,11 +14,10 @@ from harness.files import Strict, data_dir, read_yaml, validate
 
 
 class Source(Strict):
-    """A file of upstream's: `path` below the artifact directory, `url` where upstream publishes it. `{version}` is filled in."""
+    """A file of upstream's: `path` below the artifact directory, `url` where upstream publishes it."""
 
     path: str
     url: str
-    patches: list[dict[str, Any]] = Field(default_factory=list)
 
 
 class Helm(Strict):
@@ -53,15 +52,19 @@ class KindCluster(Strict):
     """What `kind create cluster` is told."""
 
     node_image: str
-    workers: int = 1
+    workers: int = Field(default=1, ge=0)
     networking: dict[str, Any] = Field(default_factory=dict)
+    """kind's own `networking` section: address ranges, ipFamily, kubeProxyMode."""
 
 
 class Recipe(Strict):
+    """How one CNI is brought up. `{version}` in a path, an address or an image stands for `version` without its `v`."""
+
     name: str
     title: str
     driver: Literal["reference", "kind"]
     version: str
+    """As upstream writes it in its tags, with or without `v`."""
     enforces: bool = True
     hint: str = ""
     """What to switch on when this CNI turns out to enforce nothing."""
@@ -74,7 +77,11 @@ class Recipe(Strict):
     settle: Settle = Settle()
     dialects: list[str] = Field(default_factory=lambda: ["networking.k8s.io/v1"])
     logs: dict[str, str] = Field(default_factory=dict)
-    """Name -> label selector of the pods whose logs are evidence (`namespace: selector`)."""
+    """Whose logs are evidence: container name -> `namespace/label selector` of the pods that have it."""
+
+    def fill(self, text: str) -> str:
+        """The text with its version filled in."""
+        return text.replace("{version}", self.version.removeprefix("v"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +115,10 @@ def parse_cni(word: str) -> list[Wanted]:
 def load(wanted: Wanted) -> Recipe:
     """The recipe of a CNI, at the version wanted (default: the recipe's own)."""
     recipe = validate(Recipe, read_yaml(recipe_path(wanted.name))[0])
-    return recipe.model_copy(update={"version": wanted.version}) if wanted.version else recipe
+    if not wanted.version:
+        return recipe
+    prefix = "v" if recipe.version.startswith("v") else ""
+    return recipe.model_copy(update={"version": prefix + wanted.version.removeprefix("v")})
 
 
 def recipe_path(name: str) -> Path:

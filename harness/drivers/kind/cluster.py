@@ -1,0 +1,135 @@
+"""One kind cluster from nothing to an API server that answers, and images on its nodes. The steps overlap: the engine saves
+images while `kind` starts the nodes, and nodes take them in while kubeadm is still at work."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.drivers.kind import engine, state
+from harness.drivers.kind.polling import NotYet, poll
+from harness.errors import ClusterError
+from harness.recipes import KindCluster
+
+CREATE_TIMEOUT = 600.0
+"""Seconds; on a slow line most of it is the pull of the node image."""
+KUBELET_CGROUP_V1 = """\
+kind: KubeletConfiguration
+apiVersion: kubelet.config.k8s.io/v1beta1
+failCgroupV1: false
+"""
+
+
+def configuration(kind: KindCluster, *, cgroup_v1: bool) -> dict[str, Any]:
+    """kind's configuration file. Kubelets refuse hosts with cgroup v1 from Kubernetes 1.35 on unless told otherwise."""
+    config: dict[str, Any] = {
+        "kind": "Cluster",
+        "apiVersion": "kind.x-k8s.io/v1alpha4",
+        "networking": {**kind.networking, "disableDefaultCNI": True},
+        "nodes": [{"role": "control-plane"}, *({"role": "worker"} for _ in range(kind.workers))],
+    }
+    if cgroup_v1:
+        config["kubeadmConfigPatches"] = [KUBELET_CGROUP_V1]
+    return config
+
+
+class Creation:
+    """A running `kind create cluster`. Its steps may be awaited from different threads."""
+
+    def __init__(self, record: state.Record, kind: KindCluster, *, cgroup_v1: bool) -> None:
+        engine.require("kind")
+        self.record = record
+        self._nodes = kind.workers + 1
+        self._log = record.folder / "kind.log"
+        config = record.folder / "kind.yaml"
+        config.write_text(yaml.safe_dump(configuration(kind, cgroup_v1=cgroup_v1)), encoding="utf-8")
+        command = ["kind", "create", "cluster", "--name", record.name, "--config", str(config)]
+        command += ["--image", kind.node_image, "--kubeconfig", str(record.kubeconfig), "--wait", "0s"]
+        with self._log.open("w", encoding="utf-8") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    def wait_nodes(self) -> list[str]:
+        """Until every node's container runtime answers: their names."""
+
+        def step() -> list[str]:
+            self._alive()
+            listed = engine.run(["kind", "get", "nodes", "--name", self.record.name], purpose="listing nodes")
+            nodes = listed.stdout.split()
+            if len(nodes) < self._nodes:
+                raise NotYet(f"{len(nodes)} of {self._nodes} nodes are there")
+            for node in nodes:
+                probe = engine.run(["docker", "exec", node, "ctr", "version"], check=False)
+                if probe.returncode:
+                    raise NotYet(f"the container runtime of {node} does not answer: {engine.tail(probe.stderr, 2)}")
+            return nodes
+
+        return poll(step, timeout=CREATE_TIMEOUT, every=0.5, what=f"starting the nodes of {self.record.name}")
+
+    def wait_kubeconfig(self) -> Path:
+        """Until kubeadm has written the administrator's kubeconfig, which is well before all nodes have joined."""
+
+        def step() -> Path:
+            self._alive()
+            got = engine.run(["kind", "get", "kubeconfig", "--name", self.record.name], check=False)
+            if got.returncode or "clusters:" not in got.stdout:
+                raise NotYet("kubeadm has written no kubeconfig yet")
+            early = self.record.folder / "kubeconfig.early"
+            early.touch(mode=0o600)
+            early.write_text(got.stdout, encoding="utf-8")
+            return early
+
+        return poll(step, timeout=CREATE_TIMEOUT, every=0.5, what=f"kubeadm in {self.record.name}")
+
+    def finish(self) -> None:
+        """Until `kind` has ended: all nodes have joined and the kubeconfig is written."""
+        try:
+            self._process.wait(CREATE_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            raise self._failure(f"kind did not end within {CREATE_TIMEOUT:.0f} s") from None
+        self._alive()
+
+    def abort(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        self._process.wait()
+
+    def _alive(self) -> None:
+        if self._process.poll():
+            raise self._failure(f"kind could not create the cluster {self.record.name}")
+
+    def _failure(self, message: str) -> ClusterError:
+        log = self._log.read_text(encoding="utf-8", errors="replace")
+        if "failed to pull image" in log:
+            message += ": its node image is neither in the local engine nor to be had from a registry"
+        elif "too many open files" in log:
+            message += ": the host's inotify limits are too low (see kind's known issue 'pod errors due to too many open files')"
+        return ClusterError(message, details=engine.tail(log))
+
+
+@contextlib.contextmanager
+def archive(images: Sequence[str]) -> Iterator[Path | None]:
+    """The images in one file that vanishes afterwards; None when there are none."""
+    with tempfile.TemporaryDirectory(prefix="netproof-images-") as folder:
+        if not images:
+            yield None
+            return
+        target = Path(folder) / "images.tar"
+        engine.save_images(images, target)
+        yield target
+
+
+def load(record: state.Record, tar: Path) -> None:
+    """Give an archive of images to every node."""
+    engine.run(
+        ["kind", "load", "image-archive", str(tar), "--name", record.name],
+        timeout=600,
+        purpose=f"loading images into the nodes of {record.name}",
+    )

@@ -1,0 +1,247 @@
+"""The Kubernetes API for plain dicts: server-side apply, read, list, delete. The client library's types end in this file.
+
+One `Api` may be used by many threads at once; exec streams are not made from it (see streams.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, TypeVar
+
+import urllib3
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+from kubernetes.dynamic import DynamicClient
+from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
+
+from harness.drivers import Manifest
+from harness.drivers.kind.polling import NotYet, poll
+from harness.errors import ClusterError, InputError
+
+T = TypeVar("T")
+
+FIELD_MANAGER = "netproof"
+CONCURRENT = 16
+REQUEST_TIMEOUT = 30.0
+BUSY = (429, 502, 503, 504)
+"""HTTP answers that say nothing about the object: the API server, or a webhook behind it, is not ready."""
+FIRST = ("Namespace", "CustomResourceDefinition", "ServiceAccount", "PriorityClass")
+"""Kinds that others need before them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Names one object of a cluster. `namespace` is '' for what belongs to none."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Ref:
+        """Raises InputError when the manifest lacks what every object has."""
+        metadata = manifest.get("metadata") or {}
+        for key, value in (("apiVersion", manifest.get("apiVersion")), ("kind", manifest.get("kind"))):
+            if not value:
+                raise InputError(f"this object has no {key}: {json.dumps(manifest, default=str)[:200]}")
+        if not metadata.get("name"):
+            raise InputError(f"a {manifest['kind']} has no metadata.name")
+        return cls(manifest["apiVersion"], manifest["kind"], metadata.get("namespace") or "", metadata["name"])
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace + '/' if self.namespace else ''}{self.name}"
+
+
+class Refused(Exception):
+    """The API server's answer to one request: `status` is HTTP's, or 0 when nobody answered."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Unknown(Refused):
+    """The cluster does not know a kind."""
+
+
+class Api:
+    """One cluster's API. `cache`: a file of this cluster's own (the library's default is shared by address, and clusters
+    that follow one another on a machine share addresses)."""
+
+    def __init__(self, kubeconfig: Path, cache: Path) -> None:
+        self.configuration = client.Configuration()
+        config.load_kube_config(config_file=str(kubeconfig), client_configuration=self.configuration)
+        self.configuration.connection_pool_maxsize = CONCURRENT
+        self._client = client.ApiClient(self.configuration)
+        self._cache = cache
+        self._dynamic: Any = None
+        self._resources: dict[tuple[str, str], Any] = {}
+        self._lock = Lock()
+
+    def version(self) -> str:
+        """The API server's version, `v1.36.3`. Raises Refused while it does not answer."""
+        version: str = self._ask(lambda: self._discovery().version["kubernetes"]["gitVersion"])
+        return version
+
+    def apply(self, manifest: Manifest) -> None:
+        """Server-side apply; conflicts are ours to win. Raises Refused."""
+        ref = Ref.of(manifest)
+        resource = self._resource(ref.api_version, ref.kind)
+        if resource.namespaced and not ref.namespace:
+            raise Refused(400, f"{ref} has no metadata.namespace")
+        self._ask(
+            lambda: self._dynamic.server_side_apply(
+                resource,
+                manifest,
+                namespace=ref.namespace or None,
+                field_manager=FIELD_MANAGER,
+                force_conflicts=True,
+                serialize=False,
+                _request_timeout=REQUEST_TIMEOUT,
+            )
+        )
+
+    def get(self, ref: Ref) -> dict[str, Any] | None:
+        """The object as it is in the cluster, or None."""
+        path = self._resource(ref.api_version, ref.kind).path(name=ref.name, namespace=ref.namespace or None)
+        try:
+            return self.read(path)
+        except Refused as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def list(self, path: str, **query: str) -> list[dict[str, Any]]:
+        """The items at an API path such as `/api/v1/pods`. Query: label_selector, field_selector."""
+        found: list[dict[str, Any]] = self.read(path, **query)["items"]
+        return found
+
+    def read(self, path: str, **query: str) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(self.text(path, **query))
+        return content
+
+    def text(self, path: str, **query: str) -> str:
+        """The body of a GET, also of what is no JSON (pod logs)."""
+
+        def ask() -> str:
+            answer = self._discovery().request(
+                "get", path, serialize=False, _request_timeout=REQUEST_TIMEOUT, **query
+            )
+            return str(answer.data.decode("utf-8", "replace"))
+
+        return self._ask(ask)
+
+    def delete(self, ref: Ref) -> None:
+        """Delete an object; one that is gone already is fine."""
+        try:
+            path = self._resource(ref.api_version, ref.kind).path(name=ref.name, namespace=ref.namespace or None)
+            self._ask(
+                lambda: self._dynamic.request(
+                    "delete", path, grace_period_seconds=0, serialize=False, _request_timeout=REQUEST_TIMEOUT
+                )
+            )
+        except Refused as error:
+            if error.status != 404:
+                raise
+
+    def kinds(self, group_version: str) -> Sequence[tuple[str, str, bool]]:
+        """What an API group version holds, as (kind, plural, namespaced); nothing when the cluster does not have it."""
+        base = f"/apis/{group_version}" if "/" in group_version else f"/api/{group_version}"
+        try:
+            resources = self.read(base)["resources"]
+        except Refused as error:
+            if error.status == 404:
+                return ()
+            raise
+        return [(r["kind"], r["name"], r["namespaced"]) for r in resources if "/" not in r["name"]]
+
+    def _discovery(self) -> Any:
+        with self._lock:
+            if self._dynamic is None:
+                self._dynamic = DynamicClient(self._client, cache_file=str(self._cache))
+            return self._dynamic
+
+    def _resource(self, api_version: str, kind: str) -> Any:
+        dynamic = self._ask(self._discovery)
+        with self._lock:
+            if (api_version, kind) not in self._resources:
+                group, _, version = api_version.rpartition("/")
+                where = {"prefix": "apis", "group": group} if group else {"prefix": "api"}
+                self._resources[api_version, kind] = self._ask(
+                    lambda: dynamic.resources.get(**where, api_version=version, kind=kind)
+                )
+            return self._resources[api_version, kind]
+
+    @staticmethod
+    def _ask(request: Callable[[], T]) -> T:
+        try:
+            return request()
+        except ResourceNotFoundError as error:
+            raise Unknown(404, str(error)) from None
+        except ApiException as error:
+            raise Refused(error.status or 0, _message(error)) from None
+        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            raise Refused(0, f"the API server does not answer: {error}") from None
+
+
+def _message(error: ApiException) -> str:
+    try:
+        message: str = json.loads(error.body)["message"]
+    except (ValueError, KeyError, TypeError):
+        return error.summary() if isinstance(error, DynamicApiError) else str(error.reason)
+    return message
+
+
+def concurrently(work: Callable[[T], object], items: Iterable[T]) -> None:
+    """Do it for all items, several at once. The first failure is raised when all have ended."""
+    with ThreadPoolExecutor(CONCURRENT, thread_name_prefix="netproof-api") as pool:
+        for future in [pool.submit(work, item) for item in items]:
+            future.result()
+
+
+def install(api: Api, manifests: Sequence[Manifest], *, timeout: float = 90) -> None:
+    """Apply a CNI's objects, those first that others need. What is refused is tried again until the deadline, because a
+    young API server refuses many things. Raises ClusterError that names the object and the last answer."""
+
+    def one(manifest: Manifest) -> None:
+        def step() -> None:
+            try:
+                api.apply(manifest)
+            except Refused as error:
+                raise NotYet(str(error)) from None
+
+        poll(step, timeout=timeout, what=f"applying {Ref.of(manifest)}")
+
+    first = [manifest for manifest in manifests if manifest.get("kind") in FIRST]
+    concurrently(one, first)
+    concurrently(one, [manifest for manifest in manifests if manifest not in first])
+
+
+def submit(api: Api, manifest: Mapping[str, Any], *, patience: float = 5) -> None:
+    """Apply an object of the user's. Raises InputError when it is refused, ClusterError when nobody answers."""
+    ref = Ref.of(manifest)
+
+    def step() -> None:
+        try:
+            api.apply(manifest)
+        except Unknown:
+            raise NotYet(
+                f"the cluster knows no {ref.kind} of {ref.api_version}: this CNI lacks that API, or it is not installed"
+            ) from None
+        except Refused as error:
+            if error.status in (0, *BUSY):
+                raise NotYet(f"{error} (HTTP {error.status})" if error.status else str(error)) from None
+            raise InputError(f"{ref} is refused by the API server: {error}") from None
+
+    try:
+        poll(step, timeout=patience, what=f"applying {ref}")
+    except ClusterError as error:
+        if "the cluster knows no" in error.details:
+            raise InputError(f"{ref}: {error.details}") from None
+        raise

@@ -1,0 +1,221 @@
+"""Readiness of nodes, rollouts and pods, by polling with deadlines; and what to show when one of them does not come up."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from harness.drivers.kind.objects import Api, Refused
+from harness.drivers.kind.polling import NotYet, poll
+from harness.errors import ClusterError
+from harness.recipes import Ready
+
+Object = Mapping[str, Any]
+
+HOPELESS = ("InvalidImageName", "ErrImageNeverPull")
+STUCK = ("ErrImagePull", "ImagePullBackOff", "CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError")
+PATIENCE = 45.0
+"""Seconds that a container may be stuck before its pod is given up: registries and CNIs recover, but not for ever."""
+LOG_LINES = 12
+SHOWN = 4
+"""So many pods are shown in an error; the rest is mostly the same."""
+
+
+class Stuck:
+    """Ends a wait early, once containers have been stuck for too long."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+
+    def check(self, pods: Iterable[Object], api: Api) -> None:
+        for pod in pods:
+            key = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+            reasons = [reason for _, reason, _ in _troubles(pod)]
+            if any(reason in HOPELESS for reason in reasons):
+                self._since.setdefault(key, -PATIENCE)
+            elif any(reason in STUCK for reason in reasons):
+                self._since.setdefault(key, time.monotonic())
+            else:
+                self._since.pop(key, None)
+            if key in self._since and time.monotonic() - self._since[key] > PATIENCE:
+                image = any("Image" in reason for reason in reasons)
+                hint = (
+                    "; an image is neither in the local engine nor to be had from its registry: "
+                    "`docker pull` or `docker load` it, then run again"
+                    if image
+                    else ""
+                )
+                raise ClusterError(f"the pod {key} does not start ({', '.join(reasons)}){hint}", details=diagnose(api, [pod]))
+
+
+def pod_ready(pod: Object) -> bool:
+    status = pod.get("status", {})
+    containers = status.get("containerStatuses") or []
+    return status.get("phase") == "Running" and bool(containers) and all(one.get("ready") for one in containers)
+
+
+def wait_nodes(api: Api, *, timeout: float) -> None:
+    """Until every node is Ready, which takes a CNI on each."""
+    stuck = Stuck()
+
+    def step() -> None:
+        waiting = [node["metadata"]["name"] for node in _list(api, "/api/v1/nodes") if not _condition(node, "Ready")]
+        if waiting:
+            stuck.check(_list(api, "/api/v1/pods", field_selector="spec.hostNetwork=true"), api)
+            raise NotYet(f"not ready: {', '.join(waiting)}")
+
+    _explained(api, step, timeout=timeout, what="the nodes' way to Ready")
+
+
+def wait_rollouts(api: Api, ready: Ready, *, timeout: float) -> None:
+    """Until all daemonsets and deployments of a recipe have all their pods available."""
+    stuck = Stuck()
+    paths = [f"/apis/apps/v1/namespaces/{n}/daemonsets/{m}" for n, _, m in map(_split, ready.daemonsets)]
+    paths += [f"/apis/apps/v1/namespaces/{n}/deployments/{m}" for n, _, m in map(_split, ready.deployments)]
+    namespaces = sorted({_split(name)[0] for name in (*ready.daemonsets, *ready.deployments)})
+
+    def step() -> None:
+        for path in list(paths):
+            problem = _rollout(_read(api, path))
+            if problem:
+                for namespace in namespaces:
+                    stuck.check(_list(api, f"/api/v1/namespaces/{namespace}/pods"), api)
+                raise NotYet(f"{'/'.join(path.split('/')[-2:])}: {problem}")
+            paths.remove(path)
+
+    _explained(api, step, timeout=timeout, what="the CNI's rollout")
+
+
+def wait_pods(api: Api, wanted: Iterable[tuple[str, str]], *, timeout: float) -> dict[tuple[str, str], Object]:
+    """Until the pods (namespace, name) run: their objects. Knows pods that agents need: no init containers, one container."""
+    stuck = Stuck()
+    names = set(wanted)
+
+    def step() -> dict[tuple[str, str], Object]:
+        found = {
+            key: pod
+            for pod in _list(api, "/api/v1/pods")
+            if (key := (pod["metadata"]["namespace"], pod["metadata"]["name"])) in names
+        }
+        late = sorted("/".join(key) for key in names if key not in found or not pod_ready(found[key]))
+        if late:
+            stuck.check(found.values(), api)
+            raise NotYet(f"{len(late)} of {len(names)} pods do not run yet: {', '.join(late[:SHOWN])}")
+        return found
+
+    return _explained(api, step, timeout=timeout, what="starting the pods", among=names)
+
+
+def diagnose(api: Api, pods: Iterable[Object]) -> str:
+    """What is wrong with pods: their containers' states, last events and last log lines."""
+    lines: list[str] = []
+    for pod in list(pods)[:SHOWN]:
+        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        lines.append(f"pod {namespace}/{name}: {pod.get('status', {}).get('phase')} on {pod['spec'].get('nodeName')}")
+        lines += [f"  container {which}: {reason} {message}".rstrip() for which, reason, message in _troubles(pod)]
+        lines += [f"  event: {line}" for line in events(api, namespace, name)[-5:]]
+        for which in (status["name"] for status in _statuses(pod) if _started(status) and not status.get("ready")):
+            lines += [f"  log of {which}: {line}" for line in logs(api, namespace, name, which).splitlines()]
+    return "\n".join(lines)
+
+
+def events(api: Api, namespace: str, name: str = "") -> list[str]:
+    """Events of a namespace, or of one object in it, oldest first, one line each."""
+    query = {"field_selector": f"involvedObject.name={name}"} if name else {}
+    try:
+        found = api.list(f"/api/v1/namespaces/{namespace}/events", **query)
+    except Refused as error:
+        return [f"(events could not be read: {error})"]
+    found.sort(key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "")
+    return [
+        f"{event.get('lastTimestamp') or event.get('eventTime') or '-'} {event.get('type')} {event.get('reason')} "
+        f"{event['involvedObject'].get('kind')}/{event['involvedObject'].get('name')}: "
+        f"{' '.join((event.get('message') or '').split())}"
+        for event in found
+    ]
+
+
+def logs(api: Api, namespace: str, pod: str, container: str, lines: int = LOG_LINES) -> str:
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&tailLines={lines}"
+    try:
+        return api.text(path)
+    except Refused as error:
+        return f"(logs could not be read: {error})"
+
+
+def _explained(
+    api: Api,
+    step: Callable[[], Any],
+    *,
+    timeout: float,
+    what: str,
+    among: set[tuple[str, str]] | None = None,
+) -> Any:
+    """Poll; on a time-out say how the pods are that are not ready."""
+    try:
+        return poll(step, timeout=timeout, what=what)
+    except ClusterError as error:
+        if "took longer" not in error.args[0]:
+            raise
+        pods = [
+            pod
+            for pod in _list(api, "/api/v1/pods")
+            if not pod_ready(pod)
+            and (among is None or (pod["metadata"]["namespace"], pod["metadata"]["name"]) in among)
+        ]
+        raise ClusterError(error.args[0], details=f"{error.details}\n{diagnose(api, pods)}") from None
+
+
+def _rollout(workload: Object) -> str:
+    """What a daemonset or deployment still lacks; '' when it is complete."""
+    spec, status = workload["spec"], workload.get("status", {})
+    if status.get("observedGeneration", 0) < workload["metadata"].get("generation", 0):
+        return "not yet seen by its controller"
+    if workload["kind"] == "DaemonSet":
+        wanted = status.get("desiredNumberScheduled", 0)
+        if wanted == 0:
+            return "on no node yet"
+        updated, available = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
+    else:
+        wanted = spec.get("replicas", 1)
+        updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
+    return "" if updated >= wanted and available >= wanted else f"{available} of {wanted} pods available"
+
+
+def _statuses(pod: Object) -> list[Object]:
+    status = pod.get("status", {})
+    return [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+
+
+def _troubles(pod: Object) -> list[tuple[str, str, str]]:
+    """(container, reason, message) of the containers that wait."""
+    waiting = ((one["name"], one.get("state", {}).get("waiting") or {}) for one in _statuses(pod))
+    return [(name, state.get("reason", ""), " ".join(state.get("message", "").split())) for name, state in waiting if state]
+
+
+def _started(status: Object) -> bool:
+    return bool(status.get("restartCount") or status.get("started") or status.get("state", {}).get("terminated"))
+
+
+def _condition(node: Object, wanted: str) -> bool:
+    conditions = node.get("status", {}).get("conditions") or []
+    return any(one["type"] == wanted and one["status"] == "True" for one in conditions)
+
+
+def _split(name: str) -> tuple[str, str, str]:
+    return name.partition("/")
+
+
+def _read(api: Api, path: str) -> dict[str, Any]:
+    try:
+        return api.read(path)
+    except Refused as error:
+        raise NotYet(str(error)) from None
+
+
+def _list(api: Api, path: str, **query: str) -> list[dict[str, Any]]:
+    try:
+        return api.list(path, **query)
+    except Refused as error:
+        raise NotYet(str(error)) from None
