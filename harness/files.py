@@ -89,11 +89,14 @@ def parse_yaml(text: str, name: str) -> list[Document]:
         raise InputError(f"not valid YAML: {reason}", file=name) from None
 
 
-def read_one(source: Path | str) -> Document:
+def read_one(source: Path | str, *, may_be_empty: bool = False) -> Document:
     """The only document of a file. Raises InputError when there is none, or more than one, or it is no mapping."""
     documents = read_yaml(source)
+    name = "<stdin>" if str(source) == "-" else str(source)
+    if not documents and not may_be_empty:
+        raise InputError("this file is empty", file=name)
     if not documents:
-        raise InputError("this file is empty", file="<stdin>" if str(source) == "-" else source)
+        return Document(file=name, content={}, lines={})
     first, *more = documents
     if more:
         raise InputError("one document is expected here, not several", file=first.file, line=more[0].line(()))

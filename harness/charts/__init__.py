@@ -18,7 +18,7 @@ from harness.charts.render import render, telemetry, warnings
 from harness.charts.servicemap import ServiceMap, load_map
 from harness.charts.values import Values, defaults_of, load_values
 from harness.errors import InputError
-from harness.files import Document, nearest, read_one, read_yaml
+from harness.files import Document, read_one
 from harness.model import Intent, Matrix, Topology
 
 ValuesSource = Mapping[str, Any] | Path | Document | None
@@ -53,14 +53,15 @@ CHARTS: Mapping[str, Path] = {
 
 def chart_plan(name: str, values: ValuesSource = None) -> Plan:
     """A bundled chart with values merged over its defaults. Raises InputError; for an unknown name with the charts."""
-    if name not in CHARTS:
-        raise InputError(
-            f"no chart is called {name!r}; {nearest(name, CHARTS)}; the charts are: {', '.join(sorted(CHARTS))}"
-        )
-    folder = CHARTS[name]
+    folder = _folder(name)
     service_map = load_map(folder / "map.yaml")
     defaults = read_one(folder / "values.yaml").content
     return _generated(service_map, load_values(service_map, defaults, _document(values)))
+
+
+def findings_path(name: str) -> Path:
+    """A bundled chart's documented surprises. Raises InputError as chart_plan does."""
+    return _folder(name) / "findings.yaml"
 
 
 def map_plan(path: Path, values: ValuesSource = None, policies: Path | str | None = None) -> Plan:
@@ -90,6 +91,12 @@ def map_plan(path: Path, values: ValuesSource = None, policies: Path | str | Non
     )
 
 
+def _folder(name: str) -> Path:
+    if name not in CHARTS:
+        raise InputError(f"no chart is called {name!r}; the charts are: {', '.join(sorted(CHARTS))}")
+    return CHARTS[name]
+
+
 def _generated(service_map: ServiceMap, values: Values) -> Plan:
     target = telemetry(service_map, values)
     meant = (
@@ -110,8 +117,7 @@ def _document(values: ValuesSource) -> Document | None:
         return values
     if isinstance(values, Mapping):
         return Document(file="values", content=dict(values), lines={})
-    # A file of comments alone is a values file with every default, as it is for helm.
-    return read_one(values) if read_yaml(values) else None
+    return read_one(values, may_be_empty=True)
 
 
-__all__ = ["CHARTS", "Manifest", "Plan", "Side", "chart_plan", "map_plan", "read_manifests"]
+__all__ = ["CHARTS", "Manifest", "Plan", "Side", "chart_plan", "findings_path", "map_plan", "read_manifests"]

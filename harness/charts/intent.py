@@ -19,14 +19,12 @@ Side = Literal["both", "ingress", "egress"]
 def with_telemetry(service_map: ServiceMap, collector: str, port: int) -> ServiceMap:
     """The map of a chart that sends telemetry to one of its own services: each app reaches it, and it admits every pod
     of its namespace."""
-    head = tuple(p for p in service_map.app(collector).ports if p.port == port)
+    head = tuple(p for p in service_map.app(collector).ports if (p.port, p.protocol) == (port, "TCP"))
+    arrow = Arrow(kind="app", name=collector, ports=head)
 
     def widen(app: App) -> App:
-        if app.name == collector:
-            return replace(app, open_to_namespace=head)
-        if app.egress is None:
-            return app
-        return replace(app, egress=(*app.egress, Arrow(kind="app", name=collector, ports=head)))
+        egress = None if app.egress is None else (*app.egress, arrow)
+        return replace(app, egress=egress, open_to_namespace=head if app.name == collector else ())
 
     return replace(service_map, apps=tuple(widen(app) for app in service_map.apps))
 

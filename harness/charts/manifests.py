@@ -13,7 +13,7 @@ from harness.files import Document, KeyPath, read_yaml
 Manifest = Mapping[str, Any]
 
 SUFFIXES = (".yaml", ".yml", ".json")
-NAMESPACED_POLICIES = frozenset({"NetworkPolicy", "CiliumNetworkPolicy", "NetworkSet", "StagedNetworkPolicy"})
+NAMESPACED_POLICIES = frozenset({"NetworkPolicy", "CiliumNetworkPolicy"})
 
 
 def read_manifests(source: Path | str) -> tuple[Manifest, ...]:

@@ -37,7 +37,7 @@ def telemetry(service_map: ServiceMap, values: Values) -> Telemetry | None:
         for app in service_map.apps:
             # A name without its namespace is resolved in the namespace of whoever asks.
             if (app.name, app.namespace) == (host, namespace or service_map.namespace) and any(
-                p.port == int(port) for p in app.service_ports
+                (p.port, p.protocol) == (int(port), "TCP") for p in app.service_ports
             ):
                 return Telemetry(collector=app, port=int(port))
     return Telemetry(collector=None)

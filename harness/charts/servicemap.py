@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
 
 from harness.files import Document, KeyPath, Strict, nearest, read_one, validate
 from harness.model import External, Namespace, Node, Pod, Port, Service, ServicePort, Topology
@@ -91,7 +91,7 @@ class PortEntry(Strict):
 
 
 class ServicePortEntry(PortEntry):
-    service: bool = True
+    service: StrictBool = True
     """False: a container port that the Service does not carry; it is reached by pod address only."""
 
 
@@ -121,7 +121,7 @@ class ServiceEntry(Strict):
     replicas: Annotated[int, Field(strict=True, ge=1, le=50)] = 1
     ingressFrom: list[Annotated[PeerEntry, BeforeValidator(_source_as_mapping)]] | None = None
     egressTo: list[Annotated[PeerEntry, BeforeValidator(_destination_as_mapping)]] | None = None
-    externalIngress: bool = False
+    externalIngress: StrictBool = False
 
 
 class DestinationEntry(Strict):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, create_model
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, create_model
 
 from harness.charts.servicemap import PortReference, ServiceMap
 from harness.files import Document, KeyPath, Strict, nearest, validate
@@ -80,8 +80,10 @@ class PeerRule(_Values):
 
 
 class ServicePolicyValues(_Values):
-    allowExternal: bool | None = None
-    allowExternalEgress: bool | None = None
+    """Booleans are strict: to a helm template the text "false" is true."""
+
+    allowExternal: StrictBool | None = None
+    allowExternalEgress: StrictBool | None = None
     ingressFrom: list[PeerRule] | None = None
     egressTo: list[PeerRule] | None = None
     additionalIngress: list[RawIngress] | None = None
@@ -93,7 +95,7 @@ class ServiceValues(_Values):
 
 
 class GlobalPolicyValues(_Values):
-    enabled: bool | None = None
+    enabled: StrictBool | None = None
     externalEgress: list[CidrRule] | None = None
     otlpEgress: list[CidrRule] | None = None
     additionalIngress: list[RawIngress] | None = None
@@ -101,7 +103,7 @@ class GlobalPolicyValues(_Values):
 
 
 class ObservabilityValues(_Values):
-    otlpEnabled: bool | None = None
+    otlpEnabled: StrictBool | None = None
     otlpEndpoint: str | None = None
 
 
