@@ -23,7 +23,7 @@ class NotEnforced(NetproofError):
 
 
 class ClusterError(NetproofError):
-    """A cluster, its CNI, the container engine or a probe pod did not come up. `details` holds the last events and logs."""
+    """A cluster, its CNI, the engine or a probe pod did not come up. `details` holds the last events and logs."""
 
     exit_code = 11
 

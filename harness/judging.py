@@ -49,6 +49,7 @@ def judge_step(
     decisions: Mapping[Probe, Decision],
     settled: Settled,
     reviews: Iterable[Reviews],
+    *,
     reproduce: Callable[[Probe, str], str],
 ) -> Judged:
     """The verdict of every cell of a step. `reproduce` gives the command that repeats a probe to an address by hand."""

@@ -58,7 +58,9 @@ def _policy(name: str, direction: str, allows: list[str] | None) -> Manifest:
     spec: dict[str, object] = {"podSelector": {"matchLabels": {"canary": name}}, "policyTypes": [direction]}
     if allows is not None:
         ports = [{"port": PORT, "protocol": protocol} for protocol in PROTOCOLS]
-        spec[section] = [{peers: [{"podSelector": {"matchLabels": {"canary": peer}}} for peer in allows], "ports": ports}]
+        spec[section] = [
+            {peers: [{"podSelector": {"matchLabels": {"canary": peer}}} for peer in allows], "ports": ports}
+        ]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -77,7 +79,7 @@ POLICIES: tuple[Manifest, ...] = (
 
 def capabilities(baseline: Round) -> dict[str, str]:
     """Protocol -> `yes`, or why it cannot be measured here, from the canaries' baseline round."""
-    found = {}
+    found: dict[str, str] = {}
     for protocol in PROTOCOLS:
         readings = [baseline.readings[canary.probe(protocol)] for canary in CANARIES]
         wrong = [reading for reading in readings if reading.measured is not Measured.CONNECTED]
@@ -132,4 +134,3 @@ def judge(recipe: Recipe, done: list[PreflightCheck], settled: Settled) -> None:
     what = "accepts NetworkPolicy objects and enforces nothing" if not shut_ones else "does not enforce NetworkPolicy"
     hint = f" {recipe.hint}" if recipe.hint else ""
     raise NotEnforced(f"{recipe.title} {what}: {' and '.join(said)}. Nothing measured on it would mean anything.{hint}")
-

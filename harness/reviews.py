@@ -1,5 +1,5 @@
-"""Reviewed data: surprises that a chart documents and differences that a CNI is known for. Strict both ways: a fault that
-nobody declared fails, and so does a declared one that does not happen.
+"""Reviewed data: surprises that a chart documents and differences that a CNI is known for. Strict both ways: a fault
+that nobody declared fails, and so does a declared one that does not happen.
 
 A cell has up to two faults. *policy*: intended and specified differ; a chart's `findings.yaml` may declare it. *cni*:
 specified and measured differ; `clusters/<cni>/known-differences.yaml` may declare it. `masked-defect` is both at once.
@@ -18,7 +18,7 @@ from pydantic import Field, field_validator
 
 from harness.errors import InputError
 from harness.files import Document, Strict, read_yaml, validate
-from harness.model import Measured, Probe, Verdict
+from harness.model import Probe, Verdict
 
 Fault = Literal["policy", "cni"]
 

@@ -49,10 +49,10 @@ class Scenario:
     id: str
     claim: str
     source: str
-    needs: tuple[str, ...]
     topology: Topology
     steps: tuple[Step, ...]
     documented: reviews.Reviews
+    needs: tuple[str, ...] = ()
     values: str = ""
     warnings: tuple[str, ...] = ()
     select: str = ""
@@ -72,24 +72,27 @@ def read_scenarios(path: Path) -> list[Scenario]:
             plan = charts.chart_plan(wanted.chart, wanted.values)
         except InputError as error:
             raise InputError(f"scenario {wanted.id}: {error}", file=path, line=document.line(("values",))) from None
-        found.append(_of_plan(plan, wanted))
+        found.append(
+            of_plan(
+                plan,
+                id=wanted.id,
+                claim=wanted.claim,
+                side=wanted.side,
+                source=wanted.source,
+                needs=tuple(wanted.needs),
+                documented=reviews.load(charts.findings_path(wanted.chart), "policy"),
+                values=yaml.safe_dump(wanted.values, sort_keys=False) if wanted.values else "",
+                select=f"--scenario-set {wanted.id}",
+            )
+        )
     return found
 
 
-def _of_plan(plan: Plan, wanted: ScenarioFile) -> Scenario:
-    step = Step(name="applied", manifests=plan.for_side(wanted.side), intended=plan.intended(wanted.side))
-    return Scenario(
-        id=wanted.id,
-        claim=wanted.claim,
-        source=wanted.source,
-        needs=tuple(wanted.needs),
-        topology=plan.topology,
-        steps=(step,),
-        documented=reviews.load(charts.findings_path(wanted.chart), "policy"),
-        values=yaml.safe_dump(wanted.values, sort_keys=False) if wanted.values else "",
-        warnings=plan.warnings,
-        select=f"--scenario-set {wanted.id}",
-    )
+def of_plan(plan: Plan, *, claim: str, side: Literal["both", "ingress", "egress"] = "both", **more: Any) -> Scenario:
+    """A chart's or a map's plan as a scenario of one step; `more` are fields of the scenario."""
+    step = Step(name="applied", manifests=plan.for_side(side), intended=plan.intended(side))
+    fields: dict[str, Any] = {"id": plan.name, "source": "", "documented": reviews.Reviews(fault="policy")} | more
+    return Scenario(claim=claim, topology=plan.topology, steps=(step,), warnings=plan.warnings, **fields)
 
 
 def of_map(service_map: Path, values: Path | None = None, policies: Path | str | None = None) -> list[Scenario]:
@@ -100,16 +103,12 @@ def of_map(service_map: Path, values: Path | None = None, policies: Path | str |
     options += [f"--values {values}"] if values else []
     options += [f"--policies {policies}"] if policies else []
     return [
-        Scenario(
-            id=plan.name,
+        of_plan(
+            plan,
             claim=f"With {how}, exactly the paths of the service map connect.",
             source=str(service_map),
-            needs=(),
-            topology=plan.topology,
-            steps=(Step(name="applied", manifests=plan.manifests, intended=plan.intended("both")),),
             documented=reviews.load(Path(service_map).with_suffix(".findings.yaml"), "policy"),
             values=Path(values).read_text(encoding="utf-8") if values else "",
-            warnings=plan.warnings,
             select=" ".join(options),
         )
     ]
@@ -122,9 +121,7 @@ def files() -> list[Path]:
 
 def is_wanted(scenario: Scenario, path: Path, wanted: str) -> bool:
     """Whether a `--scenario-set` (comma-separated: `all`, folder names, scenario ids with `*`) takes a scenario."""
-    return any(
-        word == "all" or word == path.parent.name or fnmatchcase(scenario.id, word) for word in _words(wanted)
-    )
+    return any(word in ("all", path.parent.name) or fnmatchcase(scenario.id, word) for word in _words(wanted))
 
 
 def check_set(wanted: str) -> None:
@@ -137,7 +134,8 @@ def check_set(wanted: str) -> None:
         near = get_close_matches(word, [*folders, *ids, "all"], n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise InputError(
-            f"no scenario or set is called {word!r}; {hint}sets: all, {', '.join(sorted(folders))}", key="--scenario-set"
+            f"no scenario or set is called {word!r}; {hint}sets: all, {', '.join(sorted(folders))}",
+            key="--scenario-set",
         )
 
 

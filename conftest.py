@@ -1,0 +1,3 @@
+"""pytest's door into the harness."""
+
+pytest_plugins = ("harness.plugin", "pytester")

@@ -1,0 +1,149 @@
+"""Conducts a whole run for whoever asked (pytest or the CLI): one CNI after the other, one record at the end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from harness import __version__
+from harness.errors import NetproofError
+from harness.model import Intent, Matrix, Specified, Topology
+from harness.options import Asked
+from harness.policy import Evaluator, read_policies
+from harness.progress import Progress
+from harness.report.record import Record, Run
+from harness.report.store import ScenarioPart, Store
+from harness.report.writer import write_report
+from harness.run import Session
+from harness.scenarios import Scenario
+from harness.synthetic import placed
+
+FAILED, INTERRUPTED, UNMEASURED = 1, 2, 11
+"""Exit codes: pytest's own for failed and interrupted; cells that could not be measured are infrastructure."""
+
+
+@dataclass(slots=True)
+class Conductor:
+    """`write` takes finished lines for the user; `live` is a terminal, or None when output is piped."""
+
+    asked: Asked
+    write: Callable[[str], None]
+    live: IO[str] | None = None
+    sessions: dict[str, Session] = field(default_factory=dict)
+    current: Session | None = None
+    interrupted: bool = False
+    _began: float = field(default_factory=time.monotonic)
+    _started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+    def new(self, cni: str) -> Session:
+        """A session that is not started yet; the one before it is closed."""
+        self.close()
+        order = next(i for i, wanted in enumerate(self.asked.cnis) if label(wanted.name, wanted.version) == cni)
+        session = Session(self.asked.cnis[order], order, self.asked.run, Progress(self.write, self.live))
+        self.sessions[cni] = self.current = session
+        return session
+
+    def ready(self, cni: str, topologies: Sequence[Topology]) -> Session:
+        """The started and prepared session of a CNI. Raises its NetproofError again when it did not come up."""
+        if cni not in self.sessions:
+            session = self.new(cni)
+            session.start()
+            session.prepare(topologies)
+        session = self.sessions[cni]
+        if session.error is not None:
+            raise session.error
+        return session
+
+    def close(self) -> None:
+        """End the current session, whatever became of it."""
+        session, self.current = self.current, None
+        if session is not None:
+            try:
+                session.close()
+            except NetproofError as error:
+                self.write(f"clean-up: {error}")
+
+    def finish(self, exit_code: int) -> tuple[Record, Path]:
+        """Write the record and every report from the parts on disk. Gives the record and the path of the HTML page."""
+        store = Store(self.asked.run.report_dir)
+        run = Run(
+            netproof=__version__,
+            command=self.asked.run.command,
+            started_at=self._started_at,
+            duration_s=round(time.monotonic() - self._began, 1),
+            interrupted=self.interrupted,
+            exit_code=exit_code,
+        )
+        record = store.record(run)
+        self.asked.run.report_dir.mkdir(parents=True, exist_ok=True)
+        page = write_report(record, self.asked.run.report_dir)
+        store.clear()
+        return record, page
+
+
+def label(name: str, version: str | None) -> str:
+    """A CNI as records name it."""
+    return f"{name}@{version}" if version else name
+
+
+def exit_code(record: Record, default: int = 0) -> int:
+    """What a record means for the shell: a CNI that did not come up, then failures, then cells that nobody measured."""
+    for target in record.targets:
+        if target.error_code is not None:
+            return target.error_code
+    results = {scenario.result for target in record.targets for scenario in target.scenarios}
+    if "failed" in results:
+        return FAILED
+    if "error" in results:
+        return UNMEASURED
+    return default
+
+
+def run_all(conductor: Conductor, scenarios: Sequence[Scenario], show: Callable[[ScenarioPart], None]) -> None:
+    """Every scenario on every CNI. A CNI that fails is recorded; the next one has its turn."""
+    topologies = list(dict.fromkeys(map(id, (scenario.topology for scenario in scenarios))))
+    unique = [next(s.topology for s in scenarios if id(s.topology) == key) for key in topologies]
+    try:
+        for wanted in conductor.asked.cnis:
+            cni = label(wanted.name, wanted.version)
+            try:
+                session = conductor.ready(cni, unique)
+                for order, scenario in enumerate(scenarios):
+                    show(session.measure(scenario, order))
+            except NetproofError as error:
+                conductor.write(f"{cni}: {error}")
+    except KeyboardInterrupt:
+        conductor.interrupted = True
+        conductor.write("interrupted: tearing down, then writing what was measured")
+    finally:
+        conductor.close()
+
+
+def specified(scenario: Scenario) -> list[tuple[str, Matrix[Intent], Matrix[Specified]]]:
+    """The intended and specified matrices of each step with no cluster, on made-up addresses."""
+    found = []
+    applied: list[object] = []
+    for step in scenario.steps:
+        applied += step.manifests
+        evaluator = Evaluator(read_policies(applied), scenario.topology, placed(scenario.topology))  # type: ignore[arg-type]
+        cells = {probe: evaluator.decide(probe).specified for probe in step.intended}
+        found.append((step.name, step.intended, Matrix(cells)))
+    return found
+
+
+def dry_run_text(scenario: Scenario) -> str:
+    """What `--dry-run` and `netproof matrix` print of a scenario."""
+    lines = [f"{scenario.id}: {scenario.claim}", ""]
+    lines += [f"warning: {warning}" for warning in scenario.warnings]
+    lines.append(scenario.policies_text() or "# no policies are rendered")
+    for name, intended, meant in specified(scenario):
+        lines += [f"step {name}", "intended (from the map)", intended.render(), ""]
+        lines += ["specified (what the policies mean)", meant.render(), ""]
+        differing = [p for p in intended if intended[p].value != meant[p].value]
+        lines.append(f"{len(differing)} of {len(intended)} cells differ")
+        lines += [f"  {probe}: intended {intended[probe]}, specified {meant[probe]}" for probe in differing]
+    return "\n".join(lines)

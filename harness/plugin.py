@@ -1,0 +1,327 @@
+"""The pytest plugin: options, scenarios as items, terminal lines. It conducts a run and knows no CNI.
+
+With xdist the controller makes the cluster and the report; workers attach to the cluster and measure (`-n 2`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from harness import options, recipes
+from harness import scenarios as catalogue
+from harness.conduct import INTERRUPTED, Conductor, dry_run_text, exit_code, label
+from harness.errors import InputError, NetproofError
+from harness.files import data_dir
+from harness.model import Topology
+from harness.progress import Progress
+from harness.report import terminal
+from harness.report.record import Record, Target
+from harness.report.store import ScenarioPart
+from harness.run import Session
+from harness.scenarios import Scenario
+
+PLUGIN = pytest.StashKey["Netproof | Worker"]()
+SCENARIOS = pytest.StashKey[dict[Path, list[Scenario]]]()
+WORDS = {"passed": ("passed", ".", "OK"), "failed": ("failed", "F", "DIFFERS"), "error": ("failed", "U", "UNMEASURED")}
+STYLES = {"good": {"green": True}, "bad": {"red": True}, "warn": {"yellow": True}, "bold": {"bold": True}, "dim": {}}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("netproof", "netproof: NetworkPolicy conformance")
+    for option in options.OPTIONS:
+        group.addoption(option.flag, **option.arguments())
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SCENARIOS] = {}
+    try:
+        if hasattr(config, "workerinput"):
+            plugin: Netproof | Worker = Worker(config)
+        else:
+            plugin = Netproof(config)
+            service_map = plugin.conductor.asked.service_map
+            if service_map is not None:
+                config.args[:] = [str(service_map)]
+    except InputError as error:
+        pytest.exit(str(error), returncode=error.exit_code)
+    config.stash[PLUGIN] = plugin
+    config.pluginmanager.register(plugin, "netproof-run")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    asked = parent.config.stash[PLUGIN].asked
+    if asked.service_map is not None:
+        is_ours = file_path == asked.service_map.resolve()
+    else:
+        is_ours = file_path.suffix == ".yaml" and file_path in set(catalogue.files())
+    return ScenarioCollector.from_parent(parent, path=file_path) if is_ours else None
+
+
+class ScenarioCollector(pytest.File):
+    """A YAML file of scenarios (or the user's service map): one item for each CNI and scenario."""
+
+    def collect(self) -> Iterable[ScenarioItem]:
+        asked = self.config.stash[PLUGIN].asked
+        try:
+            if asked.service_map is not None:
+                found = catalogue.of_map(asked.service_map, asked.values, asked.policies)
+            else:
+                found = [
+                    scenario
+                    for scenario in catalogue.read_scenarios(self.path)
+                    if catalogue.is_wanted(scenario, self.path, asked.scenario_set)
+                ]
+        except InputError as error:
+            pytest.exit(str(error), returncode=error.exit_code)
+        for wanted in asked.cnis:
+            cni = label(wanted.name, wanted.version)
+            for scenario in found:
+                yield ScenarioItem.from_parent(self, name=f"{scenario.id}[{cni}]", scenario=scenario, cni=cni)
+
+
+class Differs(Exception):
+    """A scenario whose cells differ from what is declared, or were not measured. Its text is the report's blocks."""
+
+
+class ScenarioItem(pytest.Item):
+    """One scenario on one CNI."""
+
+    def __init__(self, *, scenario: Scenario, cni: str, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.scenario, self.cni = scenario, cni
+        self.order = 0
+
+    def runtest(self) -> None:
+        plugin = self.config.stash[PLUGIN]
+        try:
+            session = plugin.session(self)
+            part = session.measure(self.scenario, self.order)
+        except NetproofError as error:
+            plugin.note(f"{self.cni}: {error}")
+            pytest.skip(f"NOT AVAILABLE: {str(error).splitlines()[0]}")
+        self.user_properties.append(("netproof_result", part.scenario.result))
+        if part.scenario.result == "skipped":
+            pytest.skip(part.scenario.reason)
+        if part.scenario.result != "passed":
+            raise Differs(_told(part))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        if isinstance(excinfo.value, Differs):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        return self.path, None, self.name
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """One CNI after the other: a cluster is made once. Other tests come first."""
+    cnis = [label(wanted.name, wanted.version) for wanted in config.stash[PLUGIN].asked.cnis]
+    items.sort(key=lambda item: cnis.index(item.cni) if isinstance(item, ScenarioItem) else -1)
+    order = 0
+    for item in items:
+        if isinstance(item, ScenarioItem):
+            item.order, order = order, order + 1
+
+
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    result = dict(report.user_properties).get("netproof_result")
+    if report.when != "call" or result is None:
+        return None
+    words = {
+        "passed": ("passed", ".", "OK"),
+        "failed": ("failed", "F", "DIFFERS"),
+        "error": ("failed", "U", "UNMEASURED"),
+    }
+    return words.get(str(result))
+
+
+def _topologies(items: Iterable[pytest.Item], cni: str) -> list[Topology]:
+    seen: dict[str, Topology] = {}
+    for item in items:
+        if isinstance(item, ScenarioItem) and item.cni == cni:
+            seen.setdefault(repr(item.scenario.topology), item.scenario.topology)
+    return list(seen.values())
+
+
+class Netproof:
+    """The run in the process that the user started: alone, or as xdist's controller."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        command = ["pytest", *config.invocation_params.args]
+        self.asked = options.check(config.getoption, [str(word) for word in command])
+        if self.asked.service_map is None:
+            catalogue.check_set(self.asked.scenario_set)
+        self.conductor = Conductor(self.asked, self.write, self._terminal())
+        self.record: Record | None = None
+        self.page: Path | None = None
+        self.notes: list[str] = []
+        self._xdist = False
+
+    @property
+    def _reporter(self) -> Any:
+        return self.config.pluginmanager.getplugin("terminalreporter")
+
+    def write(self, line: str) -> None:
+        """A line of progress, past pytest's capture."""
+        if self._reporter is not None:
+            with self._uncaptured():
+                self._reporter.ensure_newline()
+                self._reporter.write_line(line)
+
+    def _uncaptured(self) -> AbstractContextManager[Any]:
+        capture = self.config.pluginmanager.getplugin("capturemanager")
+        return capture.global_and_fixture_disabled() if capture else nullcontext()
+
+    def _terminal(self) -> IO[str] | None:
+        """The user's terminal for moving lines, which pytest's capture would swallow; None when output is piped."""
+        with self._uncaptured():
+            return os.fdopen(os.dup(2), "w") if os.isatty(2) and os.isatty(1) else None
+
+    def note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def session(self, item: ScenarioItem) -> Session:
+        return self.conductor.ready(item.cni, _topologies(item.session.items, item.cni))
+
+    def pytest_report_header(self) -> list[str]:
+        asked = self.asked
+        wanted = [recipes.load(w) for w in asked.cnis]
+        what = asked.service_map or f"set {asked.scenario_set}"
+        lines = [
+            f"cni: {', '.join(f'{r.title} {r.version} ({r.driver} driver)' for r in wanted)}",
+            f"scenarios: {what}; policies: {asked.policies or 'generated'}; dialect: networking.k8s.io/v1",
+            f"cluster: {asked.run.reuse_cluster or 'new for this run'}, kept: {asked.run.keep_cluster}",
+            f"report: {_shown(asked.run.report_dir)}",
+        ]
+        if asked.run.fault:
+            lines.append(f"FAULT PLANTED in the reference dataplane: {asked.run.fault}")
+        return lines
+
+    def pytest_xdist_setupnodes(self) -> None:
+        """xdist: the controller makes the clusters before any worker starts."""
+        if not self._concerns_scenarios():
+            return
+        self._xdist = True
+        for wanted in self.asked.cnis:
+            cni = label(wanted.name, wanted.version)
+            session = self.conductor.new(cni)
+            self.conductor.current = None
+            try:
+                session.start()
+            except NetproofError as error:
+                self.note(f"{cni}: {error}")
+
+    def _concerns_scenarios(self) -> bool:
+        """Whether the paths on the command line can hold scenarios: `pytest tests -n 2` must not make a cluster."""
+        home = data_dir("scenarios")
+        paths = [(self.config.invocation_params.dir / arg.split("::")[0]).resolve() for arg in self.config.args]
+        mine = {self.asked.service_map.resolve()} if self.asked.service_map else set()
+        return any(path in mine or path.is_relative_to(home) or home.is_relative_to(path) for path in paths)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput["netproof_run"] = dict(options.plain(self.asked.run))
+        node.workerinput["netproof_handles"] = {
+            cni: {**session.handle(), "error": str(session.error or "")}
+            for cni, session in self.conductor.sessions.items()
+        }
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        if not self.asked.dry_run:
+            return None
+        for item in session.items:
+            if isinstance(item, ScenarioItem):
+                self.write(dry_run_text(item.scenario))
+        return True
+
+    def pytest_keyboard_interrupt(self) -> None:
+        self.conductor.interrupted = True
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Iterator[None]:
+        """After the workers are gone: tear down, write the record, and set the exit code."""
+        yield
+        for made in self.conductor.sessions.values() if self._xdist else ():
+            self.conductor.current = made
+            self.conductor.close()
+        self.conductor.close()
+        if self.asked.dry_run or not self.conductor.sessions:
+            return
+        self.conductor.interrupted |= int(exitstatus) == INTERRUPTED
+        try:
+            self.record, self.page = self.conductor.finish(int(exitstatus))
+        except NetproofError as error:
+            self.note(str(error))
+            session.exitstatus = error.exit_code
+            return
+        code = exit_code(self.record, int(exitstatus))
+        if int(exitstatus) in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = code
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        for note in self.notes:
+            terminalreporter.section("not available", red=True)
+            terminalreporter.write_line(note)
+        if self.record is None:
+            return
+        terminalreporter.section("netproof", bold=True)
+        for text, style in terminal.summary(self.record, report=_shown(self.page) if self.page else None):
+            terminalreporter.write_line(text, **STYLES.get(style, {}))
+
+
+class Worker:
+    """The run in an xdist worker: attaches to the controller's cluster."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        given: dict[str, Any] = config.workerinput  # type: ignore[attr-defined]
+        self.run = options.unplain(given["netproof_run"], given["workerid"])
+        self.asked = options.check(config.getoption, [])
+        self._handles: dict[str, dict[str, str]] = given["netproof_handles"]
+        self._sessions: dict[str, Session] = {}
+
+    def note(self, text: str) -> None:
+        """The controller reads errors from the record."""
+
+    def session(self, item: ScenarioItem) -> Session:
+        cni = item.cni
+        if cni not in self._sessions:
+            order = next(i for i, w in enumerate(self.asked.cnis) if label(w.name, w.version) == cni)
+            handle = dict(self._handles[cni])
+            if error := handle.pop("error"):
+                raise NetproofError(error)
+            session = Session(self.asked.cnis[order], order, self.run, Progress(lambda line: None))
+            self._sessions[cni] = session
+            session.attach(handle)
+            session.prepare(_topologies(item.session.items, cni))
+        session = self._sessions[cni]
+        if session.error is not None:
+            raise session.error
+        return session
+
+    def pytest_sessionfinish(self) -> None:
+        for session in self._sessions.values():
+            session.close()
+
+
+def _told(part: ScenarioPart) -> str:
+    """A scenario's blocks for the terminal."""
+    seen = Target(cni=part.cni, title=part.cni, scenarios=[part.scenario], cells=part.cells, reviewed=part.reviewed)
+    return "\n".join(text for text, _ in terminal.blocks(seen)) or part.scenario.reason
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

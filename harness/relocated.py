@@ -1,0 +1,95 @@
+"""A driver seen through one worker's eyes: every namespace gets the worker's suffix on the cluster, and nobody above
+notices. So several xdist workers measure the same scenarios on one cluster without meeting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.drivers import Channel, Driver, Environment, Manifest, Say
+from harness.model import Placement, Topology
+from harness.model.topology import DNS_NAMESPACE, NAME_LABEL
+
+SHARED = frozenset({DNS_NAMESPACE.name, "default"})
+"""Namespaces that belong to the cluster and keep their names."""
+
+
+class Relocated:
+    """Wraps a driver; satisfies `Driver`."""
+
+    def __init__(self, driver: Driver, worker: str) -> None:
+        self._driver, self._suffix = driver, f"-{worker}"
+        self._moved: set[str] = set()
+
+    def start(self, say: Say) -> Environment:
+        return self._driver.start(say)
+
+    def handle(self) -> Mapping[str, str]:
+        return self._driver.handle()
+
+    def attach(self, handle: Mapping[str, str]) -> Environment:
+        return self._driver.attach(handle)
+
+    def deploy(self, topology: Topology, say: Say) -> Placement:
+        self._moved |= {namespace.name for namespace in topology.namespaces} - SHARED
+        moved = Topology(
+            namespaces=tuple(replace(n, name=self._away(n.name)) for n in topology.namespaces),
+            pods=tuple(replace(p, namespace=self._away(p.namespace)) for p in topology.pods),
+            services=tuple(replace(s, namespace=self._away(s.namespace)) for s in topology.services),
+            externals=tuple(replace(e, name=f"{e.name}{self._suffix}") for e in topology.externals),
+            nodes=topology.nodes,
+        )
+        there = self._driver.deploy(moved, say)
+        home = {
+            self._endpoint(endpoint): endpoint
+            for endpoint in (*topology.endpoints(), *(service.id for service in topology.services))
+        }
+        return Placement(
+            addresses={home.get(key, key): value for key, value in there.addresses.items()},
+            node_of={home.get(key, key): value for key, value in there.node_of.items()},
+            node_ports={(home.get(key, key), *rest): port for (key, *rest), port in there.node_ports.items()},  # type: ignore[misc]
+            dns_pods=there.dns_pods,
+            server_names={endpoint: there.server_names.get(away, away) for away, endpoint in home.items()},
+        )
+
+    def open(self, endpoint: str) -> Channel:
+        return self._driver.open(self._endpoint(endpoint))
+
+    def apply(self, manifests: Sequence[Manifest]) -> None:
+        self._driver.apply([self._rewritten(manifest) for manifest in manifests])
+
+    def reset(self) -> None:
+        self._driver.reset()
+
+    def evidence(self) -> Mapping[str, str]:
+        return self._driver.evidence()
+
+    def reproduce(self, source: str, host: str, port: int, protocol: str) -> str:
+        return self._driver.reproduce(self._endpoint(source), host, port, protocol)
+
+    def stop(self, *, keep: bool) -> None:
+        self._driver.stop(keep=keep)
+
+    def _away(self, namespace: str) -> str:
+        return f"{namespace}{self._suffix}" if namespace in self._moved else namespace
+
+    def _endpoint(self, endpoint: str) -> str:
+        if endpoint.startswith("external:"):
+            return f"{endpoint}{self._suffix}"
+        prefix = "svc:" if endpoint.startswith("svc:") else ""
+        namespace, slash, name = endpoint.removeprefix("svc:").partition("/")
+        return f"{prefix}{self._away(namespace)}/{name}" if slash else endpoint
+
+    def _rewritten(self, value: Any, key: str = "") -> Any:
+        """A manifest with every namespace it names moved: `namespace` keys and the name label in selectors."""
+        if isinstance(value, Mapping):
+            if value.get("key") == NAME_LABEL and "values" in value:
+                return {**value, "values": [self._away(name) for name in value["values"]]}
+            moved = {k: self._rewritten(v, k) for k, v in value.items()}
+            if value.get("kind") == "Namespace" and "metadata" in moved:
+                moved["metadata"] = {**moved["metadata"], "name": self._away(value["metadata"]["name"])}
+            return moved
+        if isinstance(value, list | tuple):
+            return [self._rewritten(item) for item in value]
+        return self._away(value) if key in ("namespace", NAME_LABEL) and isinstance(value, str) else value
