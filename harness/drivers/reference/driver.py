@@ -1,0 +1,200 @@
+"""The reference driver: keeps what is deployed and applied, and brings the fabric in line with it after each change."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.drivers import Channel, DriverOptions, Environment, Manifest, Say
+from harness.drivers.reference import addresses, faults, names
+from harness.drivers.reference.compile import ruleset
+from harness.drivers.reference.fabric import Fabric
+from harness.drivers.reference.inside.endpoint import AGENT
+from harness.drivers.reference.labels import Labels
+from harness.errors import ClusterError, InputError
+from harness.model import External, Namespace, Placement, Pod, Port, Service, Topology
+from harness.model.topology import DNS_LABELS, DNS_NAMESPACE, DNS_PORTS, DNS_SERVICE
+from harness.policy import Policy, read_policies
+from harness.recipes import Recipe
+
+DNS_POD = Pod(namespace=DNS_NAMESPACE.name, name="coredns", labels=DNS_LABELS, ports=DNS_PORTS)
+NODES = tuple(f"node:{index}" for index in range(addresses.NODES))
+
+
+class ReferenceDriver:
+    """One fabric for one process; it ends with the process, whatever happens to that."""
+
+    def __init__(self, recipe: Recipe, options: DriverOptions) -> None:
+        self._recipe, self._options = recipe, options
+        self._fault = faults.find(options.fault)
+        self._running: Fabric | None = None
+        self._addresses = addresses.Addresses(())
+        self._pids: dict[str, int] = {}
+        self._namespaces = {DNS_NAMESPACE.name: DNS_NAMESPACE, "default": Namespace(name="default")}
+        self._pods = {DNS_POD.id: DNS_POD}
+        self._services: dict[str, Service] = {DNS_SERVICE.id: DNS_SERVICE}
+        self._externals: dict[str, External] = {}
+        self._labels = Labels()
+        self._manifests: list[Manifest] = []
+        self._enforced: tuple[Policy, ...] = ()
+
+    def start(self, say: Say) -> Environment:
+        """Raises ClusterError when the machine lacks namespaces, forwarding or nft."""
+        say("making network namespaces")
+        self._running = fabric = Fabric()
+        given = self._addresses = addresses.Addresses(fabric.facts["families"])
+        given.fixed(DNS_SERVICE.id, addresses.DNS_SERVICE)
+        nodes = [self._wish(node, given.node(index), ()) for index, node in enumerate(NODES)]
+        nameserver = self._wish(DNS_POD.id, given.pod(DNS_POD.id, DNS_POD.node), ())
+        self._pids |= fabric.add([{**nameserver, "nameserver": True}, *nodes])
+        facts = {"privilege": fabric.facts["privilege"], "nft": fabric.facts["nft"], "fault": self._options.fault}
+        return Environment(
+            driver="reference",
+            cni=self._recipe.name,
+            cni_version=self._recipe.version,
+            kernel=platform.release(),
+            nodes=NODES,
+            families=tuple(fabric.facts["families"]),
+            state="created",
+            facts={name: fact for name, fact in facts.items() if fact},
+        )
+
+    def handle(self) -> Mapping[str, str]:
+        """Nothing to share: each process has a fabric of its own."""
+        return {}
+
+    def attach(self, handle: Mapping[str, str]) -> Environment:
+        return self.start(lambda _: None)
+
+    def deploy(self, topology: Topology, say: Say) -> Placement:
+        """What is deployed stays as it is; a pod whose ports or node changed is replaced, at its old address."""
+        self._check(topology)
+        self._namespaces |= {namespace.name: namespace for namespace in topology.namespaces}
+        gone = [pod.id for pod in topology.pods if pod.id in self._pods and not _same(self._pods[pod.id], pod)]
+        gone += [e.id for e in topology.externals if e.id in self._externals and self._externals[e.id] != e]
+        if gone:
+            self._fabric.remove(gone)
+        new_pods = [pod for pod in topology.pods if pod.id not in self._pods or pod.id in gone]
+        new_externals = [e for e in topology.externals if e.id not in self._externals or e.id in gone]
+        say(f"bringing {len(new_pods) + len(new_externals)} endpoints up")
+        wishes = [self._pod_wish(pod) for pod in new_pods]
+        wishes += [self._wish(e.id, self._addresses.external(e.id), e.ports) for e in new_externals]
+        self._pods |= {pod.id: pod for pod in topology.pods}
+        self._externals |= {external.id: external for external in topology.externals}
+        self._services |= {service.id: service for service in topology.services}
+        for service in topology.services:
+            if not service.headless:
+                self._addresses.service(service.id)
+            for port in service.ports if service.node_port else ():
+                self._addresses.node_port(service.id, port.port, port.protocol)
+        if wishes:
+            self._pids |= self._fabric.add(wishes)
+        self._program()
+        return self._placement()
+
+    def open(self, endpoint: str) -> Channel:
+        return self._fabric.open(endpoint)
+
+    def apply(self, manifests: Sequence[Manifest]) -> None:
+        """Policies by create or replace; of Namespaces and Pods the labels, merged into those that are there."""
+        wished = [*self._manifests, *manifests]
+        for policy in read_policies(wished):
+            namespace = policy.subject.namespace
+            if namespace is not None and namespace not in self._namespaces:
+                raise InputError(
+                    f"its namespace is not deployed; deployed: {', '.join(self._namespaces)}", key=policy.ref
+                )
+        self._labels.apply(manifests, self._namespaces, self._pods)
+        self._manifests = wished
+        self._program()
+
+    def reset(self) -> None:
+        self._manifests = []
+        self._labels.reset()
+        self._program()
+
+    def evidence(self) -> Mapping[str, str]:
+        """The kernel's rules with the number of packets that each one took."""
+        return {"ruleset.nft": self._fabric.rules()}
+
+    def reproduce(self, source: str, host: str, port: int, protocol: str) -> str:
+        """Works while this process lives (`pytest --pdb`): the namespaces have no name and end with it."""
+        user = "--user --preserve-credentials " if self._fabric.facts["privilege"] != "root" else ""
+        probe = {"kind": "echo", "protocol": protocol, "host": host, "port": port}
+        spec = {**self._spec(source), "probe": probe}
+        inside = shlex.join([sys.executable, str(AGENT), "once", json.dumps(spec)])
+        return f"nsenter --target {self._pids[source]} {user}--net {inside}"
+
+    def stop(self, *, keep: bool) -> None:
+        """The fabric cannot outlive its process, so there is nothing that could be kept."""
+        if self._running is not None:
+            self._running.stop()
+            self._running = None
+
+    @property
+    def _fabric(self) -> Fabric:
+        if self._running is None:
+            raise ClusterError("the reference dataplane is not running")
+        return self._running
+
+    def _program(self) -> None:
+        """Rules and names as they are to be now; the kernel has them when this returns."""
+        topology, placement = self._topology(), self._placement()
+        scene = faults.Scene(topology=topology, enforced=self._enforced)
+        self._enforced = self._fault(read_policies(self._manifests), scene)
+        self._fabric.load(ruleset(self._enforced, topology, placement))
+        self._fabric.names(DNS_POD.id, names.table(topology, placement))
+
+    def _topology(self) -> Topology:
+        """All that is deployed, with the labels of this moment and the cluster's DNS."""
+        return Topology(
+            namespaces=tuple(map(self._labels.namespace, self._namespaces.values())),
+            pods=tuple(map(self._labels.pod, self._pods.values())),
+            services=tuple(self._services.values()),
+            externals=tuple(self._externals.values()),
+        )
+
+    def _placement(self) -> Placement:
+        return Placement(
+            addresses=dict(self._addresses.given),
+            node_of={pod.id: _node(pod) for pod in self._pods.values()},
+            node_ports=dict(self._addresses.node_ports),
+            dns_pods=(self._labels.pod(DNS_POD),),
+        )
+
+    def _check(self, topology: Topology) -> None:
+        for node in topology.nodes:
+            if node.id not in NODES:
+                raise InputError(f"the reference dataplane has no {node.id}; it has {', '.join(NODES)}", key="nodes")
+
+    def _pod_wish(self, pod: Pod) -> dict[str, Any]:
+        if pod.host_network:
+            return self._wish(pod.id, self._addresses.same(pod.id, _node(pod)), pod.ports, host=_node(pod))
+        return self._wish(pod.id, self._addresses.pod(pod.id, pod.node % len(NODES)), pod.ports)
+
+    def _wish(
+        self, endpoint: str, given: Sequence[str], ports: Sequence[Port], *, host: str | None = None
+    ) -> dict[str, Any]:
+        """What the supervisor is told of one endpoint."""
+        listening = [{"port": port.port, "protocol": port.protocol} for port in ports]
+        spec = {**self._spec(endpoint), "name": endpoint, "ports": listening}
+        return {"name": endpoint, "addresses": list(given), "host": host, "nameserver": False, "spec": spec}
+
+    def _spec(self, endpoint: str) -> dict[str, Any]:
+        resolver = self._addresses.given[DNS_SERVICE.id][0]
+        namespace = endpoint.partition("/")[0] if "/" in endpoint else "default"
+        return {"token": self._options.token, "resolver": resolver, "search": names.search(namespace)}
+
+
+def _node(pod: Pod) -> str:
+    return NODES[pod.node % len(NODES)]
+
+
+def _same(old: Pod, new: Pod) -> bool:
+    """Whether the same process can go on to be this pod."""
+    return replace(old, labels={}) == replace(new, labels={})
