@@ -55,8 +55,11 @@ def _opened(manifests: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
             if not isinstance(manifest.get(key), str) or not manifest[key]:
                 raise InputError(f"the manifest has no {key}", key=_name(manifest) or f"manifest {place + 1}")
         if manifest["kind"].endswith("List") and isinstance(manifest.get("items"), Sequence):
-            member = {"apiVersion": manifest["apiVersion"], "kind": manifest["kind"].removesuffix("List")}
-            yield from _opened([{**(member if member["kind"] else {}), **item} for item in manifest["items"]])
+            kind = manifest["kind"].removesuffix("List")
+            # A typed list need not repeat its type in each item; a plain List says nothing of them.
+            member = {"apiVersion": manifest["apiVersion"], "kind": kind} if kind else {}
+            items = manifest["items"]
+            yield from _opened([{**member, **item} if isinstance(item, Mapping) else item for item in items])
         else:
             yield manifest
 

@@ -52,6 +52,11 @@ def _of_selection(peer: PodPeer, what: str, where: str, groups: Groups) -> Itera
         labels = {f"{key}={value}" for found in groups.namespaces.values() for key, value in found.items()}
         near = _nearest(_sought(peer.namespaces or Selector()), labels)
         yield f"namespaceSelector {peer.namespaces} in {where} matches no namespace{_hint('nearest label', near)}"
+    elif not groups.selected(peer) and any(
+        pod.host_network and pod.namespace in namespaces and peer.pods.matches(pod.labels)
+        for pod in groups.pods.values()
+    ):
+        yield f"{what} matches only pods on the host's network, which policies leave alone"
     elif not groups.selected(peer):
         inside = [group for group in groups.groups if group.namespace in namespaces]
         labels = {f"{key}={value}" for group in inside for key, value in group.labels.items()}
@@ -66,10 +71,11 @@ def _of_ports(rule: Rule, ref: str, selected: Iterable[int], groups: Groups) -> 
     for port in rule.ports or ():
         if port.name is None or any(group.port(port.name, port.protocol) for group in members):
             continue
+        others = sorted({other.protocol for group in members for other in group.ports if other.name == port.name})
         names = {
             other.name for group in members for other in group.ports if other.name and other.protocol == port.protocol
         }
-        hint = _hint("nearest name", _nearest(port.name, names))
+        hint = f"; its {others[0]} port has that name" if others else _hint("nearest name", _nearest(port.name, names))
         yield f"no pod that {_place(rule)} of {ref} is about has a {port.protocol} port named {port.name}{hint}"
 
 

@@ -717,8 +717,8 @@ def test_the_sides_name_policy_rule_and_peer() -> None:
         "shop/ui > shop/api 8080",
     )
     assert decision.because == (
-        "egress: shop/ui is isolated by NetworkPolicy shop/ui; its egress rule 2 (to pods app=api, port 8080/TCP) allows "
-        "this. ingress: no policy isolates shop/api."
+        "egress: shop/ui is isolated by NetworkPolicy shop/ui; its egress rule 2 (to pods app=api, port 8080/TCP) "
+        "allows this. ingress: no policy isolates shop/api."
     )
     side = decision.egress
     assert (side.isolated, side.isolating, side.allowed) == (True, ("NetworkPolicy shop/ui",), True)

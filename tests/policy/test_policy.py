@@ -1,0 +1,89 @@
+"""The room's public functions: which manifests are policies, and what becomes of the others."""
+
+from __future__ import annotations
+
+import pytest
+
+import harness.policy
+from harness.errors import InputError
+from harness.policy import read_policies
+
+from .example import manifest
+
+
+def test_public_names() -> None:
+    assert harness.policy.__all__ == ["READERS", "Decision", "Evaluator", "Policy", "Side", "read_policies", "warnings"]
+
+
+def test_other_kinds_are_passed_over() -> None:
+    manifests = [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}},
+        manifest("shop/a", "{}"),
+        {"apiVersion": "apps/v1", "kind": "Deployment", "anything": 1},
+        manifest("shop/b", "{}"),
+    ]
+    assert [policy.ref for policy in read_policies(manifests)] == ["NetworkPolicy shop/a", "NetworkPolicy shop/b"]
+
+
+def test_the_later_of_one_name_replaces_the_earlier() -> None:
+    first, second = manifest("shop/a", "{}"), manifest("shop/a", "{policyTypes: [Egress]}")
+    (policy,) = read_policies([first, second])
+    assert policy.isolates == {"egress"}
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        {"apiVersion": "v1", "kind": "List", "items": [manifest("shop/a", "{}")]},
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicyList",
+            "metadata": {},
+            "items": [{"metadata": {"name": "a", "namespace": "shop"}, "spec": {}}],
+        },
+    ],
+    ids=["List", "NetworkPolicyList"],
+)
+def test_lists_are_opened(whole: dict[str, object]) -> None:
+    assert [policy.ref for policy in read_policies([whole])] == ["NetworkPolicy shop/a"]
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind"),
+    [
+        ("example.org/v1", "StrangeNetworkPolicy"),
+        ("extensions/v1beta1", "NetworkPolicy"),
+    ],
+)
+def test_a_policy_that_nobody_reads_is_refused(api_version: str, kind: str) -> None:
+    odd = {"apiVersion": api_version, "kind": kind, "metadata": {"name": "x", "namespace": "shop"}}
+    with pytest.raises(InputError) as caught:
+        read_policies([odd])
+    assert str(caught.value).startswith(f"{kind} shop/x: {kind} of {api_version} is not understood yet; understood: ")
+    assert "NetworkPolicy (networking.k8s.io/v1)" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("odd", "sentence"),
+    [
+        ({"kind": "Pod", "metadata": {"name": "x"}}, "Pod x: the manifest has no apiVersion"),
+        ({"apiVersion": "v1"}, "manifest 1: the manifest has no kind"),
+        ("text", "manifest 1: a manifest is a mapping, this is 'text'"),
+        (
+            {"apiVersion": "v1", "kind": "List", "items": [None]},
+            "manifest 1: a manifest is a mapping, this is None",
+        ),
+    ],
+)
+def test_what_is_no_manifest_is_refused(odd: object, sentence: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_policies([odd])  # type: ignore[list-item]
+    assert sentence in str(caught.value)
+
+
+def test_the_file_is_named() -> None:
+    with pytest.raises(InputError) as caught:
+        read_policies([manifest("shop/a", "{podSelectr: {}}")], file="policies.yaml")
+    assert str(caught.value) == (
+        "policies.yaml: NetworkPolicy shop/a: spec.podSelectr: unknown key; did you mean 'podSelector'?"
+    )
