@@ -6,7 +6,7 @@ Its JSON Schema is `record.schema.json` beside this file (made by `schema()`; a 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
@@ -15,7 +15,7 @@ from harness.model import Intent, Measured, Outcome, Specified, Verdict
 from harness.model.topology import Family, Protocol
 from harness.model.traffic import Kind, Via
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 
 
 class Attempt(Strict):

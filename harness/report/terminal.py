@@ -1,0 +1,184 @@
+"""Terminal lines as values: what a caller prints, with a style word for each piece and no colour codes.
+
+Pure functions of the record. Whoever prints decides about colour, and passes `unicode=False` for terminals that lack it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import wrap
+from typing import Literal
+
+from harness.model.verdict import WHOSE
+from harness.report import findings
+from harness.report.findings import Finding, Standing, count, seconds
+from harness.report.record import Cell, Record, Target
+
+Style = Literal["", "good", "bad", "warn", "dim", "bold"]
+Line = tuple[str, Style]
+
+WIDTH = 100
+MOST_CELLS = 10
+LABEL = 11
+
+STYLES: dict[Standing, Style] = {
+    Standing.DIFFERS: "bad",
+    Standing.STALE: "bad",
+    Standing.UNMEASURED: "warn",
+    Standing.DOCUMENTED: "warn",
+    Standing.KNOWN: "warn",
+    Standing.UNSPECIFIED: "dim",
+    Standing.HOLDS: "good",
+}
+
+ASCII = str.maketrans({"→": "->", "…": "...", "–": "-", "—": "-", "·": "-", "’": "'", "“": '"', "”": '"', "×": "x"})
+
+
+def blocks(
+    target: Target, *, scenario: str | None = None, unicode: bool = True, most_cells: int = MOST_CELLS
+) -> list[Line]:
+    """What is wrong on one CNI: what differs, where, why expected, what was seen, how to reproduce; then one line for each
+    declared finding. With `scenario` only that scenario's."""
+    lines: list[Line] = []
+    for finding in findings.group(target, scenario):
+        if finding.standing in (Standing.DOCUMENTED, Standing.KNOWN):
+            lines.append(_declared(target, finding))
+        else:
+            lines.extend(_block(target, finding, most_cells))
+            lines.append(("", ""))
+    return _safe(lines, unicode)
+
+
+def _block(target: Target, finding: Finding, most_cells: int) -> Iterator[Line]:
+    style = STYLES[finding.standing]
+    word = findings.WORDS[finding.standing]
+    yield from _wrapped(f"{word}  ", f"{finding.scenario}: {finding.headline(findings.name(target))}", style)
+    if finding.verdict is None:
+        entry = finding.reviewed[0]
+        yield from _labelled("declared", f"{entry.file}: {entry.sentence}" if entry.file else entry.sentence)
+        yield from _items("where", entry.stale, most_cells)
+        yield from _labelled("do", f"remove the entry {entry.id}, or narrow it to the cells that still differ")
+        return
+    cell = finding.cells[0]
+    intended, specified, measured = findings.values(cell)
+    yield from _labelled("verdict", f"{finding.verdict}: {WHOSE[finding.verdict]}", style)
+    yield from _items("where", [findings.route(cell) for cell in finding.cells], most_cells)
+    yield from _labelled("values", f"intended {intended}, specified {specified}, measured {measured}")
+    yield from _why(cell, finding)
+    yield from _labelled("seen", findings.seen(cell))
+    if cell.note:
+        yield from _labelled("", cell.note)
+    if cell.reproduce:
+        yield f"  {'reproduce':{LABEL}}{cell.reproduce}", "bold"
+
+
+def _why(cell: Cell, finding: Finding) -> Iterator[Line]:
+    reasons = finding.reasons
+    yield from _labelled("why", reasons[0] if reasons else "the record gives no reason")
+    for text in findings.sides(cell):
+        yield from _labelled("", text, "dim")
+    if len(reasons) > 1:
+        yield from _labelled("", f"(of the first cell; +{count(len(reasons) - 1, 'more reason')} in the report)", "dim")
+
+
+def _declared(target: Target, finding: Finding) -> Line:
+    entries = findings.several([entry.id for entry in finding.reviewed]) or "a reviewed entry"
+    word = findings.WORDS[finding.standing]
+    headline = finding.headline(findings.name(target))
+    text = f"{word}  {finding.scenario}: {headline} ({count(len(finding.cells), 'cell')}, {entries})"
+    return text, STYLES[finding.standing]
+
+
+def _items(label: str, items: list[str], most: int) -> Iterator[Line]:
+    for index, item in enumerate(items[:most]):
+        yield f"  {label if index == 0 else '':{LABEL}}{item}", ""
+    if len(items) > most:
+        yield f"  {'':{LABEL}}+{len(items) - most} more", "dim"
+
+
+def _labelled(label: str, text: str, style: Style = "") -> Iterator[Line]:
+    yield from _wrapped(f"  {label:{LABEL}}", text, style)
+
+
+def _wrapped(start: str, text: str, style: Style) -> Iterator[Line]:
+    indent = " " * len(start)
+    for line in wrap(text, WIDTH, initial_indent=start, subsequent_indent=indent, break_on_hyphens=False) or [start]:
+        yield line, style
+
+
+COLUMNS = (
+    "CNI",
+    "RESULT",
+    "SCENARIOS",
+    "HOLD",
+    "DOCUMENTED",
+    "KNOWN",
+    "DIFFER",
+    "UNSPECIFIED",
+    "UNMEASURED",
+    "SLOWEST",
+)
+
+
+def summary(record: Record, *, report: Path | str | None = None, unicode: bool = True) -> list[Line]:
+    """The closing table, one row a CNI (`SLOWEST` is its longest time to settle), one sentence a CNI, and last the path of the
+    report."""
+    rows = [_row(target) for target in record.targets]
+    widths = [max(len(row[index]) for row in [COLUMNS, *rows]) for index in range(len(COLUMNS))]
+    lines: list[Line] = [(_columns(COLUMNS, widths), "dim")]
+    styles: list[Style] = []
+    for target, row in zip(record.targets, rows, strict=True):
+        word = findings.word(target)
+        styles.append("good" if word == "OK" else "warn" if word == "UNMEASURED" else "bad")
+        lines.append((_columns(row, widths), styles[-1]))
+    for target, style in zip(record.targets, styles, strict=True):
+        lines.extend(_wrapped("", f"{findings.name(target)}: {findings.verdict(target)}", style))
+    agreed = findings.agreement(record)
+    if agreed:
+        same, shared = agreed
+        lines.append((f"The CNIs agree on {same:,} of {count(shared, 'cell')} that all of them measured.", ""))
+    if record.run.interrupted:
+        lines.append(("INTERRUPTED: the run was stopped; what is missing was not measured.", "warn"))
+    if report is not None:
+        lines.append((f"report: {report}", "bold"))
+    return _safe(lines, unicode)
+
+
+def _row(target: Target) -> tuple[str, ...]:
+    counts = findings.tally(target.cells, target.reviewed)
+    ran = [scenario for scenario in target.scenarios if scenario.result != "skipped"]
+    passed = sum(scenario.result == "passed" for scenario in ran)
+    skipped = len(target.scenarios) - len(ran)
+    slow = findings.slowest(target)
+    return (
+        findings.name(target),
+        findings.word(target),
+        f"{passed}/{len(ran)} OK" + (f", {skipped} skipped" if skipped else ""),
+        *(
+            str(counts[stands])
+            for stands in (
+                Standing.HOLDS,
+                Standing.DOCUMENTED,
+                Standing.KNOWN,
+                Standing.DIFFERS,
+                Standing.UNSPECIFIED,
+                Standing.UNMEASURED,
+            )
+        ),
+        seconds(slow[0]) if slow else "-",
+    )
+
+
+def _columns(row: tuple[str, ...], widths: list[int]) -> str:
+    texts = [
+        f"{text:<{width}}" if n < 3 else f"{text:>{width}}"
+        for n, (text, width) in enumerate(zip(row, widths, strict=True))
+    ]
+    return "  ".join(texts).rstrip()
+
+
+def _safe(lines: list[Line], unicode: bool) -> list[Line]:
+    if unicode:
+        return lines
+    return [(text.translate(ASCII).encode("ascii", "replace").decode(), style) for text, style in lines]
