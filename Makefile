@@ -9,7 +9,7 @@ demo: .venv/ready
 	@tools/demo
 
 test: .venv/ready
-	@.venv/bin/python -m pytest tests -n 2
+	@.venv/bin/python -m pytest tests -n 2 --dist loadgroup
 
 lint: .venv/ready
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy

@@ -1,0 +1,159 @@
+"""The agent against real sockets of this machine: what each probe says it saw."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.probing import agent
+
+TOKEN = "word"
+
+
+def free_port(kind: socket.SocketKind) -> int:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def ports() -> Iterator[dict[str, int]]:
+    found = {"TCP": free_port(socket.SOCK_STREAM), "UDP": free_port(socket.SOCK_DGRAM)}
+    spec = {"name": "ns/pod", "token": TOKEN, "ports": [{"protocol": p, "port": n} for p, n in found.items()]}
+    server = agent.Server(spec)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    yield found
+    server.stop()
+    thread.join(5)
+
+
+def ask(*probes: dict[str, object], token: str = TOKEN, timeout: float = 0.3) -> list[dict[str, object]]:
+    asked = [{"id": number, "host": "127.0.0.1", **probe} for number, probe in enumerate(probes)]
+    results: list[dict[str, object]] = agent.answer_batch({"timeout": timeout, "probes": asked}, {"token": token})
+    return results
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "UDP"])
+def test_an_answer_with_the_nonce_is_connected_and_tells_who_and_from_where(
+    ports: dict[str, int], protocol: str
+) -> None:
+    (result,) = ask({"protocol": protocol, "port": ports[protocol], "expect": ["ns/pod"]})
+    assert (result["outcome"], result["server"], result["peer"]) == ("connected", "ns/pod", "127.0.0.1")
+
+
+def test_the_wrong_server_is_an_error_never_a_connection(ports: dict[str, int]) -> None:
+    (result,) = ask({"protocol": "TCP", "port": ports["TCP"], "expect": ["ns/other"]})
+    assert result["outcome"] == "error"
+    assert result["detail"] == "reached ns/pod instead of ns/other"
+
+
+def test_a_reset_is_refused() -> None:
+    (result,) = ask({"protocol": "TCP", "port": free_port(socket.SOCK_STREAM)})
+    assert (result["outcome"], result["detail"]) == ("refused", "ECONNREFUSED")
+
+
+def test_a_udp_port_that_nobody_has_is_refused() -> None:
+    (result,) = ask({"protocol": "UDP", "port": free_port(socket.SOCK_DGRAM)})
+    assert result["outcome"] == "refused"
+
+
+def test_silence_is_dropped_after_the_time_out() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+        mute.bind(("127.0.0.1", 0))
+        (result,) = ask({"protocol": "UDP", "port": mute.getsockname()[1]}, timeout=0.2)
+    assert (result["outcome"], result["detail"]) == ("dropped", "no answer to 3 datagrams")
+    assert 200 <= float(str(result["ms"])) < 1000
+
+
+def test_a_server_that_accepts_and_says_nothing_is_dropped() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        (result,) = ask({"protocol": "TCP", "port": mute.getsockname()[1]}, timeout=0.2)
+    assert (result["outcome"], result["detail"]) == ("dropped", "connected, but no answer")
+
+
+def test_somebody_who_does_not_know_the_token_gets_no_answer(ports: dict[str, int]) -> None:
+    tcp, udp = ask(
+        {"protocol": "TCP", "port": ports["TCP"]}, {"protocol": "UDP", "port": ports["UDP"]}, token="guess", timeout=0.2
+    )
+    assert tcp["outcome"] == "error"
+    assert udp["outcome"] == "dropped"
+
+
+def test_a_stranger_on_the_port_is_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+
+        def greet() -> None:
+            connection, _ = stranger.accept()
+            connection.recv(100)
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n")
+            connection.close()
+
+        threading.Thread(target=greet, daemon=True).start()
+        (result,) = ask({"protocol": "TCP", "port": stranger.getsockname()[1]})
+    assert (result["outcome"], result["detail"]) == ("error", "somebody else answered: not an agent")
+
+
+def test_a_batch_of_many_probes_runs_concurrently_and_in_order(ports: dict[str, int]) -> None:
+    results = ask(*({"protocol": p, "port": ports[p]} for _ in range(300) for p in ("TCP", "UDP")), timeout=5.0)
+    assert [result["id"] for result in results] == list(range(600))
+    assert {result["outcome"] for result in results} == {"connected"}
+
+
+class Dns:
+    """A DNS server of one answer, by UDP and TCP, written by hand from RFC 1035."""
+
+    def __init__(self, code: int = 0, address: bytes = bytes([10, 0, 0, 9])) -> None:
+        self.code, self.address = code, address
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind(("127.0.0.1", 0))
+        self.port = self.udp.getsockname()[1]
+        self.tcp = socket.create_server(("127.0.0.1", self.port))
+        for target in (self._udp, self._tcp):
+            threading.Thread(target=target, daemon=True).start()
+
+    def _answer(self, query: bytes) -> bytes:
+        question = query[12:]
+        counts = b"\0\1" + (b"\0\0" if self.code else b"\0\1") + b"\0\0\0\0"
+        answer = b"" if self.code else b"\xc0\x0c\0\1\0\1\0\0\0\5\0\4" + self.address
+        return query[:2] + bytes([0x81, 0x80 | self.code]) + counts + question + answer
+
+    def _udp(self) -> None:
+        while True:
+            query, peer = self.udp.recvfrom(512)
+            self.udp.sendto(self._answer(query), peer)
+
+    def _tcp(self) -> None:
+        while True:
+            connection, _ = self.tcp.accept()
+            answer = self._answer(connection.recv(514)[2:])
+            connection.sendall(len(answer).to_bytes(2, "big") + answer)
+
+
+@pytest.mark.parametrize("protocol", ["TCP", "UDP"])
+def test_a_lookup_connects_when_the_server_answers_whatever_it_answers(protocol: str) -> None:
+    for server, addresses in ((Dns(), ["10.0.0.9"]), (Dns(code=3), [])):
+        (result,) = ask({"kind": "lookup", "protocol": protocol, "port": server.port, "name": "a.example"})
+        assert (result["outcome"], result["addresses"], result["rcode"]) == ("connected", addresses, server.code)
+
+
+def test_a_name_without_a_resolver_fails_as_a_name() -> None:
+    asked = {"timeout": 0.2, "probes": [{"id": 0, "protocol": "TCP", "host": "nobody.invalid", "port": 80}]}
+    (result,) = agent.answer_batch(asked, {"token": TOKEN, "resolver": "127.0.0.254"})
+    assert result["outcome"] == "name-failed"
+
+
+def test_the_file_runs_alone_with_the_standard_library(ports: dict[str, int]) -> None:
+    request = {"round": 4, "timeout": 0.5, "probes": [{"id": 0, "protocol": "TCP", "host": "127.0.0.1"}]}
+    request["probes"][0]["port"] = ports["TCP"]  # type: ignore[index]
+    command = [sys.executable, "-I", str(Path(agent.__file__)), "probe", json.dumps({"token": TOKEN})]
+    done = subprocess.run(command, input=json.dumps(request) + "\n", capture_output=True, text=True, timeout=20, check=True)
+    answer = json.loads(done.stdout)
+    assert (answer["round"], answer["results"][0]["outcome"]) == (4, "connected")
