@@ -76,7 +76,9 @@ def _find(recipe: Recipe, source: Source, root: Path | None) -> Artifact:
             _download(url, cached)
         except OSError as error:
             reason = getattr(error, "reason", None) or error
-            where = f"is not in the artifact directory {root}" if root else "needs an artifact directory or the internet"
+            where = (
+                f"is not in the artifact directory {root}" if root else "needs an artifact directory or the internet"
+            )
             raise ClusterError(
                 f"{recipe.title} {recipe.version}: {path} {where}, and could not be fetched from {url} ({reason}). "
                 f"Either give a directory that has {path} by --artifacts DIR or {VARIABLE}, "

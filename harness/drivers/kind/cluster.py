@@ -60,7 +60,7 @@ class Creation:
         """Until every node's container runtime answers: their names."""
 
         def step() -> list[str]:
-            self._alive()
+            self.alive()
             listed = engine.run(["kind", "get", "nodes", "--name", self.record.name], purpose="listing nodes")
             nodes = listed.stdout.split()
             if len(nodes) < self._nodes:
@@ -77,7 +77,7 @@ class Creation:
         """Until kubeadm has written the administrator's kubeconfig, which is well before all nodes have joined."""
 
         def step() -> Path:
-            self._alive()
+            self.alive()
             got = engine.run(["kind", "get", "kubeconfig", "--name", self.record.name], check=False)
             if got.returncode or "clusters:" not in got.stdout:
                 raise NotYet("kubeadm has written no kubeconfig yet")
@@ -94,14 +94,15 @@ class Creation:
             self._process.wait(CREATE_TIMEOUT)
         except subprocess.TimeoutExpired:
             raise self._failure(f"kind did not end within {CREATE_TIMEOUT:.0f} s") from None
-        self._alive()
+        self.alive()
 
     def abort(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.kill()
         self._process.wait()
 
-    def _alive(self) -> None:
+    def alive(self) -> None:
+        """Raises ClusterError with the last lines of kind's output when it has failed."""
         if self._process.poll():
             raise self._failure(f"kind could not create the cluster {self.record.name}")
 
@@ -126,10 +127,14 @@ def archive(images: Sequence[str]) -> Iterator[Path | None]:
         yield target
 
 
-def load(record: state.Record, tar: Path) -> None:
-    """Give an archive of images to every node."""
-    engine.run(
-        ["kind", "load", "image-archive", str(tar), "--name", record.name],
-        timeout=600,
-        purpose=f"loading images into the nodes of {record.name}",
-    )
+def give_images(creation: Creation, images: Sequence[str]) -> None:
+    """Bring images of the local engine to every node, as soon as the nodes can take them."""
+    with archive(images) as tar:
+        creation.wait_nodes()
+        if tar:
+            name = creation.record.name
+            engine.run(
+                ["kind", "load", "image-archive", str(tar), "--name", name],
+                timeout=600,
+                purpose=f"loading images into the nodes of {name}",
+            )

@@ -6,6 +6,7 @@ One `Api` may be used by many threads at once; exec streams are not made from it
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
 
 from harness.drivers import Manifest
-from harness.drivers.kind.polling import NotYet, poll
-from harness.errors import ClusterError, InputError
+from harness.drivers.kind.polling import NotYet, TooLate, poll
+from harness.errors import InputError
 
 T = TypeVar("T")
 
@@ -71,15 +72,15 @@ class Unknown(Refused):
 
 
 class Api:
-    """One cluster's API. `cache`: a file of this cluster's own (the library's default is shared by address, and clusters
-    that follow one another on a machine share addresses)."""
+    """One cluster's API."""
 
-    def __init__(self, kubeconfig: Path, cache: Path) -> None:
+    def __init__(self, kubeconfig: Path) -> None:
         self.configuration = client.Configuration()
         config.load_kube_config(config_file=str(kubeconfig), client_configuration=self.configuration)
         self.configuration.connection_pool_maxsize = CONCURRENT
         self._client = client.ApiClient(self.configuration)
-        self._cache = cache
+        # The library's own cache file is named by address alone, and clusters that follow one another share addresses.
+        self._folder = tempfile.TemporaryDirectory(prefix="netproof-api-")
         self._dynamic: Any = None
         self._resources: dict[tuple[str, str], Any] = {}
         self._lock = Lock()
@@ -130,9 +131,7 @@ class Api:
         """The body of a GET, also of what is no JSON (pod logs)."""
 
         def ask() -> str:
-            answer = self._discovery().request(
-                "get", path, serialize=False, _request_timeout=REQUEST_TIMEOUT, **query
-            )
+            answer = self._discovery().request("get", path, serialize=False, _request_timeout=REQUEST_TIMEOUT, **query)
             return str(answer.data.decode("utf-8", "replace"))
 
         return self._ask(ask)
@@ -164,7 +163,7 @@ class Api:
     def _discovery(self) -> Any:
         with self._lock:
             if self._dynamic is None:
-                self._dynamic = DynamicClient(self._client, cache_file=str(self._cache))
+                self._dynamic = DynamicClient(self._client, cache_file=f"{self._folder.name}/discovery.json")
             return self._dynamic
 
     def _resource(self, api_version: str, kind: str) -> Any:
@@ -241,7 +240,7 @@ def submit(api: Api, manifest: Mapping[str, Any], *, patience: float = 5) -> Non
 
     try:
         poll(step, timeout=patience, what=f"applying {ref}")
-    except ClusterError as error:
+    except TooLate as error:
         if "the cluster knows no" in error.details:
             raise InputError(f"{ref}: {error.details}") from None
         raise

@@ -16,8 +16,12 @@ class NotYet(Exception):
     """What is polled for is not there yet."""
 
 
+class TooLate(ClusterError):
+    """A deadline passed; `details` says what was still missing."""
+
+
 def poll(step: Callable[[], T], *, timeout: float, every: float = 0.25, what: str) -> T:
-    """Repeat a step until it raises NotYet no more. Raises ClusterError with its last words after `timeout` seconds."""
+    """Repeat a step until it raises NotYet no more. Raises TooLate with its last words after `timeout` seconds."""
     try:
         for attempt in Retrying(
             retry=retry_if_exception_type(NotYet), stop=stop_after_delay(timeout), wait=wait_fixed(every)
@@ -26,5 +30,5 @@ def poll(step: Callable[[], T], *, timeout: float, every: float = 0.25, what: st
                 return step()
     except RetryError as error:
         last = error.last_attempt.exception()
-        raise ClusterError(f"{what} took longer than {timeout:.0f} s", details=str(last)) from None
+        raise TooLate(f"{what} took longer than {timeout:.0f} s", details=str(last)) from None
     raise AssertionError("tenacity ends in a return or a RetryError")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from harness.drivers.kind.objects import Api, Refused
-from harness.drivers.kind.polling import NotYet, poll
+from harness.drivers.kind.polling import NotYet, TooLate, poll
 from harness.errors import ClusterError
 from harness.recipes import Ready
 
@@ -33,7 +35,7 @@ class Stuck:
             key = f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
             reasons = [reason for _, reason, _ in _troubles(pod)]
             if any(reason in HOPELESS for reason in reasons):
-                self._since.setdefault(key, -PATIENCE)
+                self._since[key] = -math.inf
             elif any(reason in STUCK for reason in reasons):
                 self._since.setdefault(key, time.monotonic())
             else:
@@ -46,13 +48,19 @@ class Stuck:
                     if image
                     else ""
                 )
-                raise ClusterError(f"the pod {key} does not start ({', '.join(reasons)}){hint}", details=diagnose(api, [pod]))
+                raise ClusterError(
+                    f"the pod {key} does not start ({', '.join(reasons)}){hint}", details=diagnose(api, [pod])
+                )
 
 
 def pod_ready(pod: Object) -> bool:
     status = pod.get("status", {})
     containers = status.get("containerStatuses") or []
     return status.get("phase") == "Running" and bool(containers) and all(one.get("ready") for one in containers)
+
+
+def restarts(pod: Object) -> list[int]:
+    return [one.get("restartCount", 0) for one in _statuses(pod)]
 
 
 def wait_nodes(api: Api, *, timeout: float) -> None:
@@ -155,15 +163,15 @@ def _explained(
     """Poll; on a time-out say how the pods are that are not ready."""
     try:
         return poll(step, timeout=timeout, what=what)
-    except ClusterError as error:
-        if "took longer" not in error.args[0]:
-            raise
-        pods = [
-            pod
-            for pod in _list(api, "/api/v1/pods")
-            if not pod_ready(pod)
-            and (among is None or (pod["metadata"]["namespace"], pod["metadata"]["name"]) in among)
-        ]
+    except TooLate as error:
+        pods: list[Object] = []
+        with contextlib.suppress(NotYet):
+            pods += [
+                pod
+                for pod in _list(api, "/api/v1/pods")
+                if not pod_ready(pod)
+                and (among is None or (pod["metadata"]["namespace"], pod["metadata"]["name"]) in among)
+            ]
         raise ClusterError(error.args[0], details=f"{error.details}\n{diagnose(api, pods)}") from None
 
 
@@ -191,7 +199,9 @@ def _statuses(pod: Object) -> list[Object]:
 def _troubles(pod: Object) -> list[tuple[str, str, str]]:
     """(container, reason, message) of the containers that wait."""
     waiting = ((one["name"], one.get("state", {}).get("waiting") or {}) for one in _statuses(pod))
-    return [(name, state.get("reason", ""), " ".join(state.get("message", "").split())) for name, state in waiting if state]
+    return [
+        (name, state.get("reason", ""), " ".join(state.get("message", "").split())) for name, state in waiting if state
+    ]
 
 
 def _started(status: Object) -> bool:

@@ -1,0 +1,268 @@
+"""The driver's life: a cluster from a recipe (or a kept one), topologies on it, streams to agents, policies, evidence."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, replace
+
+from harness.drivers import Applied, Channel, DriverOptions, Environment, Manifest, Say
+from harness.drivers.kind import artifacts, cluster, engine, externals, observed, pods, state, waiting
+from harness.drivers.kind.manifests import (
+    AGENT_PATH,
+    CONTAINER,
+    Deployment,
+    Terms,
+    deployments,
+    node_deployment,
+    node_order,
+    node_pod,
+)
+from harness.drivers.kind.objects import Api, Refused, install
+from harness.drivers.kind.policies import Policies
+from harness.drivers.kind.polling import NotYet, poll
+from harness.drivers.kind.streams import LineChannel, PodPipe, ProcessPipe
+from harness.errors import ClusterError, InputError
+from harness.model import Placement, Topology
+from harness.recipes import KindCluster, Recipe, recipe_path
+
+NODES_NAMESPACE = "netproof-nodes"
+API_TIMEOUT = 180.0
+
+
+class KindDriver:
+    """One cluster, for one process. Satisfies `harness.drivers.Driver`."""
+
+    def __init__(self, recipe: Recipe, options: DriverOptions) -> None:
+        self._recipe = recipe
+        self._options = options
+        self._agent = externals.agent_source()
+        self._record: state.Record | None = None
+        self._api: Api | None = None
+        self._policies: Policies | None = None
+        self._nodes: list[str] = []
+        self._namespaces: set[str] = set()
+        self._origin = "created"
+
+    def start(self, say: Say) -> Environment:
+        engine_info = engine.info()
+        if self._options.reuse_cluster:
+            self._reuse(say)
+        else:
+            self._create(engine_info, say)
+        return self._environment()
+
+    def handle(self) -> Mapping[str, str]:
+        return {"cluster": self._mine.name, "kubeconfig": str(self._mine.kubeconfig), "origin": self._origin}
+
+    def attach(self, handle: Mapping[str, str]) -> Environment:
+        record = state.read(handle["cluster"])
+        if record is None:
+            raise ClusterError(f"the cluster {handle['cluster']} is gone")
+        self._origin = handle["origin"]
+        self._connect(record)
+        return self._environment()
+
+    def deploy(self, topology: Topology, say: Say) -> Placement:
+        terms = self._terms()
+        wanted = deployments(topology, terms)
+        if topology.nodes:
+            count = max(node.index for node in topology.nodes) + 1
+            wanted.append(node_deployment(self._nodes_namespace(), count, terms))
+        names = {one.namespace["metadata"]["name"] for one in wanted}
+        if self._origin != "created":
+            self._steps.clear_leftovers(names - self._namespaces)
+        self._namespaces |= names
+        with ThreadPoolExecutor(2, thread_name_prefix="netproof-deploy") as pool:
+            outside = pool.submit(
+                externals.ensure,
+                self._mine,
+                self._options.run_id,
+                self._recipe.probe_image,
+                self._agent,
+                topology.externals,
+            )
+            self._deploy_pods(wanted, say)
+            outside_addresses = outside.result()
+        addresses, node_of, dns_pods = pods.locate(self._reachable, topology, self._nodes)
+        services, node_ports = pods.locate_services(self._reachable, topology)
+        return Placement(
+            addresses={**addresses, **services, **outside_addresses},
+            node_of=node_of,
+            node_ports=node_ports,
+            dns_pods=dns_pods,
+        )
+
+    def open(self, endpoint: str) -> Channel:
+        command = ["python3", AGENT_PATH, "probe", json.dumps({"token": self._mine.token})]
+        if endpoint.startswith("external:"):
+            name = externals.container(self._mine, endpoint)
+            return LineChannel(endpoint, ProcessPipe(["docker", "exec", "-i", name, *command]))
+        namespace, pod = self._pod(endpoint)
+        return LineChannel(endpoint, PodPipe(self._reachable.configuration, namespace, pod, CONTAINER, command))
+
+    def apply(self, manifests: Sequence[Manifest]) -> None:
+        self._steps.apply(manifests)
+
+    def reset(self) -> None:
+        self._steps.reset()
+
+    def evidence(self) -> Mapping[str, str]:
+        return observed.evidence(self._reachable, self._recipe, sorted(self._namespaces), self._steps.live())
+
+    def reproduce(self, source: str, host: str, port: int, protocol: str) -> str:
+        probe = {"protocol": protocol, "host": host, "port": port}
+        command = ["python3", AGENT_PATH, "once", json.dumps({"token": self._mine.token, "probe": probe})]
+        if source.startswith("external:"):
+            return shlex.join(["docker", "exec", externals.container(self._mine, source), *command])
+        namespace, pod = self._pod(source)
+        kubectl = ["kubectl", "--kubeconfig", str(self._mine.kubeconfig), "exec", "-n", namespace, pod, "--"]
+        return shlex.join([*kubectl, *command])
+
+    def stop(self, *, keep: bool) -> None:
+        if self._record is None or self._origin != "created":
+            return
+        if keep:
+            self._record = state.keep(self._record)
+        else:
+            state.delete(self._record)
+            self._record = None
+
+    def _create(self, engine_info: Mapping[str, object], say: Say) -> None:
+        recipe = self._recipe
+        engine.require("kind")
+        if recipe.helm:
+            engine.require("helm")
+        say("finding the CNI's files")
+        files = artifacts.resolve(recipe, self._options.artifacts)
+        images = [recipe.probe_image, *(recipe.fill(image) for image in recipe.images)]
+        local = engine.local_images(images)
+        self._record = state.new(recipe.name, recipe.version, self._options.run_id, self._options.token)
+        try:
+            say("creating the cluster")
+            creation = cluster.Creation(self._record, self._kind, cgroup_v1=engine.cgroup_v1(engine_info))
+            with ThreadPoolExecutor(1, thread_name_prefix="netproof-images") as pool:
+                try:
+                    loading = pool.submit(cluster.give_images, creation, sorted(local))
+                    applied = self._install(creation, files, loading, say)
+                except BaseException:
+                    creation.abort()
+                    raise
+            images_used = [f"{image} {local.get(image, '(from its registry)')}" for image in images]
+            self._record = replace(self._record, applied=[asdict(one) for one in applied], images=images_used)
+            state.write(self._record)
+            self._connect(self._record)
+            say("waiting for the nodes")
+            waiting.wait_nodes(self._reachable, timeout=recipe.ready.timeout)
+        except BaseException:
+            state.delete(self._record)
+            self._record = None
+            raise
+
+    def _install(
+        self, creation: cluster.Creation, files: artifacts.Artifacts, loading: Future[None], say: Say
+    ) -> list[Applied]:
+        """Install the CNI once the API server answers and its images are on the nodes, while later nodes still join."""
+        api = Api(creation.wait_kubeconfig())
+
+        def answers() -> str:
+            creation.alive()
+            try:
+                api.list("/api/v1/nodes")
+                return api.version()
+            except Refused as error:
+                raise NotYet(str(error)) from None
+
+        version = poll(answers, timeout=API_TIMEOUT, what="the start of the API server")
+        objects, applied = artifacts.render(self._recipe, files, kubernetes=version)
+        say("loading images")
+        loading.result()
+        say("installing the CNI")
+        install(api, objects)
+        creation.finish()
+        return applied
+
+    def _reuse(self, say: Say) -> None:
+        record = state.find(self._options.reuse_cluster)
+        if (record.cni, record.version) != (self._recipe.name, self._recipe.version):
+            raise InputError(
+                f"the cluster {record.name} runs {record.cni} {record.version}, "
+                f"not {self._recipe.name} {self._recipe.version}",
+                key="--reuse-cluster",
+            )
+        say(f"connecting to {record.name}")
+        self._origin = "reused"
+        try:
+            self._connect(record)
+        except Refused as error:
+            raise ClusterError(
+                f"the kept cluster {record.name} does not answer; after a restart of the machine or its engine, remove it "
+                "with `netproof clusters reap --all` and let the run make a new one",
+                details=str(error),
+            ) from None
+
+    def _connect(self, record: state.Record) -> None:
+        self._record = record
+        self._api = Api(record.kubeconfig)
+        self._policies = Policies(self._api, self._recipe.dialects, self._options.run_id)
+        self._nodes = node_order(self._api.list("/api/v1/nodes"))
+
+    def _environment(self) -> Environment:
+        return observed.environment(self._reachable, self._mine, self._recipe, self._nodes, self._origin)
+
+    def _deploy_pods(self, wanted: Sequence[Deployment], say: Say) -> None:
+        """Pods are made while the rest of the CNI still starts, and awaited together with it."""
+        api = self._reachable
+        say("making pods")
+        pods.ensure(api, wanted, say)
+        self._steps.deployed(one.namespace for one in wanted)
+        self._steps.deployed(pod for one in wanted for pod in one.pods)
+        say("waiting for the CNI")
+        waiting.wait_rollouts(api, self._recipe.ready, timeout=self._recipe.ready.timeout)
+        say("waiting for pods")
+        pods.wait_serving(api, wanted)
+
+    def _terms(self) -> Terms:
+        return Terms(
+            run=self._options.run_id,
+            token=self._mine.token,
+            image=self._recipe.probe_image,
+            agent=self._agent,
+            nodes=self._nodes,
+        )
+
+    def _pod(self, endpoint: str) -> tuple[str, str]:
+        """(namespace, pod) of the agent of a pod or a node."""
+        kind, _, index = endpoint.partition(":")
+        if kind == "node" and index.isdecimal():
+            return self._nodes_namespace(), node_pod(int(index))
+        namespace, _, name = endpoint.partition("/")
+        return namespace, name
+
+    def _nodes_namespace(self) -> str:
+        return "-".join(filter(None, (NODES_NAMESPACE, self._options.worker)))
+
+    @property
+    def _kind(self) -> KindCluster:
+        if self._recipe.kind is None:
+            raise InputError(
+                f"the recipe of {self._recipe.name} has no `kind` section", file=recipe_path(self._recipe.name)
+            )
+        return self._recipe.kind
+
+    @property
+    def _mine(self) -> state.Record:
+        assert self._record, "start or attach comes first"
+        return self._record
+
+    @property
+    def _reachable(self) -> Api:
+        assert self._api, "start or attach comes first"
+        return self._api
+
+    @property
+    def _steps(self) -> Policies:
+        assert self._policies, "start or attach comes first"
+        return self._policies

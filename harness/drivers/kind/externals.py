@@ -1,0 +1,103 @@
+"""Peers outside the cluster: containers beside the nodes on kind's network, running the same agent. They are found again by
+their labels, and their removal depends on no helper container."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import requests
+from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
+from testcontainers.core.config import testcontainers_config
+from testcontainers.core.container import DockerContainer
+
+from harness.drivers.kind import engine, state
+from harness.drivers.kind.manifests import AGENT_PATH, USER
+from harness.drivers.kind.polling import NotYet, poll
+from harness.errors import ClusterError
+from harness.model import External
+
+START_TIMEOUT = 60.0
+
+
+def ensure(
+    record: state.Record, run: str, image: str, agent: str, wanted: Iterable[External]
+) -> dict[str, tuple[str, ...]]:
+    """Make the peers run: endpoint id -> addresses. One that runs with the same ports is used as it is."""
+    wanted = list(wanted)
+    if not wanted:
+        return {}
+    there = {item["Config"]["Labels"].get(engine.LABEL_PEER): item for item in _inspect(record)}
+    missing = []
+    for external in wanted:
+        item = there.get(external.id)
+        if item and item["State"]["Running"] and item["Config"]["Cmd"] == _command(record, external):
+            continue
+        if item:
+            engine.remove_containers([item["Id"]])
+        missing.append(external)
+    with ThreadPoolExecutor(8, thread_name_prefix="netproof-external") as pool:
+        for future in [pool.submit(_start, record, run, image, agent, external) for external in missing]:
+            future.result()
+    found = {item["Config"]["Labels"].get(engine.LABEL_PEER): item for item in _inspect(record)}
+    return {external.id: _addresses(found[external.id]) for external in wanted}
+
+
+def container(record: state.Record, endpoint: str) -> str:
+    """The name of the container that is a peer."""
+    return f"{record.name}-{endpoint.partition(':')[2]}"
+
+
+def _command(record: state.Record, external: External) -> list[str]:
+    ports = [{"port": port.port, "protocol": port.protocol} for port in external.ports]
+    spec = {"name": external.id, "token": record.token, "ports": ports}
+    return ["python3", AGENT_PATH, "serve", json.dumps(spec, separators=(",", ":"))]
+
+
+def _inspect(record: state.Record) -> list[dict[str, Any]]:
+    ids = engine.containers(f"{engine.LABEL_CLUSTER}={record.name}", engine.LABEL_PEER)
+    return engine.inspect_containers(ids)
+
+
+def _start(record: state.Record, run: str, image: str, agent: str, external: External) -> None:
+    # Ryuk would be one more image to have, and would remove peers of a cluster that the user wants to keep.
+    testcontainers_config.ryuk_disabled = True
+    name = container(record, external.id)
+    try:
+        peer = DockerContainer(image, name=name, transferables=[(agent.encode(), AGENT_PATH, 0o644)])
+        peer.with_command(_command(record, external)).with_kwargs(
+            labels={engine.LABEL_CLUSTER: record.name, engine.LABEL_RUN: run, engine.LABEL_PEER: external.id},
+            network=engine.NETWORK,
+            user=f"{USER}:{USER}",
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            sysctls={"net.ipv4.ip_unprivileged_port_start": "0"},
+        )
+        peer.start()
+    except (DockerException, requests.RequestException) as error:
+        hint = f"; `docker pull {image}` or `docker load` it" if isinstance(error, ImageNotFound) else ""
+        raise ClusterError(
+            f"the outside peer {external.name} could not be started from {image}{hint}", details=str(error)
+        ) from None
+
+    def step() -> None:
+        output = peer.get_wrapped_container().logs().decode("utf-8", "replace")
+        if not output.startswith("ready"):
+            raise NotYet(output or "its agent has said nothing yet")
+
+    poll(step, timeout=START_TIMEOUT, every=0.1, what=f"starting the outside peer {external.name}")
+
+
+def _addresses(item: dict[str, Any]) -> tuple[str, ...]:
+    network = item["NetworkSettings"]["Networks"][engine.NETWORK]
+    return tuple(address for address in (network["IPAddress"], network["GlobalIPv6Address"]) if address)
+
+
+def agent_source() -> str:
+    """The one file that runs in every pod and peer."""
+    import harness.probing
+
+    return (Path(harness.probing.__file__).parent / "agent.py").read_text(encoding="utf-8")

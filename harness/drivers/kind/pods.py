@@ -1,0 +1,172 @@
+"""Topologies on a cluster: namespaces, pods and services exist and run, and where they are. Only namespaces that carry our
+label are ever changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, get_args
+
+from harness.drivers import Manifest, Say
+from harness.drivers.kind import waiting
+from harness.drivers.kind.manifests import CONTAINER, MANAGED, SPEC, Deployment
+from harness.drivers.kind.objects import Api, Ref, Refused, concurrently
+from harness.drivers.kind.polling import NotYet, poll
+from harness.errors import ClusterError, InputError
+from harness.model import Pod, Port, Service, Topology
+from harness.model.topology import DNS_LABELS, DNS_NAMESPACE, DNS_SERVICE, Protocol
+
+POD_TIMEOUT = 180.0
+DELETE_TIMEOUT = 120.0
+
+Addresses = dict[str, tuple[str, ...]]
+
+
+def ensure(api: Api, wanted: Sequence[Deployment], say: Say) -> None:
+    """Make namespaces and all that is in them exist. A namespace of ours that holds something else is made anew.
+
+    Raises InputError when a namespace of that name is not ours, or when an object is refused.
+    """
+    there = {item["metadata"]["name"]: item["metadata"] for item in api.list("/api/v1/namespaces")}
+    stale = []
+    for deployment in wanted:
+        name = deployment.namespace["metadata"]["name"]
+        if name not in there:
+            continue
+        if (there[name].get("labels") or {}).get(MANAGED) != "true":
+            raise InputError(
+                f"the namespace {name} exists and was not made by netproof (it lacks the label {MANAGED}): "
+                "it is left alone; rename the namespace in the topology, or remove it from the cluster"
+            )
+        if (there[name].get("annotations") or {}).get(SPEC) != deployment.digest or "deletionTimestamp" in there[name]:
+            stale.append(name)
+    if stale:
+        say(f"replacing namespaces {', '.join(stale)}")
+        remove(api, stale)
+    concurrently(lambda manifest: _apply(api, manifest), [deployment.namespace for deployment in wanted])
+    concurrently(
+        lambda manifest: _apply(api, manifest), [item for one in wanted for item in (*one.basis, *one.services)]
+    )
+    concurrently(lambda manifest: _apply(api, manifest), [pod for one in wanted for pod in one.pods])
+
+
+def remove(api: Api, namespaces: Iterable[str]) -> None:
+    """Delete namespaces and wait until they are gone."""
+    names = set(namespaces)
+    concurrently(api.delete, [Ref("v1", "Namespace", "", name) for name in names])
+
+    def step() -> None:
+        left = names & {item["metadata"]["name"] for item in api.list("/api/v1/namespaces")}
+        if left:
+            raise NotYet(f"still there: {', '.join(sorted(left))}")
+
+    poll(step, timeout=DELETE_TIMEOUT, what="deleting namespaces")
+
+
+def wait_serving(api: Api, wanted: Sequence[Deployment], *, timeout: float = POD_TIMEOUT) -> None:
+    """Until every pod runs and its agent has said that it listens on its ports (SCTP excepted: a kernel may lack it, and
+    the run detects that). Raises ClusterError with the pod's events and log."""
+    names = [(pod["metadata"]["namespace"], pod["metadata"]["name"]) for one in wanted for pod in one.pods]
+    found = waiting.wait_pods(api, names, timeout=timeout)
+
+    def serving(name: tuple[str, str]) -> None:
+        def step() -> None:
+            try:
+                text = api.text(
+                    f"/api/v1/namespaces/{name[0]}/pods/{name[1]}/log?container={CONTAINER}&limitBytes=4096"
+                )
+            except Refused as error:
+                raise NotYet(str(error)) from None
+            if not text.startswith("ready"):
+                raise NotYet(text or "the agent has said nothing yet")
+            missing = json.loads(text.partition("\n")[0].removeprefix("ready") or "{}").get("missing", [])
+            lacking = [
+                f"{one['protocol']} {one['port']} ({one['why']})" for one in missing if one["protocol"] != "SCTP"
+            ]
+            if lacking:
+                raise ClusterError(
+                    f"the agent of pod {'/'.join(name)} cannot listen on {', '.join(lacking)}",
+                    details=waiting.diagnose(api, [found[name]]),
+                )
+
+        poll(step, timeout=30, every=0.1, what=f"starting the agent of pod {'/'.join(name)}")
+
+    concurrently(serving, names)
+
+
+def locate(api: Api, topology: Topology, nodes: Sequence[str]) -> tuple[Addresses, dict[str, str], tuple[Pod, ...]]:
+    """(addresses of pods, services and nodes; node id of each pod; the DNS pods) of a topology that runs."""
+    addresses: Addresses = {}
+    node_of: dict[str, str] = {}
+    dns: list[Pod] = []
+    wanted = {pod.id for pod in topology.pods}
+    for item in api.list("/api/v1/pods"):
+        metadata, status = item["metadata"], item.get("status", {})
+        endpoint = f"{metadata['namespace']}/{metadata['name']}"
+        is_dns = (
+            metadata["namespace"] == DNS_NAMESPACE.name and DNS_LABELS.items() <= (metadata.get("labels") or {}).items()
+        )
+        if endpoint not in wanted and not (is_dns and waiting.pod_ready(item)):
+            continue
+        index = nodes.index(item["spec"]["nodeName"])
+        addresses[endpoint] = _ordered(one["ip"] for one in status.get("podIPs") or [])
+        node_of[endpoint] = f"node:{index}"
+        if is_dns:
+            dns.append(_as_pod(item, index))
+    for item in api.list("/api/v1/nodes"):
+        found = item["status"].get("addresses") or []
+        endpoint = f"node:{nodes.index(item['metadata']['name'])}"
+        addresses[endpoint] = _ordered(one["address"] for one in found if one["type"] == "InternalIP")
+    return addresses, node_of, tuple(sorted(dns, key=lambda pod: pod.name))
+
+
+def locate_services(api: Api, topology: Topology) -> tuple[Addresses, dict[tuple[str, int, str], int]]:
+    """(addresses, node ports) of a topology's services and of the cluster's DNS. A headless service has no address."""
+    services: Mapping[tuple[str, str], Service] = {
+        (service.namespace, service.name): service for service in (*topology.services, DNS_SERVICE)
+    }
+    addresses: Addresses = {}
+    node_ports: dict[tuple[str, int, str], int] = {}
+    for item in api.list("/api/v1/services"):
+        service = services.get((item["metadata"]["namespace"], item["metadata"]["name"]))
+        if service is None:
+            continue
+        addresses[service.id] = _ordered(ip for ip in item["spec"].get("clusterIPs") or [] if ip != "None")
+        for port in item["spec"]["ports"]:
+            if "nodePort" in port:
+                node_ports[service.id, port["port"], port["protocol"]] = port["nodePort"]
+    return addresses, node_ports
+
+
+def _as_pod(item: Mapping[str, Any], index: int) -> Pod:
+    return Pod(
+        namespace=item["metadata"]["namespace"],
+        name=item["metadata"]["name"],
+        labels=item["metadata"].get("labels") or {},
+        ports=tuple(
+            Port(port=port["containerPort"], protocol=port.get("protocol", "TCP"), name=port.get("name"))
+            for container in item["spec"]["containers"]
+            for port in container.get("ports") or []
+            if port.get("protocol", "TCP") in get_args(Protocol)
+        ),
+        node=index,
+        service_account=item["spec"].get("serviceAccountName", "default"),
+    )
+
+
+def _ordered(found: Iterable[str]) -> tuple[str, ...]:
+    """IPv4 before IPv6."""
+    return tuple(sorted(found, key=lambda address: ":" in address))
+
+
+def _apply(api: Api, manifest: Manifest) -> None:
+    def step() -> None:
+        try:
+            api.apply(manifest)
+        except Refused as error:
+            # A namespace's first moments: its quota and accounts are still being made by controllers.
+            if error.status in (400, 404, 422):
+                raise InputError(f"{Ref.of(manifest)} is refused by the API server: {error}") from None
+            raise NotYet(str(error)) from None
+
+    poll(step, timeout=30, what=f"applying {Ref.of(manifest)}")

@@ -1,0 +1,164 @@
+"""Channels: a line stream to the prober in a pod (an exec stream of the API server) or in a container (`docker exec`)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import subprocess
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import urllib3
+import websocket
+from kubernetes import client
+from kubernetes.client.exceptions import ApiException
+from kubernetes.stream import stream
+
+from harness.drivers.kind.engine import tail
+from harness.errors import AgentLost
+
+STDOUT, STDERR, STATUS = 1, 2, 3
+"""Channels of the API server's exec protocol."""
+_BROKEN = (OSError, ValueError, websocket.WebSocketException, urllib3.exceptions.HTTPError)
+
+
+class Pipe(Protocol):
+    """Two byte streams from an agent and one to it."""
+
+    def write(self, text: str) -> None: ...
+
+    def read(self, timeout: float) -> tuple[str, str] | None:
+        """What has come (stdout, stderr), both empty after `timeout` seconds of silence, or None at the end."""
+
+    def close(self) -> None: ...
+
+
+class LineChannel:
+    """The driver's Channel over any pipe. What an agent writes to its standard error is kept for the error's text."""
+
+    def __init__(self, endpoint: str, pipe: Pipe) -> None:
+        self._endpoint = endpoint
+        self._pipe = pipe
+        self._out = ""
+        self._err = ""
+
+    def send(self, line: str) -> None:
+        try:
+            self._pipe.write(line + "\n")
+        except _BROKEN as error:
+            raise self._lost(str(error)) from None
+
+    def receive(self, timeout: float) -> str:
+        deadline = time.monotonic() + timeout
+        while "\n" not in self._out:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError(f"the agent of {self._endpoint} said nothing for {timeout:g} s")
+            try:
+                got = self._pipe.read(left)
+            except _BROKEN as error:
+                raise self._lost(str(error)) from None
+            if got is None:
+                raise self._lost("")
+            self._out += got[0]
+            self._err += got[1]
+        line, _, self._out = self._out.partition("\n")
+        return line
+
+    def close(self) -> None:
+        with contextlib.suppress(*_BROKEN):
+            self._pipe.close()
+
+    def _lost(self, why: str) -> AgentLost:
+        words = "; ".join(part for part in (why, tail(self._err, 5)) if part)
+        return AgentLost(f"the stream to the agent of {self._endpoint} ended{': ' + words if words else ''}")
+
+
+class PodPipe:
+    """An exec stream. Has an API client of its own, because `stream()` replaces a method of its client while it works."""
+
+    def __init__(self, configuration: Any, namespace: str, pod: str, container: str, command: Sequence[str]) -> None:
+        self._client = client.ApiClient(configuration)
+        core = client.CoreV1Api(self._client)
+        try:
+            self._socket: Any = stream(
+                core.connect_get_namespaced_pod_exec,
+                pod,
+                namespace,
+                container=container,
+                command=list(command),
+                stdin=True,
+                stdout=True,
+                stderr=True,
+                tty=False,
+                _preload_content=False,
+            )
+        except (ApiException, *_BROKEN) as error:
+            self._client.close()
+            reason = getattr(error, "reason", None) or error
+            raise AgentLost(f"no stream to the agent of {namespace}/{pod} could be opened: {reason}") from None
+
+    def write(self, text: str) -> None:
+        self._socket.write_stdin(text)
+
+    def read(self, timeout: float) -> tuple[str, str] | None:
+        self._socket.update(timeout=timeout)
+        err = self._socket.read_channel(STDERR) + self._socket.read_channel(STATUS)
+        out = self._socket.read_channel(STDOUT)
+        if out:
+            # The library keeps a second copy of everything until this call, which also drops what is buffered:
+            # so it comes right after standard output was taken.
+            self._socket.read_all()
+        return (out, err) if out or err or self._socket.is_open() else None
+
+    def close(self) -> None:
+        self._socket.close()
+        self._client.close()
+
+
+class ProcessPipe:
+    """The standard streams of a program, here `docker exec`."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert self._process.stdin and self._process.stdout and self._process.stderr
+        self._stdin = self._process.stdin
+        self._selector = selectors.DefaultSelector()
+        for index, file in enumerate((self._process.stdout, self._process.stderr)):
+            self._selector.register(file, selectors.EVENT_READ, index)
+
+    def write(self, text: str) -> None:
+        self._stdin.write(text.encode())
+        self._stdin.flush()
+
+    def read(self, timeout: float) -> tuple[str, str] | None:
+        if not self._selector.get_map():
+            return None
+        got = [b"", b""]
+        for key, _ in self._selector.select(timeout):
+            got[key.data] = os.read(key.fd, 1 << 16)
+            if not got[key.data]:
+                self._selector.unregister(key.fileobj)
+        return got[0].decode("utf-8", "replace"), got[1].decode("utf-8", "replace")
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stdin.close()
+        self._process.terminate()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for file in (self._process.stdout, self._process.stderr):
+            if file:
+                file.close()
+        self._selector.close()
