@@ -57,6 +57,9 @@ class _End:
 
     id: str
     group: int | None
+    """As a subject; None for what no policy can isolate."""
+    peer: int | None
+    """As a peer of others; None with `group`."""
     node: str | None
     host: bool
     address: int
@@ -97,6 +100,7 @@ class Evaluator:
         )
         self._policies = self._by_subject(policies)
         self._rules: dict[int, list[_Rule]] = {id(policy): self._compiled(policy) for policy in policies}
+        self._as_subject, self._as_peer = self._representatives(policies)
         self._backends: dict[str, tuple[Pod, ...]] = {}
         self._ends: dict[tuple[str, Family], _End] = {}
         self._sides: dict[tuple[Direction, int, _View, str], Side] = {}
@@ -115,8 +119,8 @@ class Evaluator:
         if source.id == destination.id:
             egress, ingress = ITSELF, ITSELF
         else:
-            far = _View(destination.group, destination.address, probe.port, probe.port)
-            near = _View(source.group, source.address, probe.port, probe.port)
+            far = _View(destination.peer, destination.address, probe.port, probe.port)
+            near = _View(source.peer, source.address, probe.port, probe.port)
             egress = self._side("egress", source, destination, (far,), probe.protocol)
             ingress = self._side("ingress", destination, source, (near,), probe.protocol)
         return _decision(egress, ingress, source.id, destination.id, f"{probe.port}/{probe.protocol}")
@@ -130,7 +134,14 @@ class Evaluator:
             port = self._target(service, probe, pod)
             if port is not None:
                 end = self._end(pod.id, probe.family)
-                alike = (end.group, end.address, port, end.node if source.host or end.host else "", end.id == source.id)
+                alike = (
+                    end.group,
+                    end.peer,
+                    end.address,
+                    port,
+                    end.node if source.host or end.host else "",
+                    end.id == source.id,
+                )
                 ways.setdefault(alike, (end, port))
         if not ways:
             return _open(f"no pod is behind port {probe.port}/{probe.protocol} of Service {name}")
@@ -146,8 +157,8 @@ class Evaluator:
         )
 
     def _to_backend(self, probe: Probe, service: Service, source: _End, *, backend: _End, port: int) -> Decision:
-        far = _View(backend.group, backend.address, port, port)
-        near = _View(source.group, source.address, port, port)
+        far = _View(backend.peer, backend.address, port, port)
+        near = _View(source.peer, source.address, port, port)
         if probe.via == "nodeport":
             egress, ingress = self._through_node_port(probe, service, (source, backend), far, near)
         else:
@@ -308,6 +319,25 @@ class Evaluator:
                         by_group[group].append(policy)
         return found
 
+    def _representatives(self, policies: Iterable[Policy]) -> tuple[list[int], list[int]]:
+        """For each group the first one that these policies cannot tell from it: as a subject, and as a peer.
+
+        Thousands of groups come down to the few that policies distinguish; sides are worked out for those only.
+        """
+        chosen: dict[int, list[int]] = defaultdict(list)
+        peers = {p for policy in policies for rule in policy.rules for p in rule.peers or () if isinstance(p, PodPeer)}
+        for place, peer in enumerate(peers):
+            for member in self._groups.selected(peer):
+                chosen[member].append(place)
+        subjects: dict[object, int] = {}
+        sources: dict[object, int] = {}
+        as_subject, as_peer = [], []
+        for index, group in enumerate(self._groups.groups):
+            governed = (tuple(id(policy) for policy in by.get(index, ())) for by in self._policies.values())
+            as_subject.append(subjects.setdefault((*governed, group.ports), index))
+            as_peer.append(sources.setdefault((tuple(chosen[index]), group.ports), index))
+        return as_subject, as_peer
+
     def _compiled(self, policy: Policy) -> list[_Rule]:
         def peers(rule: Rule) -> tuple[tuple[Peer, frozenset[int] | NetworkPeer], ...] | None:
             if rule.peers is None:
@@ -333,12 +363,14 @@ class Evaluator:
             )
         node = endpoint if is_node else self._placement.node_of.get(endpoint)
         host = is_node or (pod is not None and pod.host_network)
+        group = self._groups.of(endpoint)
         address = self._placement.address(endpoint, family)
         if address is None and host and node is not None:
             address = self._placement.address(node, family)
         return _End(
             id=endpoint,
-            group=self._groups.of(endpoint),
+            group=None if group is None else self._as_subject[group],
+            peer=None if group is None else self._as_peer[group],
             node=node,
             host=host,
             address=self._classes.of(address, family),
