@@ -134,10 +134,9 @@ def validate(model: type[M], document: Document) -> M:
         return model.model_validate(document.content)
     except ValidationError as error:
         faults = [(fault, _plain(fault, document)) for fault in error.errors()]
-        # Where no form of a union fits, the form that got furthest is the one that was meant.
-        fault, path = min(
-            faults, key=lambda f: (document.line(f[1]) or 0, -len(f[1]), f[0]["type"] != "extra_forbidden")
-        )
+        # A misspelt key is an unknown one and a missing one: the unknown one is what its author can see. Where no form
+        # of a union fits, the form that got furthest is the one that was meant.
+        fault, path = min(faults, key=lambda f: (f[0]["type"] == "missing", document.line(f[1]) or 0, -len(f[1])))
         raise document.error(path, _sentence(model, fault, path)) from None
 
 

@@ -61,8 +61,8 @@ def warnings(service_map: ServiceMap, values: Values) -> tuple[str, ...]:
     if target and not target.collector and not values.policy.otlpEgress:
         endpoint = values.observability.otlpEndpoint or ""
         found.append(
-            f"OTLP is enabled with the endpoint {endpoint!r}, which is no service of this namespace, but "
-            "global.networkPolicy.otlpEgress has no rule: telemetry will be dropped"
+            f"OTLP is enabled with the endpoint {endpoint!r}, which is no service of this namespace, "
+            "but global.networkPolicy.otlpEgress has no rule: telemetry will be dropped"
         )
     for app in service_map.apps:
         block = values.services[app.name]

@@ -283,8 +283,8 @@ class _Reader:
         self._unique_names()
         apps = tuple(self._app(index, entry) for index, entry in enumerate(self.file.services))
         bystanders = self._bystanders(apps)
-        self._unique_labels(apps, bystanders)
         self._unique_pods(apps, bystanders)
+        self._unique_labels(apps, bystanders)
         return ServiceMap(
             name=self.file.name,
             namespace=self.file.namespace,
@@ -383,9 +383,8 @@ class _Reader:
             known, what = external.destinations, "destination in external.destinations"
         found = next((entry for entry in known if entry.name == name), None)
         if found is None:
-            raise self.document.error(
-                (*here, kind), f"no {what} is called {name!r}; {nearest(name, [e.name for e in known])}"
-            )
+            named = (*here, kind) if (*here, kind) in self.document.lines else here
+            raise self.document.error(named, f"no {what} is called {name!r}; {nearest(name, [e.name for e in known])}")
         return found
 
     def _ports_of(

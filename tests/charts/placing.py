@@ -1,4 +1,4 @@
-"""A topology put somewhere, without a driver: pods in 10.244.0.0/16, Services in 10.96.0.0/16, the outside in 172.18.1.0/24."""
+"""A topology put somewhere, without a driver: pods in 10.244.0.0/16, Services in 10.96.0.0/16, the rest elsewhere."""
 
 from __future__ import annotations
 

@@ -266,8 +266,8 @@ def test_telemetry_elsewhere_needs_rules() -> None:
     observability = {"otlpEnabled": True, "otlpEndpoint": "otel-collector.monitoring:4317"}
     without = chart_plan("berserk", on(global_={"observability": observability}))
     assert without.warnings == (
-        "OTLP is enabled with the endpoint 'otel-collector.monitoring:4317', which is no service of this namespace, but "
-        "global.networkPolicy.otlpEgress has no rule: telemetry will be dropped",
+        "OTLP is enabled with the endpoint 'otel-collector.monitoring:4317', which is no service of this namespace, "
+        "but global.networkPolicy.otlpEgress has no rule: telemetry will be dropped",
     )
     assert without.manifests == chart_plan("berserk", ON).manifests
     rules = [{"cidr": "10.2.0.0/16", "ports": [{"port": 4317, "protocol": "TCP"}]}]
