@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from harness.drivers.reference import nat, ranges
-from harness.drivers.reference.nat import IP
+from harness.drivers.reference.nat import ADDRESS_TYPE, IP, declare_set
 from harness.model import Placement, Pod, Topology
 from harness.policy.rules import Direction, NetworkPeer, Peer, PodPeer, Policy, PortMatch, Rule
 
@@ -20,7 +20,6 @@ PRIORITY: dict[Direction, str] = {"egress": "filter - 10", "ingress": "filter"}
 SUBJECT: dict[Direction, str] = {"egress": "saddr", "ingress": "daddr"}
 PEER: dict[Direction, str] = {"egress": "daddr", "ingress": "saddr"}
 VERDICTS = {"allow": "accept", "deny": "drop"}
-ADDRESS_TYPE = {4: "ipv4_addr", 6: "ipv6_addr"}
 
 
 def ruleset(policies: Sequence[Policy], topology: Topology, placement: Placement) -> str:
@@ -51,7 +50,7 @@ class _Compiler:
                 own = self._address(pod.id, family)
                 pairs += [f"{own} . {own}", f"{own} . {node}", f"{node} . {own}"]
             kind = ADDRESS_TYPE[family]
-            yield from _block(f"set free{family} {{", [f"type {kind} . {kind}", *_elements(pairs)])
+            yield from declare_set(f"free{family}", f"{kind} . {kind}", pairs)
 
     def direction(self, direction: Direction) -> Iterator[str]:
         policies = [policy for policy in self._policies if _concerns(policy, direction)]
@@ -161,10 +160,6 @@ def _numbered(ports: Sequence[PortMatch]) -> Iterator[str]:
 
 def _policy_chain(direction: Direction, policy: Policy) -> str:
     return f"{direction}/" + re.sub(r"[^A-Za-z0-9/_.-]", "/", policy.ref)
-
-
-def _elements(items: Sequence[str]) -> list[str]:
-    return [f"elements = {{ {', '.join(items)} }}"] if items else []
 
 
 def _block(head: str, lines: Iterable[str]) -> Iterator[str]:

@@ -42,6 +42,7 @@ class ReferenceDriver:
         self._labels = Labels()
         self._manifests: list[Manifest] = []
         self._enforced: tuple[Policy, ...] = ()
+        self._rules = ""
 
     def start(self, say: Say) -> Environment:
         """Raises ClusterError when the machine lacks namespaces, forwarding or nft."""
@@ -147,8 +148,11 @@ class ReferenceDriver:
         topology, placement = self._topology(), self._placement()
         scene = faults.Scene(topology=topology, enforced=self._enforced)
         self._enforced = self._fault(read_policies(self._manifests), scene)
-        self._fabric.load(ruleset(self._enforced, topology, placement))
-        self._fabric.names(DNS_POD.id, names.table(topology, placement))
+        rules, table = ruleset(self._enforced, topology, placement), names.table(topology, placement)
+        if rules != self._rules:
+            self._fabric.load(rules)
+            self._rules = rules
+        self._fabric.names(DNS_POD.id, table)
 
     def _topology(self) -> Topology:
         """All that is deployed, with the labels of this moment and the cluster's DNS."""

@@ -11,6 +11,7 @@ from harness.drivers.reference.inside.endpoint import ROUTER_ADDRESS
 from harness.model import Placement, Pod, Service, ServicePort, Topology
 
 IP = {4: "ip", 6: "ip6"}
+ADDRESS_TYPE = {4: "ipv4_addr", 6: "ipv6_addr"}
 REJECT = "counter reject with icmpx port-unreachable"
 
 
@@ -19,6 +20,7 @@ def chains(topology: Topology, placement: Placement) -> list[str]:
     families = sorted({ranges.family(a) for group in placement.addresses.values() for a in group})
     external = dict(zip((4, 6), EXTERNAL_RANGES, strict=True))
     internal = dict(zip((4, 6), SERVICE_RANGES, strict=True))
+    sets: list[str] = []
     translations: list[str] = []
     dead_ends: list[str] = []
     returns: list[str] = []
@@ -31,13 +33,17 @@ def chains(topology: Topology, placement: Placement) -> list[str]:
         for service in topology.services:
             for port in service.ports:
                 part = _Port(topology, placement, service, port, family)
-                translations += chain(part.cluster_address(), part.node_ports(external[family]))
+                translations += chain(part.cluster_address(), part.node_ports())
                 dead_ends += part.dead_ends()
                 returns += part.returns()
-        selves = [f"{a} . {a}" for a in _pod_addresses(topology, placement, family)]
-        if selves:
-            returns.append(f"{ip} saddr . {ip} daddr {{ {', '.join(selves)} }} snat {ip} to {ROUTER_ADDRESS[family]}")
+        pods = _pod_addresses(topology, placement, family)
+        sets += declare_set(f"pods{family}", ADDRESS_TYPE[family], pods)
+        sets += declare_set(
+            f"selves{family}", f"{ADDRESS_TYPE[family]} . {ADDRESS_TYPE[family]}", [f"{a} . {a}" for a in pods]
+        )
+        returns.append(f"{ip} saddr . {ip} daddr @selves{family} snat {ip} to {ROUTER_ADDRESS[family]}")
     return [
+        *sets,
         *_chain("services", "type nat hook prerouting priority dstnat; policy accept;", translations),
         *_chain("no-backend", "type filter hook prerouting priority dstnat + 10; policy accept;", dead_ends),
         *_chain("returns", "type nat hook postrouting priority srcnat; policy accept;", returns),
@@ -58,22 +64,20 @@ class _Port:
             for pod in topology.backends(service)
             if (number := _target(pod, port)) is not None
         ]
-        self._pods = _pod_addresses(topology, placement, family)
         self._node_port = placement.node_ports.get((service.id, port.port, port.protocol))
 
     def cluster_address(self) -> Iterator[str]:
         if not self._service.headless and self._targets:
             yield f"{self._to_service()} {self._dnat(self._targets)}"
 
-    def node_ports(self, external: str) -> Iterator[str]:
+    def node_ports(self) -> Iterator[str]:
         """With `Local`, who comes from outside the pods reaches only the node's own backends; pods reach all."""
         if self._node_port is None or not self._targets:
             return
         for node in self._nodes:
             match = self._to_node(node)
             if self._service.external_traffic_policy == "Local":
-                if self._pods:
-                    yield f"{self._ip} saddr {{ {', '.join(self._pods)} }} {match} {self._dnat(self._targets)}"
+                yield f"{self._ip} saddr @pods{self._family} {match} {self._dnat(self._targets)}"
                 if local := [t for t in self._targets if self._placement.node_of[t[0]] == node]:
                     yield f"{match} {self._dnat(local)}"
             else:
@@ -130,6 +134,15 @@ def _pod_addresses(topology: Topology, placement: Placement, family: int) -> lis
         if not pod.host_network
         for address in placement.addresses[pod.id]
         if ranges.family(address) == family
+    ]
+
+
+def declare_set(name: str, kind: str, elements: Sequence[str]) -> list[str]:
+    return [
+        f"set {name} {{",
+        f"\ttype {kind}",
+        *([f"\telements = {{ {', '.join(elements)} }}"] if elements else []),
+        "}",
     ]
 
 

@@ -40,6 +40,7 @@ def live(wish: dict[str, Any], index: int, control: socket.socket, router: netli
         _raise_file_limit()
         if wish["host"] is None:
             namespaces.unshare(namespaces.CLONE_NEWNET)
+            namespaces.answer_every_rejection()
             _connect(index, wish["addresses"], router)
         else:
             namespaces.enter(wish["host"])
@@ -90,8 +91,9 @@ def _serve(wish: dict[str, Any]) -> Any:
 
         return nameserver.start(wish["addresses"])
     server = agent().Server(wish["spec"])
-    if server.missing:
-        missing = server.missing[0]
+    for missing in server.missing:
+        if missing["protocol"] == "SCTP":
+            continue  # the pre-flight finds out, and scenarios that need it are skipped with the reason
         raise OSError(f"cannot listen on {missing['port']}/{missing['protocol']}: {missing['why']}")
     threading.Thread(target=server.run, daemon=True).start()
     return None

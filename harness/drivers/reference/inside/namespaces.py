@@ -25,6 +25,10 @@ SWITCHES = {
 }
 """Kernel switch -> the value that forbids user namespaces to ordinary users, and what allows them."""
 
+SYSTEM = Path("/proc/sys/net")
+UNLIMITED_REJECTS = {"ipv4/icmp_ratelimit": "0", "ipv6/icmp/ratelimit": "0"}
+"""The kernel sends few ICMP errors a second to one peer; a batch of probes would see the rest as silence."""
+
 
 class Unavailable(Exception):
     """The machine lacks what a fabric needs; the text is a sentence for the user."""
@@ -83,11 +87,16 @@ def _advice(user: int) -> str:
     return "run as root, or in a container that allows user namespaces (--security-opt seccomp=unconfined)"
 
 
+def answer_every_rejection() -> None:
+    """In this network namespace."""
+    for name, value in UNLIMITED_REJECTS.items():
+        _try_to_write(SYSTEM / name, value)
+
+
 def switch_on_routing() -> bool:
     """Make this network namespace forward packets; says whether IPv6 is there as well. Raises Unavailable."""
-    root = Path("/proc/sys/net")
     try:
-        (root / "ipv4/ip_forward").write_text("1")
+        (SYSTEM / "ipv4/ip_forward").write_text("1")
     except OSError as error:
         raise Unavailable(
             f"forwarding cannot be switched on, /proc/sys/net/ipv4/ip_forward cannot be written ({error.strerror}): "
@@ -95,6 +104,7 @@ def switch_on_routing() -> bool:
         ) from None
     # Leftovers of finished probes would fill the connection table; a redirect would bypass the rules on a hairpin.
     wishes = {
+        **UNLIMITED_REJECTS,
         "ipv4/conf/all/rp_filter": "0",
         "ipv4/conf/default/rp_filter": "0",
         "ipv4/conf/all/send_redirects": "0",
@@ -106,8 +116,8 @@ def switch_on_routing() -> bool:
         "netfilter/nf_conntrack_udp_timeout_stream": "5",
     }
     for name, value in wishes.items():
-        _try_to_write(root / name, value)
-    return _try_to_write(root / "ipv6/conf/all/forwarding", "1")
+        _try_to_write(SYSTEM / name, value)
+    return _try_to_write(SYSTEM / "ipv6/conf/all/forwarding", "1")
 
 
 def _try_to_write(path: Path, value: str) -> bool:
