@@ -45,7 +45,10 @@ def fault(text: str) -> str:
 
 def test_a_whole_document() -> None:
     (document,) = parse_yaml("wheels:\n  - size: 1\n  - {size: 2}\npaint-colour: blue\n", "cart.yaml")
-    assert validate(Cart, document) == Cart(wheels=[Wheel(size=1), Wheel(size=2)], colour="blue")
+    assert validate(Cart, document).model_dump(exclude_unset=True) == {
+        "wheels": [{"size": 1}, {"size": 2}],
+        "colour": "blue",
+    }
     assert [document.line(path) for path in (("wheels",), ("wheels", 1, "size"), ("paint-colour",))] == [1, 3, 4]
     assert document.line(("wheels", 1, "size", "deeper")) == 3
     assert document.line(("nowhere",)) == 1

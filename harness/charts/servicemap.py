@@ -21,7 +21,8 @@ OUTSIDER = "outsider"
 """The outside host that no list names: a source, and a destination on the ports of all declared destinations."""
 
 DEFAULT_BYSTANDER_PORTS = (443, 5432)
-"""An in-cluster web server and database of somebody else: what a too wide CIDR reaches by accident."""
+"""An in-cluster web server and database of somebody else: what a too wide CIDR reaches by accident. The ports of the
+map's external destinations come on top."""
 
 
 def _name(value: str) -> str:
@@ -417,7 +418,8 @@ class _Reader:
                 )
                 for entry in self.file.bystanders
             )
-        ports = tuple(Port(port=number) for number in DEFAULT_BYSTANDER_PORTS)
+        outside = [replace(port, name=None) for d in self.file.external.destinations for port in _ports(d.ports)]
+        ports = tuple(dict.fromkeys([*(Port(port=number) for number in DEFAULT_BYSTANDER_PORTS), *outside]))
         taken = {name for app in apps for name in app.pod_names()} | {app.labels.get("app", "") for app in apps}
         stranger = next(name for name in ("stranger", *(f"stranger-{n}" for n in range(2, 99))) if name not in taken)
         admitted = next((arrow.name for app in apps for arrow in app.ingress or () if arrow.kind == "app"), None)

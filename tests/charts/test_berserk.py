@@ -67,7 +67,7 @@ def test_the_seeds_table_is_the_intended_matrix(enabled: Plan) -> None:
                     source=pod,
                     destination="svc:kube-system/kube-dns",
                     port=53,
-                    protocol=protocol,  # type: ignore[arg-type]
+                    protocol=protocol,
                     via="service",
                     kind="lookup",
                 )
@@ -323,7 +323,7 @@ def test_null_removes_a_default_as_helm_does() -> None:
 
 
 def test_rendering_is_deterministic_and_not_shared() -> None:
-    raw = {"from": [{"podSelector": {}}]}
+    raw: dict[str, Any] = {"from": [{"podSelector": {}}]}
     one, two = (chart_plan("berserk", on(policy={"additionalIngress": [raw]})) for _ in range(2))
     assert one.manifests == two.manifests
     assert "&id" not in yaml.safe_dump(list(one.manifests), sort_keys=False)

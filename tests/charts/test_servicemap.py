@@ -157,6 +157,13 @@ def test_default_bystanders_and_the_outsider(tmp_path: Path) -> None:
     assert [(external.id, external.ports) for external in topology.externals] == [("external:outsider", ())]
 
 
+def test_default_bystanders_listen_where_the_outside_does(tmp_path: Path) -> None:
+    text = CLOSED + "external: {destinations: [{name: search, ports: [9200, 443, {port: 514, protocol: UDP}]}]}\n"
+    stranger = map_plan(write(tmp_path, text)).topology.pods[2]
+    listening = [(port.port, port.protocol) for port in stranger.ports]
+    assert listening == [(443, "TCP"), (5432, "TCP"), (9200, "TCP"), (514, "UDP")]
+
+
 def test_a_service_may_be_called_stranger(tmp_path: Path) -> None:
     plan = map_plan(write(tmp_path, CLOSED.replace("front", "stranger")))
     assert plan.topology.pods[2].id == "closed/stranger-2"
