@@ -69,7 +69,6 @@ class _Encoder:
         return {
             "cni": target.cni,
             "name": findings.name(target),
-            "count": len(target.cells),
             "columns": {name: pack(column) for name, column in columns.items()},
         }
 

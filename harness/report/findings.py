@@ -158,6 +158,14 @@ def group(target: Target, scenario: str | None = None) -> list[Finding]:
     return sorted(found, key=lambda finding: ORDER.index(finding.standing))
 
 
+def by_scenario(target: Target) -> dict[str, Target]:
+    """The target cut into its scenarios' cells, so that a report with a part for each scenario reads the cells once."""
+    parts: dict[str, list[Cell]] = {scenario.id: [] for scenario in target.scenarios}
+    for cell in target.cells:
+        parts.setdefault(cell.scenario, []).append(cell)
+    return {scenario: target.model_copy(update={"cells": cells}) for scenario, cells in parts.items()}
+
+
 def tally(cells: Iterable[Cell], reviewed: Iterable[Reviewed]) -> Counter[Standing]:
     """How many cells stand how."""
     entries = {entry.id: entry for entry in reviewed}

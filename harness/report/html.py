@@ -85,6 +85,8 @@ def render_html(record: Record) -> str:
             },
             stopped=[(target, scenario) for target in record.targets for scenario in _stopped(target)],
             scenarios=_scenarios(record),
+            longest_run=max((sum(phase.duration_s for phase in target.phases) for target in record.targets), default=0)
+            or 1,
             noscript=[(target, cell) for target in record.targets for cell in _not_holding(target)][:NOSCRIPT],
             style=Markup(_read("report.css")),  # noqa: S704
             script=Markup(script),  # noqa: S704

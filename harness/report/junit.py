@@ -24,7 +24,8 @@ def render_junit(record: Record) -> str:
 
 
 def _suite(target: Target, record: Record) -> ET.Element:
-    cases = [_case(target, scenario) for scenario in target.scenarios]
+    parts = findings.by_scenario(target)
+    cases = [_case(parts[scenario.id], scenario) for scenario in target.scenarios]
     if target.error:
         case = ET.Element("testcase", classname=f"netproof.{target.cni}", name="the run on this CNI", time="0.000")
         _child(case, "error", target.error, message=target.error.splitlines()[0])

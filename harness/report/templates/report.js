@@ -6,7 +6,7 @@
   const data = JSON.parse($("data").textContent);
   const S = data.strings;
   const SVG = "http://www.w3.org/2000/svg";
-  const ROW = 28, OVERSCAN = 12;
+  const ROW = 28, HEAD = 66, OVERSCAN = 12;
 
   function h(tag, props, ...children) {
     const node = document.createElement(tag);
@@ -15,7 +15,7 @@
       if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
       else node.setAttribute(key, value === true ? "" : value);
     }
-    node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== ""));
+    node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false && child !== ""));
     return node;
   }
 
@@ -29,17 +29,22 @@
       for (let n = rest[i + 1]; n > 0; n--) out.push(form === 2 ? (sum += rest[i]) : rest[i]);
     return out;
   }
-  const pairs = data.pairs.map(unpack);
-  const targets = data.targets.map((target, index) => {
-    const columns = Object.fromEntries(Object.entries(target.columns).map(([name, column]) => [name, unpack(column)]));
-    return { ...columns, cni: target.cni, name: target.name, count: target.count, index };
-  });
-  const VERDICTS = ["intended", "specified", "measured", "outcome", "verdict", "standing"];
-
-  function pair(p) {
-    const [source, destination, port, protocol, via, kind, family] = pairs.map((column) => column[p]);
+  const columns = data.pairs.map(unpack);
+  const pairs = (columns[0] || []).map((_, p) => {
+    const [source, destination, port, protocol, via, kind, family] = columns.map((column) => column[p]);
     return { source: S[source], destination: S[destination], port, protocol: S[protocol], via: S[via], kind: S[kind], family };
-  }
+  });
+  const FACETS = ["intended", "specified", "measured", "outcome", "verdict", "standing"];
+  const stories = data.stories.map((row) => Object.fromEntries(FACETS.map((name, n) => [name, S[row[n]]])));
+  const targets = data.targets.map((target, index) => {
+    const cells = Object.fromEntries(Object.entries(target.columns).map(([name, column]) => [name, unpack(column)]));
+    const steps = data.steps.map(() => []); // the cells of each step
+    cells.step.forEach((n, i) => steps[n].push(i));
+    return { ...cells, steps, cni: target.cni, name: target.name, index };
+  });
+  const pair = (target, i) => pairs[target.pair[i]];
+  const story = (target, i) => stories[target.story[i]];
+
   const key = (p) =>
     `${p.source}>${p.destination}:${p.port}/${p.protocol}/${p.via}${p.kind === "echo" ? "" : "+" + p.kind}${p.family === 4 ? "" : "+6"}`;
   const bare = (endpoint) => endpoint.replace(/^svc:/, "");
@@ -47,12 +52,8 @@
     [`${p.source} → ${bare(p.destination)}:${p.port}/${p.protocol}`, data.by[p.via], p.kind === "lookup" ? "(lookup)" : "", p.family === 6 ? "IPv6" : ""]
       .filter(Boolean).join(" ");
 
-  function story(target, i) {
-    const row = data.stories[target.story[i]];
-    return Object.fromEntries(VERDICTS.map((name, n) => [name, S[row[n]]]));
-  }
   function cell(target, i) {
-    const p = pair(target.pair[i]);
+    const p = pair(target, i);
     const row = data.stories[target.story[i]];
     const [host, seen, reproduce] = data.wires[target.wire[i]].map((n) => S[n]);
     const [settled, attempts] = data.whens[target.when[i]];
@@ -75,17 +76,17 @@
     ["outside", "Outside & nodes"],
     ["dns", "DNS"],
   ];
-  const tabOfPair = pairs.length ? pairs[0].map((_, p) => {
-    const { source, destination, via, kind } = pair(p);
+  const tabOfPair = pairs.map(({ source, destination, via, kind }) => {
     if (kind === "lookup" || via === "name" || /^(svc:)?kube-system\/(kube-dns|coredns)/.test(destination)) return "dns";
     if (via === "nodeport" || via === "address" || /^(external|node):/.test(source) || /^(external|node):/.test(destination)) return "outside";
     return via === "service" ? "service" : "pod";
-  }) : [];
+  });
+  const columnOf = pairs.map((p) => `${p.destination}:${p.port}/${p.protocol}/${p.via}/${p.kind}/${p.family}`);
   const seconds = (t) =>
     t === null ? "never" : t < 10 ? `${t.toFixed(2)} s` : t < 120 ? `${Math.round(t)} s` : `${Math.floor(t / 60)} min ${String(Math.floor(t % 60)).padStart(2, "0")} s`;
 
   // ---- state, kept in the address ---------------------------------------------------------------------------------
-  const state = { step: 0, cni: "", tab: "", differ: false, q: "", cell: "", theme: "" };
+  const state = { step: -1, cni: "", tab: "", differ: false, q: "", cell: "", theme: "" };
 
   function fromHash() {
     const raw = location.hash.slice(1);
@@ -135,16 +136,17 @@
         const group = document.createElementNS(SVG, "g");
         group.setAttribute("transform", `translate(${8 + 14 * n} 10)`);
         const odd = !quiet && ODD[s.verdict] === n;
+        const loud = s.standing === "differs";
         if (odd) {
           const box = document.createElementNS(SVG, "rect");
           for (const [k, v] of Object.entries({ x: -6.5, y: -7.5, width: 13, height: 15, rx: 3 })) box.setAttribute(k, v);
-          box.style.fill = "var(--odd)";
+          box.style.cssText = loud ? "fill:var(--odd)" : "fill:none;stroke:var(--odd);stroke-width:1.2";
           group.append(box);
         }
         const path = document.createElementNS(SVG, "path");
         path.setAttribute("d", GLYPHS[value]);
         path.style.cssText = `fill:none;stroke-linecap:round;stroke-width:${odd ? 2 : 1.6};stroke:${
-          odd ? "var(--card)" : value === "connected" ? "var(--connected)" : value === "denied" && quiet ? "var(--denied)" : "var(--ink)"}`;
+          odd ? (loud ? "var(--card)" : "var(--odd)") : value === "connected" ? "var(--connected)" : value === "denied" && quiet ? "var(--denied)" : "var(--ink)"}`;
         if (quiet && value === "denied") path.style.opacity = ".75";
         group.append(path);
         svg.append(group);
@@ -157,22 +159,21 @@
   // ---- the matrix -------------------------------------------------------------------------------------------------
   const grid = $("grid");
   let view = { rows: [], columns: [], shown: [] };
-  let body, focus = { r: 0, t: 0, c: 0 }, drawn = [0, -1];
+  let body, focus = { r: 0, t: 0, c: 0 }, drawn = "";
 
   function build() {
     const rows = new Map(), columns = new Map(), found = {};
     for (const target of targets) {
-      for (let i = 0; i < target.count; i++) {
-        if (target.step[i] !== state.step) continue;
+      for (const i of target.steps[state.step]) {
         const tab = tabOfPair[target.pair[i]];
         const counts = (found[tab] ||= { cells: 0, bad: 0 });
-        const standing = S[data.stories[target.story[i]][5]];
+        const { standing } = story(target, i);
         counts.cells++;
         if (standing === "differs" && (!state.cni || state.cni === target.cni)) counts.bad++;
         if (tab !== state.tab) continue;
-        const p = pair(target.pair[i]);
+        const p = pair(target, i);
         if (!rows.has(p.source)) rows.set(p.source, { source: p.source, cells: targets.map(() => new Map()) });
-        const id = `${p.destination}:${p.port}/${p.protocol}/${p.via}/${p.kind}/${p.family}`;
+        const id = columnOf[target.pair[i]];
         if (!columns.has(id)) columns.set(id, { id, ...p });
         rows.get(p.source).cells[target.index].set(id, i);
       }
@@ -191,29 +192,32 @@
   function draw() {
     const { rows, columns, found } = build();
     if (!found[state.tab] && Object.keys(found).length) {
-      state.tab = TABS.map(([id]) => id).find((id) => found[id]);
+      const tabs = TABS.map(([id]) => id).filter((id) => found[id]);
+      state.tab = tabs.find((id) => found[id].bad) || tabs[0];
       return draw();
     }
     const shown = targets.filter((t) => !state.cni || t.cni === state.cni);
     const words = state.q.toLowerCase().split(/\s+/).filter(Boolean);
-    const named = (c) => `${c.destination}:${c.port}/${c.protocol}`.toLowerCase();
+    const text = (c) => `${c.destination}:${c.port}/${c.protocol}`.toLowerCase();
     let kept = rows, wide = columns;
     if (words.length) {
-      const hits = (text) => words.every((word) => text.includes(word));
-      wide = columns.filter((c) => hits(named(c)));
+      const hits = (where) => words.every((word) => where.includes(word));
+      wide = columns.filter((c) => hits(text(c)));
       const inRows = rows.filter((row) => hits(row.source.toLowerCase()));
       if (inRows.length) kept = inRows;
       if (!wide.length) wide = inRows.length ? columns : [];
       if (!wide.length) kept = [];
     }
     if (state.differ) kept = kept.filter((row) => differs(row, shown));
-    // Columns of one destination stand together, in the order in which destinations first appear.
-    const order = [...new Set(wide.map((c) => c.destination))];
-    wide = [...wide].sort((a, b) => order.indexOf(a.destination) - order.indexOf(b.destination));
+    // Columns of one destination stand together, in the order of the rows, so that the diagonal is a diagonal.
+    const order = new Map([...new Set([...rows.map((row) => row.source), ...columns.map((c) => bare(c.destination))])].map((id, n) => [id, n]));
+    wide = [...wide].sort((a, b) => order.get(bare(a.destination)) - order.get(bare(b.destination)) || a.destination.localeCompare(b.destination));
     wide.forEach((c, n) => { c.group = n === 0 || wide[n - 1].destination !== c.destination; });
-    view = { rows: kept, columns: wide, shown };
+    view = { rows: kept, columns: wide, shown, starts: [0], mates: new Map() };
+    for (const c of wide) view.mates.set(c.destination, (view.mates.get(c.destination) || 0) + 1);
+    for (const c of wide) view.starts.push(view.starts.at(-1) + (c.width = width(c)));
     controls(found);
-    drawn = [0, -1];
+    drawn = "";
     if (!kept.length || !wide.length) {
       grid.replaceChildren(h("p", { class: "empty" }, state.differ && !words.length ? "No row differs here." : words.length ? "Nothing matches the filter." : "No cells here."));
       return undefined;
@@ -224,16 +228,18 @@
     const several = shown.length > 1;
     body = h("tbody", {});
     const table = h("table", { role: "grid", "aria-label": `Matrix of ${data.steps[state.step][0]}`, "aria-rowcount": kept.length * shown.length + 2 },
-      h("colgroup", {}, h("col", { style: "width:190px" }), several && h("col", { style: "width:76px" }), wide.map((c) => h("col", { style: `width:${width(c)}px` }))),
+      h("colgroup", {}, h("col", { style: `width:${named()[0]}px` }), several && h("col", { style: `width:${named()[1]}px` }), wide.map((c) => h("col", { style: `width:${c.width}px` }))),
       head(wide, several), body);
     grid.replaceChildren(table);
-    table.style.width = `${190 + (several ? 76 : 0) + wide.reduce((sum, c) => sum + width(c), 0)}px`;
+    table.style.width = `${margin() + view.starts.at(-1)}px`;
     render();
     return undefined;
   }
 
+  const named = () => (innerWidth > 720 ? [190, 76] : [104, 58]); // widths of the columns that name a row: source, CNI
+  const margin = () => named()[0] + (view.shown.length > 1 ? named()[1] : 0);
   function width(column) {
-    const mates = view.columns.filter((c) => c.destination === column.destination).length;
+    const mates = view.mates.get(column.destination);
     const [space, name] = split(column.destination);
     return Math.max(54, Math.min(110, Math.ceil((Math.max(name.length * 7.2, space.length * 5.8) + 12) / mates)));
   }
@@ -244,50 +250,55 @@
   function head(columns, several) {
     const groups = [];
     for (const c of columns) {
-      if (c.group) groups.push({ destination: c.destination, span: 0 });
+      if (c.group) groups.push({ destination: c.destination, via: c.via, span: 0 });
       groups.at(-1).span++;
     }
     return h("thead", {},
       h("tr", {}, h("th", { class: "corner", scope: "col", colspan: several ? 2 : 1, rowspan: 1 }, "from ↓  to →"),
         groups.map((g) => {
           const [space, name] = split(g.destination);
-          return h("th", { scope: "colgroup", colspan: g.span, class: "group", title: bare(g.destination) }, h("small", {}, space), name);
+          return h("th", { scope: "colgroup", colspan: g.span, class: "group", title: bare(g.destination) }, h("small", {}, g.via === "nodeport" ? "node port" : space), name);
         })),
       h("tr", {}, h("th", { class: "corner", colspan: several ? 2 : 1 }),
         columns.map((c) => h("th", { scope: "col", class: c.group && "group" },
           `${c.port}${c.protocol === "TCP" ? "" : " " + c.protocol}${c.family === 6 ? " v6" : ""}${state.tab === "dns" && c.protocol === "TCP" ? " TCP" : ""}`))));
   }
 
-  // Only the rows in view are in the page; spacers stand for the rest.
+  // Only what is in view is in the page; spacers stand for the rest.
   function render(all) {
     if (!body || !view.rows.length) return;
-    const high = ROW * view.shown.length;
-    let from = 0, to = view.rows.length - 1;
-    if (!all && view.rows.length * view.columns.length > 3000) {
-      from = Math.max(0, Math.floor((grid.scrollTop - 66) / high) - OVERSCAN);
-      to = Math.min(to, Math.ceil((grid.scrollTop + grid.clientHeight) / high) + OVERSCAN);
+    const high = ROW * view.shown.length, lastColumn = view.columns.length - 1;
+    let [from, to, left, right] = [0, view.rows.length - 1, 0, lastColumn];
+    if (!all && view.rows.length * view.shown.length * view.columns.length > 3000) {
+      const spare = Math.ceil(OVERSCAN / view.shown.length), { scrollLeft, scrollTop, clientWidth, clientHeight } = grid;
+      from = Math.max(0, Math.floor((scrollTop - HEAD) / high) - spare);
+      to = Math.min(to, Math.ceil((scrollTop + clientHeight) / high) + spare);
+      left = Math.max(0, view.starts.findIndex((start) => start > scrollLeft) - 6);
+      const beyond = view.starts.findIndex((start) => start > scrollLeft + clientWidth);
+      right = beyond < 0 ? lastColumn : Math.min(lastColumn, beyond + 4);
     }
-    if (from === drawn[0] && to === drawn[1]) return;
-    drawn = [from, to];
-    const rows = [];
-    if (from) rows.push(h("tr", { class: "pad", "aria-hidden": "true", style: `height:${from * high}px` }));
-    for (let r = from; r <= to; r++) rows.push(...rowsOf(r));
-    const after = view.rows.length - 1 - to;
-    if (after) rows.push(h("tr", { class: "pad", "aria-hidden": "true", style: `height:${after * high}px` }));
+    if ([from, to, left, right].join() === drawn) return;
+    drawn = [from, to, left, right].join();
+    const pad = (count) => count > 0 && h("tr", { class: "pad", "aria-hidden": "true", style: `height:${count * high}px` });
+    const rows = [pad(from)];
+    for (let r = from; r <= to; r++) rows.push(...rowsOf(r, left, right));
+    rows.push(pad(view.rows.length - 1 - to));
     const hadFocus = grid.contains(document.activeElement) && document.activeElement.tagName === "TD";
-    body.replaceChildren(...rows);
+    body.replaceChildren(...rows.filter(Boolean));
     if (hadFocus) at(focus)?.focus({ preventScroll: true });
   }
 
-  function rowsOf(r) {
+  function rowsOf(r, left, right) {
     const row = view.rows[r];
     return view.shown.map((target, t) => {
       const [space, name] = split(row.source);
       const line = h("tr", { class: t === 0 && "first", "data-r": r, "aria-rowindex": r * view.shown.length + t + 3 });
       if (t === 0) line.append(h("th", { scope: "rowgroup", rowspan: view.shown.length, title: row.source }, h("small", {}, `${space}${space && (row.source.includes("/") ? "/" : ":")}`), name));
       if (view.shown.length > 1) line.append(h("th", { scope: "row", class: "cni" }, target.cni));
-      view.columns.forEach((column, c) => {
-        const i = row.cells[target.index].get(column.id);
+      const blank = (count) => count > 0 && line.append(h("td", { colspan: count, "aria-hidden": "true" }));
+      blank(left);
+      for (let c = left; c <= right; c++) {
+        const column = view.columns[c], i = row.cells[target.index].get(column.id);
         const td = document.createElement("td");
         if (column.group) td.className = "group";
         if (i !== undefined) {
@@ -297,12 +308,13 @@
           td.dataset.c = c;
           td.dataset.r = r;
           td.tabIndex = r === focus.r && t === focus.t && c === focus.c ? 0 : -1;
-          td.setAttribute("aria-label", `${route(pair(target.pair[i]))} on ${target.cni}: intended ${s.intended}, specified ${s.specified}, measured ${s.measured}; ${label(s)}`);
-          if (state.cell && state.cell === key(pair(target.pair[i])) && open && open.cni === target.cni) td.classList.add("open");
+          td.setAttribute("aria-label", `${route(pair(target, i))} on ${target.cni}: intended ${s.intended}, specified ${s.specified}, measured ${s.measured}; ${label(s)}`);
+          if (state.cell && state.cell === key(pair(target, i)) && open && open.cni === target.cni) td.classList.add("open");
           td.append(mark(s));
         }
         line.append(td);
-      });
+      }
+      blank(view.columns.length - 1 - right);
       return line;
     });
   }
@@ -316,17 +328,20 @@
     focus = to;
     const high = ROW * view.shown.length, top = to.r * high + to.t * ROW;
     if (grid.scrollTop > top) grid.scrollTop = top;
-    if (grid.scrollTop + grid.clientHeight < top + 66 + ROW) grid.scrollTop = top + 66 + ROW - grid.clientHeight + 16;
+    if (grid.scrollTop + grid.clientHeight < top + HEAD + ROW) grid.scrollTop = top + HEAD + ROW - grid.clientHeight + 16;
+    reveal();
     render();
     const td = at(to);
     if (!td) return;
     td.tabIndex = 0;
     td.focus({ preventScroll: true });
-    const left = td.offsetLeft, fixed = 190;
-    if (left - fixed < grid.scrollLeft) grid.scrollLeft = left - fixed - 80;
-    else if (left + td.offsetWidth > grid.scrollLeft + grid.clientWidth) grid.scrollLeft = left + td.offsetWidth - grid.clientWidth + 12;
     const box = td.getBoundingClientRect();
     if (box.top < 60 || box.bottom > innerHeight) td.scrollIntoView({ block: "center", inline: "nearest" });
+  }
+  function reveal() {
+    const { scrollLeft, clientWidth } = grid, left = view.starts[focus.c], right = view.starts[focus.c + 1];
+    if (left < scrollLeft) grid.scrollLeft = left - 40;
+    else if (right + margin() > scrollLeft + clientWidth) grid.scrollLeft = right + margin() - clientWidth + 40;
   }
   function step(dy, dx) {
     let line = focus.r * view.shown.length + focus.t, c = focus.c;
@@ -363,14 +378,14 @@
     if (td) { go(spot(td)); show(focus); }
   });
   addEventListener("beforeprint", () => render(true));
-  addEventListener("afterprint", () => { drawn = [0, -1]; render(); });
+  addEventListener("afterprint", () => { drawn = ""; render(); });
 
   // ---- tooltip ----------------------------------------------------------------------------------------------------
   const tip = $("tip");
   const hideTip = () => { tip.hidden = true; };
   function showTip(td) {
     const target = view.shown[td.dataset.t], i = Number(td.dataset.i), s = story(target, i);
-    tip.replaceChildren(h("b", {}, route(pair(target.pair[i]))), `intended ${s.intended}, specified ${s.specified}, measured ${s.measured}`, h("br"), `${target.cni}: ${label(s)}`);
+    tip.replaceChildren(h("b", {}, route(pair(target, i))), `intended ${s.intended}, specified ${s.specified}, measured ${s.measured}`, h("br"), `${target.cni}: ${label(s)}`);
     tip.hidden = false;
     const box = td.getBoundingClientRect(), size = tip.getBoundingClientRect();
     tip.style.left = `${Math.max(8, Math.min(innerWidth - size.width - 8, box.left + box.width / 2 - size.width / 2))}px`;
@@ -406,11 +421,15 @@
     panel.replaceChildren(...evidence(target, one));
     panel.hidden = false;
     panel.scrollTop = 0;
+    const room = panel.getBoundingClientRect().left - grid.getBoundingClientRect().left - 16;
+    if (room > 360) grid.style.maxWidth = `${room}px`; // the cell stays in sight beside its evidence
+    reveal();
     toHash();
   }
   function close() {
     if (panel.hidden) return;
     panel.hidden = true;
+    grid.style.maxWidth = "";
     open = null;
     state.cell = "";
     for (const old of grid.querySelectorAll("td.open")) old.classList.remove("open");
@@ -428,7 +447,7 @@
     return [
       h("header", {}, h("h3", {}, route(one)), h("button", { type: "button", class: "plain", "aria-label": "Close the evidence", onclick: close }, "Esc ✕")),
       h("div", { class: "meta" }, h("span", { class: `tag ${TAGS[one.standing] || "quiet"}` }, label(one)), h("span", { class: "tag quiet" }, target.name), h("span", {}, data.steps[state.step].filter(Boolean).join(", "))),
-      h("div", { class: "big" }, ["intended", "specified", "measured"].map((name, n) => h("div", { class: n === odd && one.standing !== "holds" && "odd" }, h("small", {}, name), h("b", {}, WORD[one[name]])))),
+      h("div", { class: "big" }, ["intended", "specified", "measured"].map((name, n) => h("div", { class: n === odd && `odd s-${one.standing}` }, h("small", {}, name), h("b", {}, WORD[one[name]])))),
       h("dl", { class: "facts" },
         one.note ? row(one.measured === "unmeasured" ? "Not measured" : "Note", one.note) : [],
         row("Why", one.because || "The record gives no reason."),
@@ -453,16 +472,14 @@
   }
   function twin(target, one) {
     const wanted = key(one);
-    for (let i = 0; i < target.count; i++)
-      if (target.step[i] === state.step && key(pair(target.pair[i])) === wanted) return i;
-    return undefined;
+    return target.steps[state.step].find((i) => key(pair(target, i)) === wanted);
   }
   document.addEventListener("keydown", (event) => { if (event.key === "Escape") close(); });
 
   // ---- controls ---------------------------------------------------------------------------------------------------
+  const bad = new Set();
   function fillScenarios() {
-    const bad = new Set();
-    for (const t of targets) for (let i = 0; i < t.count; i++) if (S[data.stories[t.story[i]][5]] === "differs") bad.add(t.step[i]);
+    for (const t of targets) t.story.forEach((n, i) => { if (stories[n].standing === "differs") bad.add(t.step[i]); });
     const many = new Map();
     for (const [id] of data.steps) many.set(id, (many.get(id) || 0) + 1);
     const option = ([id, name], n) => h("option", { value: n }, `${bad.has(n) ? "✕ " : ""}${id}${many.get(id) > 1 ? `, ${name}` : ""}`);
@@ -513,7 +530,7 @@
       [[d, "unspecified", d, "unspecified", "unspecified"], "left open by the API"],
       [[d, d, "unmeasured", "unmeasured", "unmeasured"], "not measured"],
     ];
-    $("legend").replaceChildren(...samples.map(([[intended, specified, measured, verdict, standing], text]) =>
+    $("legend").replaceChildren(h("span", {}, "In each cell: intended · specified · measured"), ...samples.map(([[intended, specified, measured, verdict, standing], text]) =>
       h("span", {}, mark({ intended, specified, measured, verdict, standing }), text)));
   }
 
@@ -559,7 +576,7 @@
         state.cni = "";
         draw();
         state.cell = cellKey;
-        const p = pair(home.pair[i]), r = view.rows.findIndex((row) => row.source === p.source);
+        const p = pair(home, i), r = view.rows.findIndex((row) => row.source === p.source);
         const c = view.columns.findIndex((column) => view.rows[r].cells[home.index].get(column.id) === i);
         $("matrix").scrollIntoView({ behavior: "instant" });
         go({ r, t: view.shown.indexOf(home), c });
@@ -573,13 +590,12 @@
     else if (location.hash.includes("scenario=")) $("matrix").scrollIntoView({ behavior: "instant" });
   }
   function locate(target) {
-    for (let i = 0; i < target.count; i++)
-      if (target.step[i] === state.step && key(pair(target.pair[i])) === state.cell) return i;
-    return undefined;
+    return target.steps[state.step]?.find((i) => key(pair(target, i)) === state.cell);
   }
   try { setTheme(localStorage.getItem("netproof-theme") || ""); } catch { setTheme(""); }
   $("matrix-app").hidden = !data.steps.length;
   fillScenarios();
+  state.step = bad.size ? Math.min(...bad) : 0;
   legend();
   follow();
   addEventListener("hashchange", follow);
