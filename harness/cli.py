@@ -15,13 +15,12 @@ from rich.text import Text
 
 from harness import __version__, charts, options, recipes
 from harness import scenarios as catalogue
-from harness.conduct import INTERRUPTED, Conductor, dry_run_text, exit_code, run_all, specified
+from harness.conduct import INTERRUPTED, Conductor, dry_run_text, exit_code, load, run_all, specified
 from harness.errors import InputError, NetproofError
 from harness.report import record as records
 from harness.report import terminal
 from harness.report.store import ScenarioPart
 from harness.report.writer import write_report
-from harness.scenarios import Scenario
 
 STYLES = {"good": "green", "bad": "red", "warn": "yellow", "bold": "bold", "dim": "dim", "": ""}
 
@@ -86,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(arguments: argparse.Namespace) -> int:
     asked = options.check(lambda name: getattr(arguments, name), ["netproof", *sys.argv[1:]])
-    scenarios = _scenarios(asked)
+    scenarios = [scenario for found in load(asked).values() for scenario in found]
     if asked.dry_run:
         print("\n\n".join(dry_run_text(scenario) for scenario in scenarios))
         return 0
@@ -105,12 +104,6 @@ def _run(arguments: argparse.Namespace) -> int:
         _print(console, terminal.blocks(target))
     _print(console, terminal.summary(record, report=page))
     return INTERRUPTED if conductor.interrupted else exit_code(record)
-
-
-def _scenarios(asked: options.Asked) -> list[Scenario]:
-    if asked.service_map is not None:
-        return catalogue.of_map(asked.service_map, asked.values, asked.policies)
-    return catalogue.select(asked.scenario_set)
 
 
 def _print(console: Console, lines: Sequence[terminal.Line]) -> None:

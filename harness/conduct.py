@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from harness import __version__
+from harness import scenarios as catalogue
 from harness.errors import NetproofError
 from harness.model import Intent, Matrix, Specified, Topology
 from harness.options import Asked
@@ -85,6 +86,14 @@ class Conductor:
         return record, page
 
 
+def load(asked: Asked) -> dict[Path, list[Scenario]]:
+    """The scenarios that were asked for, by the file that holds them. Raises InputError."""
+    if asked.service_map is not None:
+        scenario = catalogue.of_map(asked.service_map, asked.values, asked.policies)
+        return {asked.service_map.resolve(): [scenario]}
+    return catalogue.select(asked.scenario_set)
+
+
 def label(name: str, version: str | None) -> str:
     """A CNI as records name it."""
     return f"{name}@{version}" if version else name
@@ -105,8 +114,7 @@ def exit_code(record: Record, default: int = 0) -> int:
 
 def run_all(conductor: Conductor, scenarios: Sequence[Scenario], show: Callable[[ScenarioPart], None]) -> None:
     """Every scenario on every CNI. A CNI that fails is recorded; the next one has its turn."""
-    topologies = list(dict.fromkeys(map(id, (scenario.topology for scenario in scenarios))))
-    unique = [next(s.topology for s in scenarios if id(s.topology) == key) for key in topologies]
+    unique = list({repr(scenario.topology): scenario.topology for scenario in scenarios}.values())
     try:
         for wanted in conductor.asked.cnis:
             cni = label(wanted.name, wanted.version)

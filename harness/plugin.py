@@ -14,8 +14,7 @@ from typing import IO, Any
 import pytest
 
 from harness import options, recipes
-from harness import scenarios as catalogue
-from harness.conduct import INTERRUPTED, Conductor, dry_run_text, exit_code, label
+from harness.conduct import INTERRUPTED, Conductor, dry_run_text, exit_code, label, load
 from harness.errors import InputError, NetproofError
 from harness.files import data_dir
 from harness.model import Topology
@@ -27,7 +26,6 @@ from harness.run import Session
 from harness.scenarios import Scenario
 
 PLUGIN = pytest.StashKey["Netproof | Worker"]()
-SCENARIOS = pytest.StashKey[dict[Path, list[Scenario]]]()
 WORDS = {"passed": ("passed", ".", "OK"), "failed": ("failed", "F", "DIFFERS"), "error": ("failed", "U", "UNMEASURED")}
 STYLES = {"good": {"green": True}, "bad": {"red": True}, "warn": {"yellow": True}, "bold": {"bold": True}, "dim": {}}
 
@@ -39,15 +37,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[SCENARIOS] = {}
     try:
         if hasattr(config, "workerinput"):
             plugin: Netproof | Worker = Worker(config)
         else:
             plugin = Netproof(config)
-            service_map = plugin.conductor.asked.service_map
-            if service_map is not None:
-                config.args[:] = [str(service_map)]
+            if plugin.asked.service_map is not None:
+                config.args[:] = [str(plugin.asked.service_map)]
     except InputError as error:
         pytest.exit(str(error), returncode=error.exit_code)
     config.stash[PLUGIN] = plugin
@@ -55,11 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    asked = parent.config.stash[PLUGIN].asked
-    if asked.service_map is not None:
-        is_ours = file_path == asked.service_map.resolve()
-    else:
-        is_ours = file_path.suffix == ".yaml" and file_path in set(catalogue.files())
+    is_ours = file_path in parent.config.stash[PLUGIN].scenarios
     return ScenarioCollector.from_parent(parent, path=file_path) if is_ours else None
 
 
@@ -67,21 +59,10 @@ class ScenarioCollector(pytest.File):
     """A YAML file of scenarios (or the user's service map): one item for each CNI and scenario."""
 
     def collect(self) -> Iterable[ScenarioItem]:
-        asked = self.config.stash[PLUGIN].asked
-        try:
-            if asked.service_map is not None:
-                found = catalogue.of_map(asked.service_map, asked.values, asked.policies)
-            else:
-                found = [
-                    scenario
-                    for scenario in catalogue.read_scenarios(self.path)
-                    if catalogue.is_wanted(scenario, self.path, asked.scenario_set)
-                ]
-        except InputError as error:
-            pytest.exit(str(error), returncode=error.exit_code)
-        for wanted in asked.cnis:
+        plugin = self.config.stash[PLUGIN]
+        for wanted in plugin.asked.cnis:
             cni = label(wanted.name, wanted.version)
-            for scenario in found:
+            for scenario in plugin.scenarios[self.path]:
                 yield ScenarioItem.from_parent(self, name=f"{scenario.id}[{cni}]", scenario=scenario, cni=cni)
 
 
@@ -132,9 +113,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
-    result = dict(report.user_properties).get("netproof_result")
-    if report.when != "call" or result is None:
+    if report.when != "call":
         return None
+    result = dict(report.user_properties).get("netproof_result")
     words = {
         "passed": ("passed", ".", "OK"),
         "failed": ("failed", "F", "DIFFERS"),
@@ -158,8 +139,7 @@ class Netproof:
         self.config = config
         command = ["pytest", *config.invocation_params.args]
         self.asked = options.check(config.getoption, [str(word) for word in command])
-        if self.asked.service_map is None:
-            catalogue.check_set(self.asked.scenario_set)
+        self.scenarios = load(self.asked)
         self.conductor = Conductor(self.asked, self.write, self._terminal())
         self.record: Record | None = None
         self.page: Path | None = None
@@ -287,6 +267,7 @@ class Worker:
         given: dict[str, Any] = config.workerinput  # type: ignore[attr-defined]
         self.run = options.unplain(given["netproof_run"], given["workerid"])
         self.asked = options.check(config.getoption, [])
+        self.scenarios = load(self.asked)
         self._handles: dict[str, dict[str, str]] = given["netproof_handles"]
         self._sessions: dict[str, Session] = {}
 

@@ -127,7 +127,7 @@ class Session:
         changed_at = time.monotonic()
         self._driver.apply(preflight.POLICIES)
         settled = settle(
-            lambda: rounds.ask(usable, timeout),
+            lambda train: rounds.ask(usable, timeout, train),
             settings,
             agrees=lambda measured: measured == expected,
             changed_at=changed_at,
@@ -199,7 +199,7 @@ class Session:
         self._dirty = True
         self._driver.apply(step.manifests)
         settled = settle(
-            lambda: rounds.ask(probes, deployed.timeout),
+            lambda train: rounds.ask(probes, deployed.timeout, train),
             self.recipe.settle,
             agrees=lambda measured: all(measured[probe] is value for probe, value in goal.items()),
             changed_at=changed_at,
@@ -257,7 +257,7 @@ class Session:
         began = time.monotonic()
         asked = 0
         while True:
-            current = rounds.ask(probes, timeout or settings.ceiling, baseline=True)
+            (current,) = rounds.ask(probes, timeout or settings.ceiling, baseline=True)
             asked += 1
             rounds.connected_before |= {p for p, r in current.readings.items() if r.measured is Measured.CONNECTED}
             missing = [

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -19,6 +17,7 @@ from harness.drivers import Manifest
 from harness.errors import InputError
 from harness.files import Strict, data_dir, read_yaml, validate
 from harness.model import Intent, Matrix, Topology
+from harness.policy import read_policies
 
 
 class ScenarioFile(Strict):
@@ -95,23 +94,50 @@ def of_plan(plan: Plan, *, claim: str, side: Literal["both", "ingress", "egress"
     return Scenario(claim=claim, topology=plan.topology, steps=(step,), warnings=plan.warnings, **fields)
 
 
-def of_map(service_map: Path, values: Path | None = None, policies: Path | str | None = None) -> list[Scenario]:
+def of_map(service_map: Path, values: Path | None = None, policies: Path | str | None = None) -> Scenario:
     """A user's own service map as one scenario: policies generated from it, or the user's own manifests."""
     plan = charts.map_plan(service_map, values, policies)
     how = f"the manifests of {policies}" if policies else "the policies generated from the map"
     options = [f"--service-map {service_map}"]
     options += [f"--values {values}"] if values else []
     options += [f"--policies {policies}"] if policies else []
-    return [
-        of_plan(
-            plan,
-            claim=f"With {how}, exactly the paths of the service map connect.",
-            source=str(service_map),
-            documented=reviews.load(Path(service_map).with_suffix(".findings.yaml"), "policy"),
-            values=Path(values).read_text(encoding="utf-8") if values else "",
-            select=" ".join(options),
-        )
+    reviewed = reviews.load(Path(service_map).with_suffix(".findings.yaml"), "policy")
+    return of_plan(
+        plan,
+        claim=f"With {how}, exactly the paths of the service map connect.",
+        source=str(service_map),
+        documented=replace(reviewed, entries=(*reviewed.entries, *_own_node(plan))),
+        values=Path(values).read_text(encoding="utf-8") if values else "",
+        select=" ".join(options),
+    )
+
+
+def _own_node(plan: Plan) -> list[reviews.Entry]:
+    """No policy keeps a pod's own node out, and a map seldom says so: declared for every map, so that it is shown and
+    does not fail."""
+    nodes = len(plan.topology.nodes)
+    own = {pod.id: f"node:{pod.node % nodes}" for pod in plan.topology.pods} if nodes else {}
+    guarded = {policy.subject.namespace for policy in read_policies(plan.manifests)}
+    cells = [
+        reviews.CellPattern(source=probe.source, destination=probe.destination, port=probe.port, via=probe.via)
+        for probe, meant in plan.intended("both").cells.items()
+        if meant is Intent.DENIED
+        and own.get(probe.destination) == probe.source
+        and probe.destination.partition("/")[0] in guarded
     ]
+    entry = reviews.Entry.model_construct(
+        id="own-node-is-always-admitted",
+        scenarios=[plan.name],
+        steps=None,
+        cells=cells,
+        sentence="Traffic to and from the node where a Pod is running is always allowed, regardless of the IP address "
+        "of the Pod or the node. (Kubernetes documentation, Network Policies)",
+        reason="A service map that keeps everybody out still does not keep the pod's own node out.",
+        link="docs/service-maps.md#nodes",
+        evidence="",
+        versions="",
+    )
+    return [entry] if cells else []
 
 
 def files() -> list[Path]:
@@ -119,34 +145,23 @@ def files() -> list[Path]:
     return sorted(data_dir("scenarios").rglob("*.yaml"))
 
 
-def is_wanted(scenario: Scenario, path: Path, wanted: str) -> bool:
-    """Whether a `--scenario-set` (comma-separated: `all`, folder names, scenario ids with `*`) takes a scenario."""
-    return any(word in ("all", path.parent.name) or fnmatchcase(scenario.id, word) for word in _words(wanted))
+def select(wanted: str) -> dict[Path, list[Scenario]]:
+    """The scenarios that a `--scenario-set` takes (comma-separated: `all`, folder names, scenario ids with `*`), by
+    file. Raises InputError when a word names nothing."""
+    found = {path: read_scenarios(path) for path in files()}
+    words = [word.strip() for word in wanted.split(",") if word.strip()]
+    folders = {path.parent.name for path in found}
+    ids = [scenario.id for scenarios in found.values() for scenario in scenarios]
+    for word in words:
+        if word not in {"all", *folders} and not any(fnmatchcase(identifier, word) for identifier in ids):
+            near = get_close_matches(word, [*folders, *ids, "all"], n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise InputError(
+                f"no scenario or set is called {word!r}; {hint}sets: all, {', '.join(sorted(folders))}",
+                key="--scenario-set",
+            )
 
+    def takes(path: Path, scenario: Scenario) -> bool:
+        return any(word in ("all", path.parent.name) or fnmatchcase(scenario.id, word) for word in words)
 
-def check_set(wanted: str) -> None:
-    """Raises InputError when a word of a scenario set names nothing."""
-    folders = {path.parent.name for path in files()}
-    ids = {scenario.id for path in files() for scenario in read_scenarios(path)}
-    for word in _words(wanted):
-        if word == "all" or word in folders or any(fnmatchcase(identifier, word) for identifier in ids):
-            continue
-        near = get_close_matches(word, [*folders, *ids, "all"], n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise InputError(
-            f"no scenario or set is called {word!r}; {hint}sets: all, {', '.join(sorted(folders))}",
-            key="--scenario-set",
-        )
-
-
-def select(wanted: str) -> list[Scenario]:
-    """The scenarios of the catalogue that a set takes, in the order of their files. Raises InputError."""
-    check_set(wanted)
-    pairs: Iterable[tuple[Path, Scenario]] = itertools.chain.from_iterable(
-        ((path, scenario) for scenario in read_scenarios(path)) for path in files()
-    )
-    return [scenario for path, scenario in pairs if is_wanted(scenario, path, wanted)]
-
-
-def _words(wanted: str) -> list[str]:
-    return [word.strip() for word in wanted.split(",") if word.strip()]
+    return {path: [s for s in scenarios if takes(path, s)] for path, scenarios in found.items()}

@@ -140,6 +140,9 @@ class Flight:
         self.sent = 0
         self.result = None
         self.sock = None
+        self.named = None
+        """The probe whose host's name this flight looks up, if it does."""
+        self.number = 0
 
     def start(self):
         """Open and connect; afterwards either `result` is there or `sock` is to be watched."""
@@ -290,54 +293,74 @@ def skip_name(message, at):
     return at + 1
 
 
-def fly(flights):
-    """Run flights concurrently, at most MAX_OPEN at once; every one has a result afterwards."""
-    selector = selectors.DefaultSelector()
-    waiting = list(reversed(flights))
-    due, open_now = [], 0
+class Train:
+    """Flights under way, each from its own start time on; `run` yields them as they end."""
 
-    def land(flight):
-        if flight.sock is not None:
-            with contextlib.suppress(KeyError, ValueError):
-                selector.unregister(flight.sock)
-            flight.sock.close()
+    def __init__(self):
+        self.selector = selectors.DefaultSelector()
+        self.waiting = []
+        self.due = []
+        self.open = 0
+        self.ended = []
 
-    while waiting or open_now:
-        while waiting and open_now < MAX_OPEN:
-            flight = waiting.pop()
+    def add(self, flight, start_at):
+        heapq.heappush(self.waiting, (start_at, id(flight), flight))
+
+    def run(self):
+        while self.waiting or self.open or self.ended:
+            self._start()
+            self._watch()
+            self._tick()
+            ended, self.ended = self.ended, []
+            yield from ended
+        self.selector.close()
+
+    def _start(self):
+        now = time.monotonic()
+        while self.waiting and self.open < MAX_OPEN and self.waiting[0][0] <= now:
+            flight = heapq.heappop(self.waiting)[2]
+            self.open += 1
             flight.start()
             if flight.result is None:
                 events = selectors.EVENT_READ if flight.datagram else selectors.EVENT_WRITE
-                selector.register(flight.sock, events, flight)
-                heapq.heappush(due, (flight.tick(flight.began), id(flight), flight))
-                open_now += 1
-            else:
-                land(flight)
-        if not open_now:
-            continue
-        for key, events in selector.select(max(0.0, due[0][0] - time.monotonic()) if due else 0):
+                self.selector.register(flight.sock, events, flight)
+                heapq.heappush(self.due, (flight.tick(flight.began), id(flight), flight))
+            if flight.result is not None:
+                self._land(flight)
+
+    def _watch(self):
+        if self.ended:
+            return
+        times = [heap[0][0] for heap in (self.due, self.waiting if self.open < MAX_OPEN else []) if heap]
+        for key, events in self.selector.select(max(0.0, min(times) - time.monotonic()) if times else 0):
             flight = key.data
             if events & selectors.EVENT_WRITE:
                 flight.writable()
                 if flight.result is None:
-                    selector.modify(flight.sock, selectors.EVENT_READ, flight)
+                    self.selector.modify(flight.sock, selectors.EVENT_READ, flight)
             elif events & selectors.EVENT_READ:
                 flight.readable()
             if flight.result is not None:
-                land(flight)
-                open_now -= 1
+                self._land(flight)
+
+    def _tick(self):
         now = time.monotonic()
-        while due and (due[0][0] <= now or due[0][2].result is not None):
-            flight = heapq.heappop(due)[2]
+        while self.due and (self.due[0][0] <= now or self.due[0][2].result is not None):
+            flight = heapq.heappop(self.due)[2]
             if flight.result is None:
                 again = flight.tick(now)
                 if flight.result is None:
-                    heapq.heappush(due, (again, id(flight), flight))
+                    heapq.heappush(self.due, (again, id(flight), flight))
                 else:
-                    land(flight)
-                    open_now -= 1
-    selector.close()
-    return [flight.result for flight in flights]
+                    self._land(flight)
+
+    def _land(self, flight):
+        if flight.sock is not None:
+            with contextlib.suppress(KeyError, ValueError):
+                self.selector.unregister(flight.sock)
+            flight.sock.close()
+        self.open -= 1
+        self.ended.append(flight)
 
 
 def is_address(host):
@@ -359,47 +382,75 @@ def resolver_address(spec):
     return None
 
 
-def resolve(names, spec, timeout):
-    """Each name's addresses by the resolver that programs of this pod use: name -> (addresses, why there are none)."""
+def first_flight(probe, spec, timeout):
+    """A probe's flight, or the lookup of its host's name before it; or a result, when there can be neither."""
+    host = probe["host"]
+    if is_address(host):
+        return Flight(probe, host, spec["token"], timeout)
     resolver = resolver_address(spec)
     if resolver is None:
-        return {name: ([], "no resolver is configured here") for name in names}
-    flights = []
-    for name, record in names:
-        probe = {"id": 0, "kind": "lookup", "protocol": "UDP", "port": 53, "name": name, "record": record}
-        flights.append(Flight(probe, resolver, "", timeout))
-    answers = {}
-    for key, result in zip(names, fly(flights)):
-        if result["outcome"] != "connected":
-            answers[key] = ([], f"{resolver} did not answer: {result['outcome']}")
-        elif result["rcode"]:
-            answers[key] = ([], {3: "NXDOMAIN"}.get(result["rcode"], f"DNS error {result['rcode']}"))
+        return name_failed(probe, "no resolver is configured here")
+    record = "AAAA" if probe.get("family") == 6 else "A"
+    question = {"id": probe["id"], "kind": "lookup", "protocol": "UDP", "port": 53, "name": host, "record": record}
+    flight = Flight(question, resolver, "", timeout)
+    flight.named = probe
+    return flight
+
+
+def second_flight(lookup, spec, timeout):
+    """What follows the lookup of a name: the flight to its address, or a result that says why there is none."""
+    result = lookup.result
+    if result["outcome"] != "connected":
+        return name_failed(lookup.named, f"{result['host']} did not answer: {result['outcome']}")
+    if result["rcode"]:
+        return name_failed(lookup.named, {3: "NXDOMAIN"}.get(result["rcode"], f"DNS error {result['rcode']}"))
+    if not result["addresses"]:
+        return name_failed(lookup.named, "the name has no address of this family")
+    return Flight(lookup.named, result["addresses"][0], spec["token"], timeout)
+
+
+def name_failed(probe, why):
+    return {"id": probe["id"], "outcome": "name-failed", "ms": None, "detail": why}
+
+
+def answer_train(request, spec):
+    """Yield the results of each repeat of a request's probes, in the probes' order, as soon as a repeat has ended.
+
+    Repeats start `every` seconds apart and may overlap: silence costs its time-out once, not once a repeat.
+    """
+    timeout, probes = request["timeout"], request["probes"]
+    repeats = request.get("repeat", 1)
+    began = time.monotonic()
+    train = Train()
+    results = [{} for _ in range(repeats)]
+    yielded = 0
+
+    def put(number, flight, start_at):
+        if isinstance(flight, dict):
+            results[number][flight["id"]] = flight
         else:
-            answers[key] = (result["addresses"], "the name has no address of this family")
-    return answers
+            flight.number = number
+            train.add(flight, start_at)
+
+    for number in range(repeats):
+        start_at = began + number * request.get("every", 0.0)
+        for probe in probes:
+            put(number, first_flight(probe, spec, timeout), start_at)
+    for flight in train.run():
+        if flight.named is None:
+            results[flight.number][flight.probe["id"]] = flight.result
+        else:
+            put(flight.number, second_flight(flight, spec, timeout), time.monotonic())
+        while yielded < repeats and len(results[yielded]) == len(probes):
+            yield [results[yielded][probe["id"]] for probe in probes]
+            yielded += 1
+    for number in range(yielded, repeats):
+        yield [results[number][probe["id"]] for probe in probes]
 
 
 def answer_batch(request, spec):
-    """All results of one request line, in the order of its probes."""
-    timeout = request["timeout"]
-
-    def question(probe):
-        return probe["host"], "AAAA" if probe.get("family") == 6 else "A"
-
-    names = sorted({question(probe) for probe in request["probes"] if not is_address(probe["host"])})
-    found = resolve(names, spec, timeout) if names else {}
-    results, flights = [], []
-    for probe in request["probes"]:
-        address = probe["host"]
-        if not is_address(address):
-            addresses, why = found[question(probe)]
-            if not addresses:
-                results.append({"id": probe["id"], "outcome": "name-failed", "ms": None, "detail": why})
-                continue
-            address = addresses[0]
-        flights.append(Flight(probe, address, spec["token"], timeout))
-    results.extend(fly(flights))
-    return sorted(results, key=lambda result: result["id"])
+    """All results of a request that has no repeats."""
+    return next(answer_train(request, spec))
 
 
 def probe_loop(spec, reader, writer):
@@ -408,9 +459,10 @@ def probe_loop(spec, reader, writer):
         if not line.strip():
             continue
         request = json.loads(line)
-        answer = {"round": request["round"], "results": answer_batch(request, spec)}
-        writer.write(json.dumps(answer, separators=(",", ":")) + "\n")
-        writer.flush()
+        for results in answer_train(request, spec):
+            answer = {"round": request["round"], "results": results}
+            writer.write(json.dumps(answer, separators=(",", ":")) + "\n")
+            writer.flush()
 
 
 def serve(spec):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from harness.drivers import Channel
@@ -18,6 +19,14 @@ Request = Mapping[str, Any]
 Answer = Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Train:
+    """How often a batch is sent, `every` seconds. Repeats overlap: silence costs its time-out once a train."""
+
+    repeat: int = 1
+    every: float = 0.0
+
+
 class Agent:
     """The prober of one endpoint. A lost stream is opened again for the next batch."""
 
@@ -26,24 +35,27 @@ class Agent:
         self._open_channel = open_channel
         self._channel: Channel | None = None
 
-    def ask(self, number: int, timeout: float, probes: Sequence[Request]) -> list[Answer]:
-        """The answers to one batch, in its order. Raises AgentLost when the stream ended or nothing came in time."""
-        line = json.dumps({"round": number, "timeout": timeout, "probes": probes}, separators=(",", ":"))
+    def ask(self, number: int, timeout: float, probes: Sequence[Request], train: Train) -> Iterator[list[Answer]]:
+        """The answers to each repeat of a batch, in order. Raises AgentLost when the stream ended or fell silent."""
+        line = json.dumps(
+            {"round": number, "timeout": timeout, **asdict(train), "probes": probes}, separators=(",", ":")
+        )
+        patience = 2 * timeout + train.every + GRACE
         try:
             if self._channel is None:
                 self._channel = self._open_channel(self.endpoint)
             self._channel.send(line)
-            while True:
-                answer = json.loads(self._channel.receive(2 * timeout + GRACE))
-                if answer["round"] == number:
-                    results: list[Answer] = answer["results"]
-                    return results
+            for _ in range(train.repeat):
+                answer = json.loads(self._channel.receive(patience))
+                if answer["round"] != number:
+                    raise ValueError(f"round {answer['round']} instead of {number}")
+                yield answer["results"]
         except AgentLost:
             self.close()
             raise
         except TimeoutError:
             self.close()
-            raise AgentLost(f"the agent of {self.endpoint} said nothing for {2 * timeout + GRACE:.0f} s") from None
+            raise AgentLost(f"the agent of {self.endpoint} said nothing for {patience:.0f} s") from None
         except (ValueError, KeyError) as error:
             self.close()
             raise AgentLost(f"the agent of {self.endpoint} sent what is no answer: {error}") from None
@@ -70,20 +82,31 @@ class Fleet:
         self._pool = ThreadPoolExecutor(max_workers=512, thread_name_prefix="agent")
         self._round = 0
 
-    def ask(self, timeout: float, batches: Mapping[str, Sequence[Request]]) -> dict[str, list[Answer] | Lost]:
-        """One round: source endpoint -> its answers, or why there are none."""
+    def ask(
+        self, timeout: float, batches: Mapping[str, Sequence[Request]], train: Train
+    ) -> list[tuple[float, dict[str, list[Answer] | Lost]]]:
+        """A train of rounds: for each, when it began (time.monotonic()), and source endpoint -> its answers, or why
+        there are none."""
         self._round += 1
+        began = time.monotonic()
+
+        def one(agent: Agent, probes: Sequence[Request]) -> list[list[Answer] | Lost]:
+            got: list[list[Answer] | Lost] = []
+            try:
+                got.extend(agent.ask(self._round, timeout, probes, train))
+            except AgentLost as error:
+                got.extend([Lost(reason=str(error))] * (train.repeat - len(got)))
+            return got
+
         futures = {}
         for endpoint, probes in batches.items():
             agent = self._agents.setdefault(endpoint, Agent(endpoint, self._open_channel))
-            futures[endpoint] = self._pool.submit(agent.ask, self._round, timeout, probes)
-        answers: dict[str, list[Answer] | Lost] = {}
-        for endpoint, future in futures.items():
-            try:
-                answers[endpoint] = future.result()
-            except AgentLost as error:
-                answers[endpoint] = Lost(reason=str(error))
-        return answers
+            futures[endpoint] = self._pool.submit(one, agent, probes)
+        answers = {endpoint: future.result() for endpoint, future in futures.items()}
+        return [
+            (began + number * train.every, {endpoint: given[number] for endpoint, given in answers.items()})
+            for number in range(train.repeat)
+        ]
 
     def close(self) -> None:
         """Close every stream; agents at their other ends stop probing."""

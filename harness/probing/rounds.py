@@ -11,10 +11,12 @@ from typing import Any
 from harness.model import Measured, Outcome, Placement, Pod, Probe, Topology
 from harness.model.outcome import DENIALS
 from harness.model.topology import DNS_SERVICE
-from harness.probing.client import Answer, Fleet, Lost
+from harness.probing.client import Answer, Fleet, Lost, Train
 
 Control = tuple[str, str, int]
 """Endpoint, protocol, port: a server that vouches for itself in every round."""
+
+ONCE = Train()
 
 LOOKUP_NAME = "kubernetes.default.svc.cluster.local"
 """The name that lookups ask for: every cluster's DNS has it."""
@@ -34,10 +36,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """`began` is a time.monotonic() value, `duration_s` seconds."""
+    """`began` and `ended` are time.monotonic() values; rounds of one train end together."""
 
     began: float
-    duration_s: float
+    ended: float
     readings: Mapping[Probe, Reading]
 
     def measured(self) -> dict[Probe, Measured]:
@@ -68,9 +70,10 @@ class Rounds:
     connected_before: set[Probe] = field(default_factory=set)
     _targets: dict[Probe, _Target | str] = field(default_factory=dict)
 
-    def ask(self, probes: Collection[Probe], timeout: float, *, baseline: bool = False) -> Round:
-        """Send every probe and every control once, concurrently. `timeout` in seconds."""
-        began = time.monotonic()
+    def ask(
+        self, probes: Collection[Probe], timeout: float, train: Train = ONCE, *, baseline: bool = False
+    ) -> list[Round]:
+        """Send every probe and every control concurrently, once for each round of the train. `timeout` in seconds."""
         batches: dict[str, list[dict[str, Any]]] = {}
         asked: dict[str, list[Probe | Control]] = {}
 
@@ -90,12 +93,14 @@ class Rounds:
             controls.update(dict.fromkeys(target.controls))
         for control in controls:
             self._put_control(control, put)
-        answers = self.fleet.ask(timeout, batches)
-        readings, held = self._read(asked, answers)
-        for probe, why in unplaced.items():
-            readings[probe] = Reading(measured=Measured.UNMEASURED, outcome=Outcome.ERROR, detail=why)
-        weighed = {probe: self._weigh(probe, readings[probe], held, baseline=baseline) for probe in probes}
-        return Round(began=began, duration_s=time.monotonic() - began, readings=weighed)
+        rounds = []
+        for began, answers in self.fleet.ask(timeout, batches, train):
+            readings, held = self._read(asked, answers)
+            for probe, why in unplaced.items():
+                readings[probe] = Reading(measured=Measured.UNMEASURED, outcome=Outcome.ERROR, detail=why)
+            weighed = {probe: self._weigh(probe, readings[probe], held, baseline=baseline) for probe in probes}
+            rounds.append(Round(began=began, ended=time.monotonic(), readings=weighed))
+        return rounds
 
     def _request(self, probe: Probe, target: _Target) -> dict[str, Any]:
         request: dict[str, Any] = {"protocol": probe.protocol, "host": target.host, "port": target.port}

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import median
 
 from harness.model import Measured, Outcome, Probe
+from harness.probing.client import Train
 from harness.probing.rounds import Reading, Round
 from harness.recipes import Settle
 
-PACE = 0.2
+PACE = 0.1
 """Seconds between the starts of two rounds at least: probing must not take the processor from the CNI it watches."""
 
 INTERRUPTED = "the run was interrupted before the matrix settled"
@@ -67,55 +66,53 @@ class Settled:
     settled_after_s: float | None
     flaps: int
     round_s: float
+    interrupted: bool
 
 
 def settle(
-    ask: Callable[[], Round],
+    ask: Callable[[Train], Sequence[Round]],
     settings: Settle,
     *,
     agrees: Callable[[Mapping[Probe, Measured]], bool],
     changed_at: float,
-    stop: threading.Event | None = None,
 ) -> Settled:
-    """Ask rounds until `settings.rounds` equal ones span `settings.seconds`; while the settled matrix does not agree, on
-    to `settings.limit` seconds after `changed_at` (a time.monotonic() value). `stop`, or Ctrl-C, ends it with what is
-    there; the stop event is then set."""
-    stop = stop or threading.Event()
+    """Ask rounds until `settings.rounds` equal ones span `settings.seconds`; while the settled matrix does not agree,
+    on to `settings.limit` seconds after `changed_at` (a time.monotonic() value). Ctrl-C ends it with what is there."""
+    every = max(PACE, settings.seconds / max(settings.rounds - 1, 1))
     tracks: dict[Probe, _Track] = {}
     durations: list[float] = []
     streak: list[Round] = []
     first_correct: float | None = None
-    is_settled = False
-    now = changed_at
+    correct = is_settled = interrupted = False
     while True:
+        missing = max(settings.rounds - len(streak), 1)
         try:
-            current = ask()
+            train = ask(Train(repeat=missing, every=every))
         except KeyboardInterrupt:
-            stop.set()
             if not streak:
                 raise
+            interrupted = True
             break
-        durations.append(current.duration_s)
-        at = current.began - changed_at
-        measured = current.measured()
-        for probe, reading in current.readings.items():
-            tracks.setdefault(probe, _Track()).add(at, reading)
-        if streak and streak[-1].measured() != measured:
-            streak.clear()
-        streak.append(current)
-        correct = agrees(measured)
-        if correct and first_correct is None:
-            first_correct = at
-        now = time.monotonic()
-        is_settled = len(streak) >= settings.rounds and now - streak[0].began >= settings.seconds
-        if (is_settled and correct) or now - changed_at >= settings.limit or stop.is_set():
+        durations.append(train[-1].ended - train[-1].began)
+        for current in train:
+            at = current.began - changed_at
+            measured = current.measured()
+            for probe, reading in current.readings.items():
+                tracks.setdefault(probe, _Track()).add(at, reading)
+            if streak and streak[-1].measured() != measured:
+                streak.clear()
+            streak.append(current)
+            correct = agrees(measured)
+            if correct and first_correct is None:
+                first_correct = at
+        is_settled = len(streak) >= settings.rounds and streak[-1].began - streak[0].began >= settings.seconds - 0.01
+        if (is_settled and correct) or train[-1].ended - changed_at >= settings.limit:
             break
-        stop.wait(max(0.0, PACE - current.duration_s))
     readings = dict(streak[-1].readings)
-    if stop.is_set() and not is_settled:
+    if interrupted:
         readings = {p: replace(r, measured=Measured.UNMEASURED, detail=INTERRUPTED) for p, r in readings.items()}
     elif not is_settled:
-        steady = min(streak[0].began, now - settings.seconds) - changed_at
+        steady = min(streak[0].began, streak[-1].began - settings.seconds) - changed_at
         for probe, track in tracks.items():
             if track.changes and track.since >= steady:
                 why = f"did not settle within {settings.limit:g} s: changed {track.changes} times"
@@ -124,9 +121,10 @@ def settle(
         readings=readings,
         attempts={probe: tuple(track.attempts) for probe, track in tracks.items()},
         since_s={probe: round(track.since, 3) for probe, track in tracks.items()},
-        rounds=len(durations),
+        rounds=sum(attempt.count for attempt in next(iter(tracks.values()), _Track()).attempts),
         first_correct_s=None if first_correct is None else round(first_correct, 3),
         settled_after_s=round(streak[0].began - changed_at, 3) if is_settled else None,
         flaps=sum(track.changes > 1 for track in tracks.values()),
-        round_s=round(median(durations), 3),
+        round_s=round(median(durations), 3) if durations else 0.0,
+        interrupted=interrupted,
     )

@@ -154,6 +154,8 @@ def test_the_file_runs_alone_with_the_standard_library(ports: dict[str, int]) ->
     request = {"round": 4, "timeout": 0.5, "probes": [{"id": 0, "protocol": "TCP", "host": "127.0.0.1"}]}
     request["probes"][0]["port"] = ports["TCP"]  # type: ignore[index]
     command = [sys.executable, "-I", str(Path(agent.__file__)), "probe", json.dumps({"token": TOKEN})]
-    done = subprocess.run(command, input=json.dumps(request) + "\n", capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run(
+        command, input=json.dumps(request) + "\n", capture_output=True, text=True, timeout=20, check=True
+    )
     answer = json.loads(done.stdout)
     assert (answer["round"], answer["results"][0]["outcome"]) == (4, "connected")

@@ -1,0 +1,88 @@
+"""A driver without a network, for the tests of rooms above it: a table says what each probe sees, and when."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from harness.drivers import Channel, DriverOptions, Environment, Manifest, Say
+from harness.errors import AgentLost
+from harness.model import Placement, Topology
+from harness.recipes import Recipe
+from harness.synthetic import placed
+
+Sees = Callable[[str, Mapping[str, Any]], str]
+"""(source endpoint, probe request) -> outcome word; `lost` ends the stream."""
+
+
+class FakeChannel:
+    def __init__(self, endpoint: str, driver: FakeDriver) -> None:
+        self.endpoint, self.driver = endpoint, driver
+        self.lines: deque[str] = deque()
+
+    def send(self, line: str) -> None:
+        request = json.loads(line)
+        for _ in range(request["repeat"]):
+            self.driver.rounds_asked += 1
+            results = []
+            for probe in request["probes"]:
+                outcome = self.driver.sees(self.endpoint, probe)
+                if outcome == "lost":
+                    raise AgentLost(f"the agent of {self.endpoint} has ended")
+                results.append({"id": probe["id"], "outcome": outcome, "ms": 1.0, "host": probe["host"]})
+            self.lines.append(json.dumps({"round": request["round"], "results": results}))
+
+    def receive(self, timeout: float) -> str:
+        return self.lines.popleft()
+
+    def close(self) -> None:
+        self.lines.clear()
+
+
+class FakeDriver:
+    """Enforces nothing by itself: `sees` decides. By default everything connects until policies are applied, and then
+    what `denied` names (source, host) is dropped."""
+
+    def __init__(self, recipe: Recipe | None = None, options: DriverOptions | None = None) -> None:
+        self.applied: list[Manifest] = []
+        self.denied: set[tuple[str, str]] = set()
+        self.rounds_asked = 0
+        self.sees: Sees = self._sees
+        self.stopped: bool | None = None
+        self.placement = Placement(addresses={})
+
+    def _sees(self, source: str, probe: Mapping[str, Any]) -> str:
+        return "dropped" if self.applied and (source, probe["host"]) in self.denied else "connected"
+
+    def start(self, say: Say) -> Environment:
+        return Environment(driver="fake", cni="fake", cni_version="1", kernel="none", nodes=("one", "two"))
+
+    def handle(self) -> Mapping[str, str]:
+        return {}
+
+    def attach(self, handle: Mapping[str, str]) -> Environment:
+        return self.start(lambda _: None)
+
+    def deploy(self, topology: Topology, say: Say) -> Placement:
+        self.placement = placed(topology)
+        return self.placement
+
+    def open(self, endpoint: str) -> Channel:
+        return FakeChannel(endpoint, self)
+
+    def apply(self, manifests: Sequence[Manifest]) -> None:
+        self.applied.extend(manifests)
+
+    def reset(self) -> None:
+        self.applied.clear()
+
+    def evidence(self) -> Mapping[str, str]:
+        return {"view.txt": "the fake driver's own view\n"}
+
+    def reproduce(self, source: str, host: str, port: int, protocol: str) -> str:
+        return f"probe {source} {host} {port} {protocol}"
+
+    def stop(self, *, keep: bool) -> None:
+        self.stopped = keep

@@ -1,0 +1,200 @@
+"""The plugin as a user meets it: runs of pytest inside pytest, on a driver that needs no network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.report.record import Record
+
+MAP = """
+name: shop
+namespace: shop
+services:
+  - {name: web, ports: [{name: http, port: 80}], ingressFrom: [], egressTo: [{app: db, ports: [5432]}]}
+  - {name: db, ports: [{name: sql, port: 5432}], ingressFrom: [{app: web, ports: [5432]}], egressTo: []}
+"""
+
+FAKE = """
+import harness.drivers
+from tests.fakes import FakeDriver
+import tests.fakes
+
+made = []
+
+def create(recipe, options):
+    driver = FakeDriver()
+    {body}
+    made.append(driver)
+    return driver
+
+tests.fakes.create = create
+harness.drivers.DRIVERS["reference"] = "tests.fakes"
+"""
+
+ENFORCING = """
+    from harness.policy import Evaluator, read_policies
+    from harness.model import Specified
+    from harness.preflight import TOPOLOGY
+
+    def sees(source, probe):
+        if not driver.applied:
+            return "connected"
+        names = {a: e for e, (a, *_) in driver.placement.addresses.items()}
+        target = names.get(probe["host"], "")
+        if driver.applied[0]["metadata"]["namespace"] == "netproof-canary":
+            walled = target.endswith("/walled") and not source.endswith("/walled")
+            return "dropped" if walled or (source.endswith("/muzzled") and target != source) else "connected"
+        return verdict(source, target, probe)
+
+    def verdict(source, target, probe):
+        %s
+
+    driver.sees = sees
+"""
+
+HONEST = """allowed = {("shop/web", "shop/db"), ("shop/web", "svc:shop/db"), (source, source)}
+        if source.startswith("node:") or target.startswith("svc:kube-system"):
+            return "connected"
+        inside = target.removeprefix("svc:").startswith("shop/web") or target.removeprefix("svc:").startswith("shop/db")
+        leaves = source in ("shop/web", "shop/db") and source != target
+        return "dropped" if (inside or leaves) and (source, target) not in allowed else "connected"
+"""
+
+
+@pytest.fixture
+def shop(pytester: pytest.Pytester) -> pytest.Pytester:
+    pytester.path.joinpath("shop.yaml").write_text(MAP)
+    return pytester
+
+
+def inner(pytester: pytest.Pytester, *arguments: str, body: str = "pass", run: str = "inprocess") -> pytest.RunResult:
+    pytester.makeconftest(FAKE.replace("{body}", body))
+    start = pytester.runpytest_inprocess if run == "inprocess" else pytester.runpytest_subprocess
+    return start("-p", "harness.plugin", "-p", "no:cacheprovider", "--report-dir", "out", *arguments)
+
+
+def record(pytester: pytest.Pytester) -> Record:
+    return Record.model_validate(json.loads((pytester.path / "out" / "record.json").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--cni", "calicoo"], "--cni: unknown CNI 'calicoo'; did you mean calico?"),
+        (["--cni", ""], "--cni: names no CNI; known:"),
+        (["--values", "v.yaml"], "--values: goes with --service-map FILE"),
+        (["--service-map", "none.yaml"], "--service-map: there is no none.yaml"),
+        (["--scenario-set", "berserc"], "--scenario-set: no scenario or set is called 'berserc'; did you mean berserk"),
+        (["--cni", "calico,cilium", "--reuse-cluster", "x"], "--reuse-cluster: goes with one --cni only"),
+        (
+            ["--cni", "calico", "--fault", "ignore-except"],
+            "--fault: faults are planted in the reference dataplane only",
+        ),
+    ],
+)
+def test_a_wrong_option_is_a_sentence_and_exit_code_12(
+    pytester: pytest.Pytester, arguments: list[str], sentence: str
+) -> None:
+    result = inner(pytester, *arguments)
+    assert result.ret == 12
+    assert sentence in result.stdout.str() + result.stderr.str()
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+
+
+def test_a_broken_service_map_names_its_line(shop: pytest.Pytester) -> None:
+    shop.path.joinpath("shop.yaml").write_text(MAP.replace("ingressFrom: []", "ingresFrom: []"))
+    result = inner(shop, "--service-map", "shop.yaml")
+    assert result.ret == 12
+    result.stderr.fnmatch_lines(["*shop.yaml:5: services[[]0[]].ingresFrom: unknown key; did you mean 'ingressFrom'?*"])
+
+
+def test_a_cni_that_enforces_nothing_ends_the_run_with_exit_code_10(shop: pytest.Pytester) -> None:
+    result = inner(shop, "--service-map", "shop.yaml")
+    assert result.ret == 10
+    result.stdout.fnmatch_lines(["*accepts NetworkPolicy objects and enforces nothing*"])
+    (target,) = record(shop).targets
+    assert target.error_code == 10
+    assert target.cells == []
+    assert {(check.name, check.measured.value) for check in target.preflight} >= {
+        ("denied at ingress, TCP", "connected"),
+        ("allowed both ways, TCP", "connected"),
+    }
+
+
+def test_dry_run_shows_both_matrices_and_touches_nothing(shop: pytest.Pytester) -> None:
+    result = inner(shop, "--service-map", "shop.yaml", "--dry-run")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        ["*kind: NetworkPolicy*", "*intended (from the map)*", "*specified (what the policies mean)*"]
+    )
+    assert not (shop.path / "out").exists()
+
+
+def test_a_run_leaves_a_record_with_every_cell(shop: pytest.Pytester) -> None:
+    result = inner(shop, "--service-map", "shop.yaml", body=ENFORCING % HONEST)
+    cells = {(c.source, c.destination, c.port, c.via): c for c in record(shop).targets[0].cells}
+    allowed = cells["shop/web", "shop/db", 5432, "pod"]
+    assert (allowed.intended, allowed.specified, allowed.measured, allowed.verdict) == (
+        "connected",
+        "connected",
+        "connected",
+        "holds",
+    )
+    denied = cells["shop/db", "shop/web", 80, "pod"]
+    assert (denied.intended, denied.specified, denied.measured, denied.outcome, denied.verdict) == (
+        "denied",
+        "denied",
+        "denied",
+        "dropped",
+        "holds",
+    )
+    assert "shop/db" in denied.because
+    assert result.ret in (0, 1)
+    for name in ("report.html", "junit.xml", "summary.md"):
+        assert (shop.path / "out" / name).stat().st_size > 500
+
+
+def test_a_difference_fails_with_its_block_and_evidence(shop: pytest.Pytester) -> None:
+    leaky = HONEST.replace("allowed = {", 'allowed = {("shop/db", "shop/web"), ')
+    result = inner(shop, "--service-map", "shop.yaml", body=ENFORCING % leaky)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*cni-difference*", "*shop/db*shop/web:80*", "*reproduce*probe shop/db *"])
+    evidence = shop.path / "out" / "evidence" / "reference" / "shop"
+    assert (evidence / "view.txt").read_text() == "the fake driver's own view\n"
+    assert "kind: NetworkPolicy" in (evidence / "policies.yaml").read_text()
+
+
+def test_a_lost_server_is_unmeasured_and_exit_code_11(shop: pytest.Pytester) -> None:
+    gone = 'if source == "shop/db": return "lost"\n        ' + HONEST
+    result = inner(shop, "--service-map", "shop.yaml", body=ENFORCING % gone)
+    cells = {(c.source, c.destination, c.port, c.via): c for c in record(shop).targets[0].cells}
+    assert cells["shop/db", "shop/web", 80, "pod"].measured == "unmeasured"
+    assert cells["shop/web", "shop/db", 5432, "pod"].measured == "connected"
+    assert result.ret in (1, 11)
+
+
+def test_ctrl_c_still_writes_what_was_measured(shop: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    interrupt = "os.kill(os.getpid(), signal.SIGINT); " + HONEST.replace("return", "return", 1)
+    body = "    import os, signal" + ENFORCING % interrupt
+    result = inner(shop, "--service-map", "shop.yaml", body=body.strip(), run="subprocess")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    written = record(shop)
+    assert written.run.interrupted
+    assert [scenario.result for scenario in written.targets[0].scenarios] == ["interrupted"]
+
+
+def test_help_lists_the_options_in_their_own_group(pytester: pytest.Pytester) -> None:
+    result = inner(pytester, "--help")
+    result.stdout.fnmatch_lines(
+        ["netproof: NetworkPolicy conformance:", "*--cni=NAME[[]@VERSION[]],…*", "*(default: reference)*"]
+    )
+
+
+def test_the_page_is_one_file(shop: pytest.Pytester) -> None:
+    inner(shop, "--service-map", "shop.yaml", body=ENFORCING % HONEST)
+    page = Path(shop.path / "out" / "report.html").read_text()
+    assert "http://" not in page.replace("http://www.w3.org", "")

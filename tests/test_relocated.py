@@ -1,0 +1,51 @@
+"""A worker's driver moves namespaces on the cluster, and nobody above notices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from harness.model import External, Namespace, Pod, Service, ServicePort, Topology
+from harness.relocated import Relocated
+from tests.fakes import FakeDriver
+
+TOPOLOGY = Topology(
+    namespaces=(Namespace(name="x"),),
+    pods=(Pod(namespace="x", name="a"),),
+    services=(Service(namespace="x", name="a", selector={}, ports=(ServicePort(port=80, target=80),), node_port=True),),
+    externals=(External(name="s3"),),
+)
+
+
+def test_the_placement_comes_back_under_the_names_above() -> None:
+    placement = Relocated(FakeDriver(), "gw1").deploy(TOPOLOGY, lambda _: None)
+    assert {"x/a", "svc:x/a", "external:s3", "svc:kube-system/kube-dns"} <= set(placement.addresses)
+    assert placement.server_names["x/a"] == "x-gw1/a"
+    assert set(placement.node_of) == {"x/a"}
+    assert set(placement.node_ports) == {("svc:x/a", 80, "TCP")}
+
+
+def test_manifests_move_with_their_selectors_and_shared_namespaces_stay() -> None:
+    driver = FakeDriver()
+    moved = Relocated(driver, "gw1")
+    moved.deploy(TOPOLOGY, lambda _: None)
+    selector: dict[str, Any] = {"matchLabels": {"kubernetes.io/metadata.name": "x"}}
+    other = {
+        "matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["x", "kube-system"]}]
+    }
+    peers = [{"namespaceSelector": selector}, {"namespaceSelector": other}]
+    moved.apply([{"kind": "NetworkPolicy", "metadata": {"name": "p", "namespace": "x"}, "spec": {"ingress": peers}}])
+    (applied,) = driver.applied
+    assert applied["metadata"] == {"name": "p", "namespace": "x-gw1"}
+    first, second = applied["spec"]["ingress"]
+    assert first["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "x-gw1"}
+    assert second["namespaceSelector"]["matchExpressions"][0]["values"] == ["x-gw1", "kube-system"]
+
+
+def test_endpoints_are_opened_under_the_clusters_names() -> None:
+    moved = Relocated(FakeDriver(), "gw1")
+    moved.deploy(TOPOLOGY, lambda _: None)
+    assert [moved.open(e).endpoint for e in ("x/a", "external:s3", "node:0")] == [
+        "x-gw1/a",
+        "external:s3-gw1",
+        "node:0",
+    ]  # type: ignore[attr-defined]
