@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from harness.drivers.kind.polling import NotYet, poll
 from harness.errors import ClusterError
 from harness.recipes import KindCluster
 
+IMAGES_MOUNT = "/netproof/images"
+LOAD_TIMEOUT = 600.0
 CREATE_TIMEOUT = 600.0
 """Seconds; on a slow line most of it is the pull of the node image."""
 KUBELET_CGROUP_V1 = """\
@@ -26,13 +28,15 @@ failCgroupV1: false
 """
 
 
-def configuration(kind: KindCluster, *, cgroup_v1: bool) -> dict[str, Any]:
-    """kind's configuration file. Kubelets refuse hosts with cgroup v1 from Kubernetes 1.35 on unless told otherwise."""
+def configuration(kind: KindCluster, images: Path, *, cgroup_v1: bool) -> dict[str, Any]:
+    """kind's configuration file. `images`: a folder that all nodes can read. Kubelets refuse hosts with cgroup v1 from Kubernetes 1.35 on unless told otherwise."""
+    roles = ["control-plane", *(["worker"] * kind.workers)]
+    mount = {"hostPath": str(images), "containerPath": IMAGES_MOUNT, "readOnly": True}
     config: dict[str, Any] = {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "networking": {**kind.networking, "disableDefaultCNI": True},
-        "nodes": [{"role": "control-plane"}, *({"role": "worker"} for _ in range(kind.workers))],
+        "nodes": [{"role": role, "extraMounts": [mount]} for role in roles],
     }
     if cgroup_v1:
         config["kubeadmConfigPatches"] = [KUBELET_CGROUP_V1]
@@ -45,10 +49,12 @@ class Creation:
     def __init__(self, record: state.Record, kind: KindCluster, *, cgroup_v1: bool) -> None:
         engine.require("kind")
         self.record = record
+        self.images = record.folder / "images"
+        self.images.mkdir(exist_ok=True)
         self._nodes = kind.workers + 1
         self._log = record.folder / "kind.log"
         config = record.folder / "kind.yaml"
-        config.write_text(yaml.safe_dump(configuration(kind, cgroup_v1=cgroup_v1)), encoding="utf-8")
+        config.write_text(yaml.safe_dump(configuration(kind, self.images, cgroup_v1=cgroup_v1)), encoding="utf-8")
         command = ["kind", "create", "cluster", "--name", record.name, "--config", str(config)]
         command += ["--image", kind.node_image, "--kubeconfig", str(record.kubeconfig), "--wait", "0s"]
         with self._log.open("w", encoding="utf-8") as log:
@@ -115,26 +121,29 @@ class Creation:
         return ClusterError(message, details=engine.tail(log))
 
 
-@contextlib.contextmanager
-def archive(images: Sequence[str]) -> Iterator[Path | None]:
-    """The images in one file that vanishes afterwards; None when there are none."""
-    with tempfile.TemporaryDirectory(prefix="netproof-images-") as folder:
-        if not images:
-            yield None
-            return
-        target = Path(folder) / "images.tar"
-        engine.save_images(images, target)
-        yield target
-
-
 def give_images(creation: Creation, images: Sequence[str]) -> None:
     """Bring images of the local engine to every node, as soon as the nodes can take them."""
-    with archive(images) as tar:
-        creation.wait_nodes()
-        if tar:
-            name = creation.record.name
-            engine.run(
-                ["kind", "load", "image-archive", str(tar), "--name", name],
-                timeout=600,
-                purpose=f"loading images into the nodes of {name}",
-            )
+    if not images:
+        return
+    tar = creation.images / "images.tar"
+    try:
+        engine.save_images(images, tar)
+        nodes = creation.wait_nodes()
+        with ThreadPoolExecutor(len(nodes), thread_name_prefix="netproof-load") as pool:
+            list(pool.map(lambda node: _import(creation.record.name, node, tar), nodes))
+    finally:
+        tar.unlink(missing_ok=True)
+
+
+def _import(cluster: str, node: str, tar: Path) -> None:
+    """`kind load image-archive` for one node, but from the folder that the node shares with us: that is half the work of
+    sending it there. An engine that does not run on this machine has an empty folder."""
+    mounted = f"{IMAGES_MOUNT}/{tar.name}"
+    command = ["docker", "exec", node, "ctr", "--namespace", "k8s.io", "images", "import", "--local", "--all-platforms"]
+    command += ["--digests", "--snapshotter", "overlayfs", mounted]
+    if engine.run(command, timeout=LOAD_TIMEOUT, check=False).returncode:
+        engine.run(
+            ["kind", "load", "image-archive", str(tar), "--name", cluster, "--nodes", node],
+            timeout=LOAD_TIMEOUT,
+            purpose=f"loading images into the node {node}",
+        )

@@ -219,10 +219,13 @@ class KindDriver:
         pods.ensure(api, wanted, say)
         self._steps.deployed(one.namespace for one in wanted)
         self._steps.deployed(pod for one in wanted for pod in one.pods)
+        nudge = None
+        if self._origin == "created":
+            nudge = waiting.Sandboxes(api, [pod for one in wanted for pod in one.pods]).renew
         say("waiting for the CNI")
-        waiting.wait_rollouts(api, self._recipe.ready, timeout=self._recipe.ready.timeout)
+        waiting.wait_rollouts(api, self._recipe.ready, timeout=self._recipe.ready.timeout, nudge=nudge)
         say("waiting for pods")
-        pods.wait_serving(api, wanted)
+        pods.wait_serving(api, wanted, nudge=nudge)
 
     def _terms(self) -> Terms:
         return Terms(

@@ -4,7 +4,7 @@ label are ever changed."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from harness.drivers import Manifest, Say
@@ -63,11 +63,13 @@ def remove(api: Api, namespaces: Iterable[str]) -> None:
     poll(step, timeout=DELETE_TIMEOUT, what="deleting namespaces")
 
 
-def wait_serving(api: Api, wanted: Sequence[Deployment], *, timeout: float = POD_TIMEOUT) -> None:
+def wait_serving(
+    api: Api, wanted: Sequence[Deployment], *, timeout: float = POD_TIMEOUT, nudge: Callable[[], None] | None = None
+) -> None:
     """Until every pod runs and its agent has said that it listens on its ports (SCTP excepted: a kernel may lack it, and
     the run detects that). Raises ClusterError with the pod's events and log."""
     names = [(pod["metadata"]["namespace"], pod["metadata"]["name"]) for one in wanted for pod in one.pods]
-    found = waiting.wait_pods(api, names, timeout=timeout)
+    found = waiting.wait_pods(api, names, timeout=timeout, nudge=nudge)
 
     def serving(name: tuple[str, str]) -> None:
         def step() -> None:

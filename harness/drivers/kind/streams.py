@@ -10,18 +10,15 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-import urllib3
 import websocket
-from kubernetes import client
-from kubernetes.client.exceptions import ApiException
-from kubernetes.stream import stream
+from kubernetes.stream.ws_client import WSClient, get_websocket_url
 
 from harness.drivers.kind.engine import tail
 from harness.errors import AgentLost
 
 STDOUT, STDERR, STATUS = 1, 2, 3
 """Channels of the API server's exec protocol."""
-_BROKEN = (OSError, ValueError, websocket.WebSocketException, urllib3.exceptions.HTTPError)
+_BROKEN = (OSError, ValueError, websocket.WebSocketException)
 
 
 class Pipe(Protocol):
@@ -77,28 +74,23 @@ class LineChannel:
 
 
 class PodPipe:
-    """An exec stream. Has an API client of its own, because `stream()` replaces a method of its client while it works."""
+    """An exec stream of the API server.
+
+    Made from the library's WSClient: `kubernetes.stream.stream()` replaces a method of the client it is given while it
+    works, so no two threads may use it at once, needs a second's import of all API models, and keeps a copy of all output.
+    """
 
     def __init__(self, configuration: Any, namespace: str, pod: str, container: str, command: Sequence[str]) -> None:
-        self._client = client.ApiClient(configuration)
-        core = client.CoreV1Api(self._client)
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
+        query = [("container", container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
+        query += [("command", word) for word in command]
+        token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        headers = {"authorization": token} if token else {}
         try:
-            self._socket: Any = stream(
-                core.connect_get_namespaced_pod_exec,
-                pod,
-                namespace,
-                container=container,
-                command=list(command),
-                stdin=True,
-                stdout=True,
-                stderr=True,
-                tty=False,
-                _preload_content=False,
-            )
-        except (ApiException, *_BROKEN) as error:
-            self._client.close()
-            reason = getattr(error, "reason", None) or error
-            raise AgentLost(f"no stream to the agent of {namespace}/{pod} could be opened: {reason}") from None
+            url = get_websocket_url(configuration.host + path, query)
+            self._socket: Any = WSClient(configuration, url, headers, capture_all=False)
+        except _BROKEN as error:
+            raise AgentLost(f"no stream to the agent of {namespace}/{pod} could be opened: {error}") from None
 
     def write(self, text: str) -> None:
         self._socket.write_stdin(text)
@@ -107,15 +99,10 @@ class PodPipe:
         self._socket.update(timeout=timeout)
         err = self._socket.read_channel(STDERR) + self._socket.read_channel(STATUS)
         out = self._socket.read_channel(STDOUT)
-        if out:
-            # The library keeps a second copy of everything until this call, which also drops what is buffered:
-            # so it comes right after standard output was taken.
-            self._socket.read_all()
         return (out, err) if out or err or self._socket.is_open() else None
 
     def close(self) -> None:
         self._socket.close()
-        self._client.close()
 
 
 class ProcessPipe:

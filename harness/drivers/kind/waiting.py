@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from harness.drivers.kind.objects import Api, Refused
+from harness.drivers.kind.objects import Api, Ref, Refused
 from harness.drivers.kind.polling import NotYet, TooLate, poll
 from harness.errors import ClusterError
 from harness.recipes import Ready
@@ -19,6 +19,8 @@ HOPELESS = ("InvalidImageName", "ErrImageNeverPull")
 STUCK = ("ErrImagePull", "ImagePullBackOff", "CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError")
 PATIENCE = 45.0
 """Seconds that a container may be stuck before its pod is given up: registries and CNIs recover, but not for ever."""
+RENEW_PAUSE = 2.0
+"""Seconds between two new pods in the same place."""
 LOG_LINES = 12
 SHOWN = 4
 """So many pods are shown in an error; the rest is mostly the same."""
@@ -53,6 +55,42 @@ class Stuck:
                 )
 
 
+class Sandboxes:
+    """Makes pods anew whose network was asked for before the CNI could give one. The kubelet would try them again by
+    itself, but only after ten seconds and more; a new pod is tried at once."""
+
+    def __init__(self, api: Api, plain: Iterable[Object]) -> None:
+        self._api = api
+        self._plain = {(pod["metadata"]["namespace"], pod["metadata"]["name"]): pod for pod in plain}
+        self._paused: dict[str, float] = {}
+
+    def renew(self) -> None:
+        """Once for each poll of a wait. Only pods that a ReplicaSet replaces, and the `plain` ones that we make again."""
+        failed = _list(self._api, "/api/v1/events", field_selector="reason=FailedCreatePodSandBox")
+        uids = {event["involvedObject"].get("uid") for event in failed}
+        late = [
+            pod
+            for pod in (_list(self._api, "/api/v1/pods", field_selector="status.phase=Pending") if uids else [])
+            if pod["metadata"]["uid"] in uids and not pod["status"].get("podIP")
+        ]
+        now = time.monotonic()
+        paused = {place for place, until in self._paused.items() if until > now}
+        for pod in late:
+            metadata = pod["metadata"]
+            key = (metadata["namespace"], metadata["name"])
+            owners = {owner["kind"] for owner in metadata.get("ownerReferences") or []}
+            if key not in self._plain and owners != {"ReplicaSet"}:
+                continue
+            place = "/".join((key[0], metadata.get("generateName") or key[1]))
+            if place in paused:
+                continue
+            self._paused[place] = now + RENEW_PAUSE
+            with contextlib.suppress(Refused):
+                self._api.delete(Ref("v1", "Pod", *key))
+                if key in self._plain:
+                    self._api.apply(self._plain[key])
+
+
 def pod_ready(pod: Object) -> bool:
     status = pod.get("status", {})
     containers = status.get("containerStatuses") or []
@@ -76,14 +114,16 @@ def wait_nodes(api: Api, *, timeout: float) -> None:
     _explained(api, step, timeout=timeout, what="the nodes' way to Ready")
 
 
-def wait_rollouts(api: Api, ready: Ready, *, timeout: float) -> None:
-    """Until all daemonsets and deployments of a recipe have all their pods available."""
+def wait_rollouts(api: Api, ready: Ready, *, timeout: float, nudge: Callable[[], None] | None = None) -> None:
+    """Until all daemonsets and deployments of a recipe have all their pods available. `nudge` is called at each poll."""
     stuck = Stuck()
     paths = [f"/apis/apps/v1/namespaces/{n}/daemonsets/{m}" for n, _, m in map(_split, ready.daemonsets)]
     paths += [f"/apis/apps/v1/namespaces/{n}/deployments/{m}" for n, _, m in map(_split, ready.deployments)]
     namespaces = sorted({_split(name)[0] for name in (*ready.daemonsets, *ready.deployments)})
 
     def step() -> None:
+        if nudge:
+            nudge()
         for path in list(paths):
             problem = _rollout(_read(api, path))
             if problem:
@@ -95,12 +135,16 @@ def wait_rollouts(api: Api, ready: Ready, *, timeout: float) -> None:
     _explained(api, step, timeout=timeout, what="the CNI's rollout")
 
 
-def wait_pods(api: Api, wanted: Iterable[tuple[str, str]], *, timeout: float) -> dict[tuple[str, str], Object]:
-    """Until the pods (namespace, name) run: their objects. Knows pods that agents need: no init containers, one container."""
+def wait_pods(
+    api: Api, wanted: Iterable[tuple[str, str]], *, timeout: float, nudge: Callable[[], None] | None = None
+) -> dict[tuple[str, str], Object]:
+    """Until the pods (namespace, name) run: their objects. `nudge` is called at each poll."""
     stuck = Stuck()
     names = set(wanted)
 
     def step() -> dict[tuple[str, str], Object]:
+        if nudge:
+            nudge()
         found = {
             key: pod
             for pod in _list(api, "/api/v1/pods")
