@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import platform
 import socket
 import subprocess
 import sys
@@ -30,6 +31,10 @@ class Fabric:
 
     def __init__(self) -> None:
         """Start it. Raises ClusterError when this machine lacks what it needs."""
+        if platform.system() != "Linux":
+            raise ClusterError(
+                f"the reference dataplane needs Linux, this is {platform.system()}: use a CNI on a cluster"
+            )
         ours, theirs = socket.socketpair()
         self._control, self._lock = ours, threading.Lock()
         self._control.settimeout(PATIENCE)

@@ -202,6 +202,12 @@ def test_where_sysctls_are_read_only() -> None:
     assert "/proc/sys/net/ipv4/ip_forward cannot be written (Read-only file system): in a container" in output
 
 
+def test_elsewhere_than_on_linux(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    with pytest.raises(ClusterError, match="needs Linux, this is Darwin"):
+        make().start(quiet)
+
+
 def test_without_nft(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "SEARCH", "/nonexistent")
     with pytest.raises(Unavailable, match="nft was not found: install the package nftables"):
