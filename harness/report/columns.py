@@ -1,7 +1,7 @@
 """The cells of a record as columns of numbers, small enough for a page of 100,000 cells. `report.js` reads it back.
 
-The page's data only: `record.json` stays the record. What is rounded here (times to 10 ms, connect times to two digits) is
-exact there.
+The page's data only: `record.json` stays the record. What is rounded here (times to 10 ms, connect times to two digits)
+is exact there.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from harness.report import findings
 from harness.model import Outcome
+from harness.report import findings
 from harness.report.record import Attempt, Cell, Record, Target
 
 Json = Any
@@ -45,18 +45,22 @@ class _Encoder:
             columns["step"].append(self.steps.place([cell.scenario, cell.step]))
             columns["pair"].append(
                 self.pairs.place(
-                    [text(cell.source), text(cell.destination), cell.port]
-                    + [text(word) for word in (cell.protocol, cell.via, cell.kind)]
-                    + [cell.family]
+                    [
+                        *(text(cell.source), text(cell.destination), cell.port),
+                        *(text(word) for word in (cell.protocol, cell.via, cell.kind)),
+                        cell.family,
+                    ]
                 )
             )
             short = _shortener(cell)
             sides = [text(short(side)) for side in findings.sides(cell)]
             columns["story"].append(
                 self.stories.place(
-                    [*(text(value) for value in (*findings.values(cell), cell.outcome, cell.verdict))]
-                    + [text(findings.standing(cell, entries)), text(short(cell.because)), *sides]
-                    + [text(cell.note), [text(name) for name in cell.reviewed]]
+                    [
+                        *(text(value) for value in (*findings.values(cell), cell.outcome, cell.verdict)),
+                        *(text(findings.standing(cell, entries)), text(short(cell.because)), *sides, text(cell.note)),
+                        [text(name) for name in cell.reviewed],
+                    ]
                 )
             )
             if cell.seen_source or cell.outcome is Outcome.CONNECTED:
@@ -108,8 +112,8 @@ def encode(record: Record) -> Json:
 
 
 def pack(values: Sequence[float | None]) -> Json:
-    """The shortest of three forms: `[0, values]`; `[1, value, times, …]`; `[2, …]`, the same of differences to the value
-    before (the first one's to 0)."""
+    """The shortest of three forms: `[0, values]`; `[1, value, times, …]`; `[2, …]`, the same of differences to the
+    value before (the first one's to 0)."""
     forms = [[0, *values], [1, *_runs(values)]]
     if all(isinstance(value, int) for value in values):
         numbers = [value for value in values if value is not None]

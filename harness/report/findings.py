@@ -99,7 +99,7 @@ _HEADLINES: Mapping[tuple[Verdict, bool], str] = {
     (Verdict.MASKED_DEFECT, True): ", as meant, only because {cni} let through what the policies deny",
     (Verdict.MASKED_DEFECT, False): ", as meant, only because {cni} blocked what the policies allow",
 }
-"""How a headline ends: by verdict, and by whether the cell measured connected. In the past tense, for one CNI or several."""
+"""How a headline ends: by verdict, and by whether the cell measured connected. It fits one CNI and several."""
 
 
 def standing(cell: Cell, reviewed: Mapping[str, Reviewed]) -> Standing:
@@ -249,9 +249,9 @@ def identity(cell: Cell) -> tuple[str, str, str]:
 
 def probe_key(cell: Cell) -> str:
     """The stable name of a cell within its scenario's step; links to a cell are made of it."""
-    how = "" if cell.kind == "echo" else f"+{cell.kind}"
-    family = "" if cell.family == 4 else "+6"
-    return f"{cell.source}>{cell.destination}:{cell.port}/{cell.protocol}/{cell.via}{how}{family}"
+    how = "" if cell.kind == "echo" else f",{cell.kind}"
+    family = "" if cell.family == 4 else ",6"
+    return f"{cell.source}..{cell.destination}:{cell.port}/{cell.protocol}/{cell.via}{how}{family}"
 
 
 def route(cell: Cell) -> str:

@@ -65,7 +65,7 @@ class Declared:
 
 
 def render_html(record: Record) -> str:
-    """The whole page. It has everything that the record has; the matrix is drawn by its script, all else is in the HTML."""
+    """The whole page. The matrix and the evidence of its cells are drawn by the script, all else is in the HTML."""
     blocks = _blocks(record)
     script = _read("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -88,8 +88,8 @@ def render_html(record: Record) -> str:
             longest_run=max((sum(phase.duration_s for phase in target.phases) for target in record.targets), default=0)
             or 1,
             noscript=[(target, cell) for target in record.targets for cell in _not_holding(target)][:NOSCRIPT],
-            style=Markup(_read("report.css")),  # noqa: S704
-            script=Markup(script),  # noqa: S704
+            style=Markup(_read("report.css")),
+            script=Markup(script),
             digest=digest,
             data=_json(encode(record)),
         )
@@ -99,7 +99,7 @@ def render_html(record: Record) -> str:
 def cell_link(target: Target, cell: Cell) -> str:
     """The anchor of a cell: the same on every run, so that it can be put into an issue."""
     parts = {"scenario": cell.scenario, "step": cell.step, "cni": target.cni, "cell": findings.probe_key(cell)}
-    return "#" + "&".join(f"{name}={quote(value, safe='/:>+')}" for name, value in parts.items())
+    return "#" + "&".join(f"{name}={quote(value, safe='/:,')}" for name, value in parts.items())
 
 
 def slug(*words: str) -> str:
@@ -131,7 +131,7 @@ def _blocks(record: Record) -> list[Block]:
 
 
 def _declared(blocks: Iterable[Block], standing: Standing) -> list[Declared]:
-    """By the entry that decides the standing: a masked defect that the chart documents and a CNI declares is the CNI's."""
+    """By the entry that decides the standing: what the chart documents and a CNI declares is the CNI's."""
     kind = "documented" if standing is Standing.DOCUMENTED else "known-difference"
     groups: dict[str, tuple[Reviewed, list[Block]]] = {}
     for block in blocks:
@@ -185,7 +185,7 @@ def _texts(rows: Sequence[tuple[Target, ScenarioResult]], field: str) -> list[tu
 def _json(data: Any) -> Markup:
     """JSON for a script element: no `<`, so that no text of a cluster can end the element."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))  # noqa: S704
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
 
 
 def _read(name: str) -> str:

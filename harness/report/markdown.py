@@ -17,8 +17,10 @@ MOST_CELLS = 10
 def render_markdown(record: Record) -> str:
     """GitHub-flavoured Markdown: verdict lines, a table of CNIs, findings, settle times."""
     lines = ["# netproof", ""]
-    for target in record.targets:
-        lines.append(f"- **{findings.word(target)}** {_text(findings.name(target))}: {_text(findings.verdict(target))}")
+    lines += [
+        f"- **{findings.word(target)}** {_text(findings.name(target))}: {_text(findings.verdict(target))}"
+        for target in record.targets
+    ]
     if record.run.interrupted:
         lines += ["", "> **Interrupted.** The run was stopped; what is missing here was not measured."]
     agreed = findings.agreement(record)

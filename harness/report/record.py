@@ -19,7 +19,7 @@ SCHEMA_VERSION: Final = 1
 
 
 class Attempt(Strict):
-    """Equal outcomes of one cell in a row: the first one's time after the change (seconds), how many, the last one's ms."""
+    """Equal outcomes of one cell in a row: the first one's time (seconds after the change), how many, the last's ms."""
 
     at_s: float
     outcome: Outcome
@@ -29,7 +29,7 @@ class Attempt(Strict):
 
 
 class Side(Strict):
-    """What the policies say at one end of a cell: does any policy isolate it in this direction, and which rule allows."""
+    """What the policies say at one end of a cell: does a policy isolate it in this direction, and which rule allows."""
 
     isolated: bool
     isolating: list[str] = Field(default_factory=list)

@@ -1,6 +1,6 @@
 """Terminal lines as values: what a caller prints, with a style word for each piece and no colour codes.
 
-Pure functions of the record. Whoever prints decides about colour, and passes `unicode=False` for terminals that lack it.
+Pure functions of the record. Whoever prints decides about colour; `unicode=False` is for terminals that lack it.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ ASCII = str.maketrans({"→": "->", "…": "...", "–": "-", "—": "-", "·": 
 def blocks(
     target: Target, *, scenario: str | None = None, unicode: bool = True, most_cells: int = MOST_CELLS
 ) -> list[Line]:
-    """What is wrong on one CNI: what differs, where, why expected, what was seen, how to reproduce; then one line for each
-    declared finding. With `scenario` only that scenario's."""
+    """What is wrong on one CNI: what differs, where, why expected, what was seen, how to reproduce; then one line for
+    each declared finding. With `scenario` only that scenario's."""
     lines: list[Line] = []
     for finding in findings.group(target, scenario):
         if finding.standing in (Standing.DOCUMENTED, Standing.KNOWN):
@@ -122,8 +122,8 @@ COLUMNS = (
 
 
 def summary(record: Record, *, report: Path | str | None = None, unicode: bool = True) -> list[Line]:
-    """The closing table, one row a CNI (`SLOWEST` is its longest time to settle), one sentence a CNI, and last the path of the
-    report."""
+    """The closing table, one row a CNI (`SLOWEST` is its longest time to settle), one sentence a CNI, and last the path
+    of the report."""
     rows = [_row(target) for target in record.targets]
     widths = [max(len(row[index]) for row in [COLUMNS, *rows]) for index in range(len(COLUMNS))]
     lines: list[Line] = [(_columns(COLUMNS, widths), "dim")]

@@ -26,12 +26,12 @@ DRAWN: dict[str, Callable[[Record], str]] = {
 def write_report(record: Record, directory: Path) -> Path:
     """Write `record.json` first, then all that is drawn from it; returns the path of report.html.
 
-    `evidence/` and other files of the directory stay as they are. Raises InputError when the directory cannot be written
-    to, and NetproofError when the disk is full.
+    `evidence/` and other files of the directory stay as they are. Raises InputError when the directory cannot be
+    written to, and NetproofError when the disk is full.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        _write(directory / "record.json", record.model_dump_json(indent=1) + "\n")
+        _write(directory / "record.json", record.model_dump_json() + "\n")
         for name, render in DRAWN.items():
             _write(directory / name, render(record))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""A real browser for tests of the page: chromium, spoken to over its debugging socket (nothing but file:// is opened)."""
+"""A real browser for tests of the page: chromium, spoken to over its debugging socket. It opens only file://."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class Page:
         self.requests: list[str] = []
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.send(f"{domain}.enable")
+        self.send("Emulation.setFocusEmulationEnabled", enabled=True)
 
     def send(self, method: str, **params: Any) -> Any:
         number = next(self._ids)

@@ -153,7 +153,7 @@ def meaning(pair: Pair, ingress_on: bool, egress_on: bool) -> Meaning:
 
 
 def target_of(destination: str) -> str:
-    return destination.split("/")[-1]
+    return destination.rsplit("/", maxsplit=1)[-1]
 
 
 def wire(cni: str, scenario: str, pair: Pair, what: Meaning) -> tuple[Measured, list[str], str]:
@@ -278,7 +278,7 @@ def target(cni: str, title: str, version: str, seed: int = 7) -> Target:
             kind="documented",
             scenario="berserk-enabled",
             sentence="By default, HTTPS (443) and PostgreSQL (5432) are open to all IPs. Tighten these for production.",
-            reason="The default externalEgress is 0.0.0.0/0, which by the API's text covers every pod and every outside peer.",
+            reason="The default externalEgress is 0.0.0.0/0, which by the API's text covers every pod too.",
             link="https://docs.bzrk.dev/network-policies#external-egress",
             cells=counted[EVERYWHERE],
             file="scenarios/berserk/documented.yaml",
@@ -288,7 +288,7 @@ def target(cni: str, title: str, version: str, seed: int = 7) -> Target:
             kind="documented",
             scenario="berserk-enabled",
             sentence="allowExternal: Allow ingress from any source on service ports",
-            reason="The chart cannot tell the ingress controller from any other pod, so every pod may call these services.",
+            reason="The chart cannot tell the ingress controller from any other pod, so every pod may call it.",
             link="https://docs.bzrk.dev/network-policies#per-service-configuration",
             cells=counted[EXTERNAL],
             file="scenarios/berserk/documented.yaml",

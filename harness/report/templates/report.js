@@ -46,7 +46,7 @@
   const story = (target, i) => stories[target.story[i]];
 
   const key = (p) =>
-    `${p.source}>${p.destination}:${p.port}/${p.protocol}/${p.via}${p.kind === "echo" ? "" : "+" + p.kind}${p.family === 4 ? "" : "+6"}`;
+    `${p.source}..${p.destination}:${p.port}/${p.protocol}/${p.via}${p.kind === "echo" ? "" : "," + p.kind}${p.family === 4 ? "" : ",6"}`;
   const bare = (endpoint) => endpoint.replace(/^svc:/, "");
   const route = (p) =>
     [`${p.source} → ${bare(p.destination)}:${p.port}/${p.protocol}`, data.by[p.via], p.kind === "lookup" ? "(lookup)" : "", p.family === 6 ? "IPv6" : ""]
@@ -91,7 +91,7 @@
   function fromHash() {
     const raw = location.hash.slice(1);
     const [, anchor] = raw.match(/^([^=&]+)(?:&|$)/) || [];
-    const params = new URLSearchParams(raw.replaceAll("+", "%2B"));
+    const params = new URLSearchParams(raw);
     const scenario = params.get("scenario");
     if (scenario !== null) {
       const step = params.get("step");
@@ -108,9 +108,9 @@
   }
   function toHash() {
     const [scenario, step] = data.steps[state.step] || [];
-    const parts = { scenario, step, cni: state.cni, tab: state.tab, differ: state.differ ? "1" : "", q: state.q, cell: state.cell };
+    const parts = { scenario, step, cni: open ? open.cni : state.cni, tab: state.tab, differ: state.differ ? "1" : "", q: state.q, cell: state.cell };
     const words = Object.entries(parts).filter(([, value]) => value)
-      .map(([name, value]) => `${name}=${encodeURIComponent(value).replace(/%(2F|3A|3E|2B)/g, (code) => decodeURIComponent(code))}`);
+      .map(([name, value]) => `${name}=${encodeURIComponent(value).replace(/%(2F|3A|2C)/g, (code) => decodeURIComponent(code))}`);
     try { history.replaceState(null, "", `#${words.join("&")}`); } catch { /* some viewers forbid it; the page works without */ }
   }
 
@@ -240,13 +240,14 @@
   const margin = () => named()[0] + (view.shown.length > 1 ? named()[1] : 0);
   function width(column) {
     const mates = view.mates.get(column.destination);
-    const [space, name] = split(column.destination);
+    const name = split(column.destination)[1], space = above(column);
     return Math.max(54, Math.min(110, Math.ceil((Math.max(name.length * 7.2, space.length * 5.8) + 12) / mates)));
   }
   function split(endpoint) {
     const plain = bare(endpoint), at = plain.search(/[/:]/);
     return at < 0 ? ["", plain] : [plain.slice(0, at), plain.slice(at + 1)];
   }
+  const above = (column) => (column.via === "nodeport" ? "node port" : split(column.destination)[0]);
   function head(columns, several) {
     const groups = [];
     for (const c of columns) {
@@ -256,8 +257,8 @@
     return h("thead", {},
       h("tr", {}, h("th", { class: "corner", scope: "col", colspan: several ? 2 : 1, rowspan: 1 }, "from ↓  to →"),
         groups.map((g) => {
-          const [space, name] = split(g.destination);
-          return h("th", { scope: "colgroup", colspan: g.span, class: "group", title: bare(g.destination) }, h("small", {}, g.via === "nodeport" ? "node port" : space), name);
+          const name = split(g.destination)[1];
+          return h("th", { scope: "colgroup", colspan: g.span, class: "group", title: bare(g.destination) }, h("small", {}, above(g)), name);
         })),
       h("tr", {}, h("th", { class: "corner", colspan: several ? 2 : 1 }),
         columns.map((c) => h("th", { scope: "col", class: c.group && "group" },
@@ -270,9 +271,10 @@
     const high = ROW * view.shown.length, lastColumn = view.columns.length - 1;
     let [from, to, left, right] = [0, view.rows.length - 1, 0, lastColumn];
     if (!all && view.rows.length * view.shown.length * view.columns.length > 3000) {
-      const spare = Math.ceil(OVERSCAN / view.shown.length), { scrollLeft, scrollTop, clientWidth, clientHeight } = grid;
+      const spare = Math.ceil(OVERSCAN / view.shown.length), { scrollLeft, scrollTop, clientWidth } = grid;
+      const tall = Math.max(grid.clientHeight, innerHeight * 0.8); // the box is still flat at the first drawing
       from = Math.max(0, Math.floor((scrollTop - HEAD) / high) - spare);
-      to = Math.min(to, Math.ceil((scrollTop + clientHeight) / high) + spare);
+      to = Math.min(to, Math.ceil((scrollTop + tall) / high) + spare);
       left = Math.max(0, view.starts.findIndex((start) => start > scrollLeft) - 6);
       const beyond = view.starts.findIndex((start) => start > scrollLeft + clientWidth);
       right = beyond < 0 ? lastColumn : Math.min(lastColumn, beyond + 4);
@@ -286,6 +288,8 @@
     const hadFocus = grid.contains(document.activeElement) && document.activeElement.tagName === "TD";
     body.replaceChildren(...rows.filter(Boolean));
     if (hadFocus) at(focus)?.focus({ preventScroll: true });
+    // Tab must always find a way in, also when the cell that had the focus is out of sight or empty.
+    if (!body.querySelector('td[tabindex="0"]')) body.querySelector("td[data-i]")?.setAttribute("tabindex", "0");
   }
 
   function rowsOf(r, left, right) {
@@ -323,8 +327,7 @@
   const has = ({ r, t, c }) => view.rows[r] && view.shown[t] && view.columns[c] && view.rows[r].cells[view.shown[t].index].has(view.columns[c].id);
 
   function go(to) {
-    const old = at(focus);
-    if (old) old.tabIndex = -1;
+    for (const old of grid.querySelectorAll('td[tabindex="0"]')) old.tabIndex = -1;
     focus = to;
     const high = ROW * view.shown.length, top = to.r * high + to.t * ROW;
     if (grid.scrollTop > top) grid.scrollTop = top;
@@ -398,7 +401,13 @@
     body.querySelector(`tr.first[data-r="${td.dataset.r}"] th`)?.classList.add("hot");
   }
   for (const [on, off] of [["mouseover", "mouseout"], ["focusin", "focusout"]]) {
-    grid.addEventListener(on, (event) => { const td = event.target.closest("td[data-i]"); if (td) { showTip(td); hot(td); } });
+    grid.addEventListener(on, (event) => {
+      const td = event.target.closest("td[data-i]");
+      if (!td) return;
+      if (on === "focusin") focus = spot(td);
+      showTip(td);
+      hot(td);
+    });
     grid.addEventListener(off, () => { hideTip(); hot(null); });
   }
 
@@ -584,6 +593,9 @@
         return;
       }
     }
+    panel.hidden = true;
+    open = null;
+    grid.style.maxWidth = "";
     draw();
     const place = anchor && document.getElementById(anchor);
     if (place) place.scrollIntoView({ behavior: "instant" });

@@ -1,0 +1,92 @@
+"""A report directory is whole or says why not."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from harness.errors import InputError, NetproofError
+from harness.report import writer
+from harness.report.record import load
+from harness.report.writer import write_report
+
+from .example import example
+
+RECORD = example("calico")
+
+
+def test_all_files_are_there_and_evidence_stays(tmp_path: Path) -> None:
+    directory = tmp_path / "reports" / "one"
+    (directory / "evidence").mkdir(parents=True)
+    (directory / "evidence" / "ruleset.txt").write_text("table inet netproof")
+    assert write_report(RECORD, directory) == directory / "report.html"
+    assert sorted(path.name for path in directory.iterdir()) == [
+        *("evidence", "junit.xml", "record.json", "report.html", "summary.md"),
+    ]
+    assert (directory / "evidence" / "ruleset.txt").read_text() == "table inet netproof"
+    assert load(directory / "record.json") == RECORD
+
+
+def test_latest_points_to_the_newest_with_a_relative_link(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        write_report(RECORD, tmp_path / name)
+    assert (tmp_path / "latest").readlink() == Path("two")
+    assert not list(tmp_path.glob(".latest*"))
+
+
+def test_a_real_file_named_latest_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "latest").write_text("mine")
+    write_report(RECORD, tmp_path / "one")
+    assert (tmp_path / "latest").read_text() == "mine"
+
+
+def test_no_symlinks_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "not here")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    assert write_report(RECORD, tmp_path / "one").exists()
+
+
+def test_a_full_disk_keeps_the_record_and_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setitem(writer.DRAWN, "report.html", full)
+    with pytest.raises(NetproofError) as caught:
+        write_report(RECORD, tmp_path / "one")
+    assert not isinstance(caught.value, InputError)
+    assert str(caught.value) == (
+        f"no space left to write the report to {tmp_path / 'one'}; record.json is whole. Free some space, then draw it "
+        f"again with `netproof report {tmp_path / 'one' / 'record.json'}`"
+    )
+    assert load(tmp_path / "one" / "record.json") == RECORD
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_scraps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "record.json").write_text("old")
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", broken)
+    with pytest.raises(NetproofError):
+        write_report(RECORD, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["record.json"]
+    assert (tmp_path / "record.json").read_text() == "old"
+
+
+def test_a_file_in_the_way_is_an_input_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="--report-dir: the report cannot be written here"):
+        write_report(RECORD, tmp_path / "file" / "one")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_forbidden_directory_is_an_input_error(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(InputError, match="Permission denied"):
+        write_report(RECORD, tmp_path / "one")
