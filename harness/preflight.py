@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from harness.drivers import Manifest
 from harness.errors import ClusterError, NotEnforced
-from harness.model import Measured, Namespace, Pod, Port, Probe, Topology
+from harness.model import Matrix, Measured, Namespace, Pod, Port, Probe, Topology
 from harness.model.topology import Protocol
 from harness.probing import Round, Settled
 from harness.recipes import Recipe
 from harness.report.record import PreflightCheck
+from harness.scenarios import Step
 
 NAMESPACE = "netproof-canary"
 PORT = 8080
@@ -75,6 +76,9 @@ POLICIES: tuple[Manifest, ...] = (
     _policy("walled", "Ingress", None),
     _policy("muzzled", "Egress", None),
 )
+
+
+STEP = Step(name="canaries", policies=POLICIES, applied=POLICIES, topology=TOPOLOGY, intended=Matrix({}))
 
 
 def capabilities(baseline: Round) -> dict[str, str]:

@@ -3,7 +3,7 @@ notices. So several xdist workers measure the same scenarios on one cluster with
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +32,12 @@ class Relocated:
         return self._driver.attach(handle)
 
     def deploy(self, topology: Topology, say: Say) -> Placement:
+        return self._moving(topology, lambda moved: self._driver.deploy(moved, say))
+
+    def reshape(self, topology: Topology) -> Placement:
+        return self._moving(topology, self._driver.reshape)
+
+    def _moving(self, topology: Topology, put: Callable[[Topology], Placement]) -> Placement:
         self._moved |= {namespace.name for namespace in topology.namespaces} - SHARED
         moved = Topology(
             namespaces=tuple(replace(n, name=self._away(n.name)) for n in topology.namespaces),
@@ -40,7 +46,7 @@ class Relocated:
             externals=tuple(replace(e, name=f"{e.name}{self._suffix}") for e in topology.externals),
             nodes=topology.nodes,
         )
-        there = self._driver.deploy(moved, say)
+        there = put(moved)
         home = {
             self._endpoint(endpoint): endpoint
             for endpoint in (*topology.endpoints(), *(service.id for service in topology.services))
@@ -58,6 +64,9 @@ class Relocated:
 
     def apply(self, manifests: Sequence[Manifest]) -> None:
         self._driver.apply([self._rewritten(manifest) for manifest in manifests])
+
+    def delete(self, manifests: Sequence[Manifest]) -> None:
+        self._driver.delete([self._rewritten(manifest) for manifest in manifests])
 
     def reset(self) -> None:
         self._driver.reset()

@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import preflight, recipes, reviews
-from harness.drivers import Driver, DriverOptions, Environment, Manifest, Say, create
+from harness.drivers import Driver, DriverOptions, Environment, create
 from harness.errors import ClusterError, NetproofError
 from harness.judging import Judged, judge_step, wanted
-from harness.model import Measured, Placement, Probe, Topology
+from harness.model import Measured, Probe, Topology
 from harness.policy import Evaluator, read_policies
 from harness.policy import warnings as policy_warnings
-from harness.probing import Fleet, Round, Rounds, Settled, settle
+from harness.probing import Settled
 from harness.probing.rounds import adaptive_timeout
 from harness.progress import Progress
 from harness.recipes import Recipe, Wanted
@@ -27,9 +27,7 @@ from harness.relocated import Relocated
 from harness.report.record import EnvironmentRecord, PreflightCheck, ScenarioResult, StepResult, Target
 from harness.report.store import ScenarioPart, Store, TargetPart
 from harness.scenarios import Scenario, Step
-
-BASELINE_ROUNDS = 2
-"""The first round fills neighbour and conntrack tables; time-outs are taken from the last."""
+from harness.world import Place, World, merged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +43,6 @@ class RunOptions:
     keep_cluster: str = "never"
     fault: str = ""
     worker: str = ""
-
-
-@dataclass(slots=True)
-class _Deployed:
-    """A topology in place: its rounds, its time-out for silence, and whether policies may still be in force."""
-
-    rounds: Rounds
-    timeout: float
-    denied: set[Probe] = field(default_factory=set)
 
 
 class Session:
@@ -81,11 +70,8 @@ class Session:
         )
         driver = create(self.recipe, driver_options)
         self._driver: Driver = Relocated(driver, options.worker) if options.worker else driver
-        self._fleet = Fleet(self._driver.open)
-        self._placed: list[tuple[Topology, Placement]] = []
-        self._deployed: dict[str, _Deployed] = {}
+        self._world = World(self._driver, self.recipe.settle)
         self._capabilities: dict[str, str] = {}
-        self._dirty = False
 
     def start(self) -> None:
         """Bring the cluster up. Raises ClusterError, InputError."""
@@ -105,34 +91,25 @@ class Session:
         """Deploy the canaries and all topologies that fit together, then run the pre-flight. Raises NotEnforced."""
         together = preflight.TOPOLOGY
         for topology in topologies:
-            together = _merged(together, topology) or together
+            together = merged(together, topology) or together
         with self._guarded():
             with self._progress.phase(f"probe pods ({len(together.pods)})") as say:
-                self._place(together, say)
+                self._world.deploy(together, say)
             with self._progress.phase("pre-flight"):
                 self._preflight()
         self.save()
 
     def _preflight(self) -> None:
-        rounds = Rounds(preflight.TOPOLOGY, self._placement(preflight.TOPOLOGY), self._fleet)
-        settings = self.recipe.settle
-        probes = preflight.probes()
-        first = self._baseline(rounds, probes)
+        place = self._world.place(preflight.TOPOLOGY)
+        first = self._world.baseline(place.rounds, preflight.probes())
         self._capabilities = preflight.capabilities(first)
         if self._capabilities["TCP"] != "yes":
             raise ClusterError(f"the canary pods cannot reach each other by TCP: {self._capabilities['TCP']}")
-        usable = preflight.probes(self._capabilities)
-        timeout = adaptive_timeout(first.connect_ms(), settings.floor, settings.ceiling)
+        settings = self.recipe.settle
+        place.timeout = adaptive_timeout(first.connect_ms(), settings.floor, settings.ceiling)
         expected = preflight.expected(self._capabilities)
-        changed_at = time.monotonic()
-        self._driver.apply(preflight.POLICIES)
-        settled = settle(
-            lambda train: rounds.ask(usable, timeout, train),
-            settings,
-            agrees=lambda measured: measured == expected,
-            changed_at=changed_at,
-        )
-        self._driver.reset()
+        changed_at = self._world.change(place, preflight.STEP)
+        settled = self._world.settle(place, list(expected), lambda measured: bool(measured == expected), changed_at)
         self.checks = preflight.checks(settled, self._capabilities)
         preflight.judge(self.recipe, self.checks, settled)
 
@@ -155,13 +132,11 @@ class Session:
         judged: list[Judged] = []
         steps: list[StepResult] = []
         try:
-            deployed = self._ready(scenario)
-            applied: list[Manifest] = []
+            place = self._ready(scenario)
             for step in scenario.steps:
-                applied += step.manifests
-                found, settled = self._measure_step(scenario, step, applied, deployed)
+                found, settled = self._measure_step(scenario, step, place)
                 judged.append(found)
-                steps.append(_step_result(step, settled, deployed.timeout))
+                steps.append(_step_result(step, settled, place.timeout))
                 if settled.interrupted:
                     raise KeyboardInterrupt
         except KeyboardInterrupt:
@@ -187,93 +162,35 @@ class Session:
             self._save_evidence(scenario)
         return part
 
-    def _measure_step(
-        self, scenario: Scenario, step: Step, applied: Sequence[Manifest], deployed: _Deployed
-    ) -> tuple[Judged, Settled]:
-        rounds = deployed.rounds
-        evaluator = Evaluator(read_policies(applied), rounds.topology, rounds.placement)
-        probes = list(step.intended)
-        decisions = {probe: evaluator.decide(probe) for probe in probes}
+    def _measure_step(self, scenario: Scenario, step: Step, place: Place) -> tuple[Judged, Settled]:
+        changed_at = self._world.change(place, step)
+        evaluator = Evaluator(read_policies(step.policies), step.topology, place.rounds.placement)
+        decisions = {probe: evaluator.decide(probe) for probe in step.intended}
         goal = wanted(decisions, self._known, scenario.id, step.name)
-        changed_at = time.monotonic()
-        self._dirty = True
-        self._driver.apply(step.manifests)
-        settled = settle(
-            lambda train: rounds.ask(probes, deployed.timeout, train),
-            self.recipe.settle,
-            agrees=lambda measured: all(measured[probe] is value for probe, value in goal.items()),
-            changed_at=changed_at,
+        settled = self._world.settle(
+            place,
+            list(decisions),
+            lambda measured: all(measured[probe] is value for probe, value in goal.items()),
+            changed_at,
         )
-        deployed.denied |= {p for p, r in settled.readings.items() if r.measured is not Measured.CONNECTED}
         reviewed = (scenario.documented, self._known)
         return judge_step(scenario, step, decisions, settled, reviewed, reproduce=self._by_hand), settled
 
     def _by_hand(self, probe: Probe, host: str) -> str:
         return self._driver.reproduce(probe.source, host, probe.port, probe.protocol)
 
-    def _ready(self, scenario: Scenario) -> _Deployed:
+    def _ready(self, scenario: Scenario) -> Place:
         """The scenario's topology in place, free of policies, with a baseline of every probe."""
-        topology = scenario.topology
         probes = list(dict.fromkeys(probe for step in scenario.steps for probe in step.intended))
-        key = repr(topology)
-        if self._dirty:
-            self._driver.reset()
-            self._dirty = False
-            for deployed in self._deployed.values():
-                self._restored(deployed)
-        if key not in self._deployed:
-            if not any(_covers(placed, topology) for placed, _ in self._placed):
-                with self._progress.phase(f"probe pods ({len(topology.pods)})") as say:
-                    self._place(topology, say)
-            self._deployed[key] = _Deployed(
-                rounds=Rounds(topology, self._placement(topology), self._fleet), timeout=self.recipe.settle.ceiling
-            )
-        deployed = self._deployed[key]
-        fresh = [probe for probe in probes if probe not in deployed.rounds.connected_before]
+        if not self._world.has(scenario.topology):
+            with self._progress.phase(f"probe pods ({len(scenario.topology.pods)})") as say:
+                self._world.deploy(scenario.topology, say)
+        place = self._world.place(scenario.topology)
+        fresh = [probe for probe in probes if probe not in place.rounds.connected_before]
         if fresh:
             with self._progress.phase(f"baseline without policies ({len(fresh)} cells)"):
-                last = self._baseline(deployed.rounds, fresh)
-            settings = self.recipe.settle
-            deployed.timeout = adaptive_timeout(last.connect_ms(), settings.floor, settings.ceiling)
-        return deployed
-
-    def _restored(self, deployed: _Deployed) -> None:
-        """See that what policies denied connects again; what does not is no longer vouched for by the baseline."""
-        if deployed.denied:
-            deployed.rounds.connected_before -= deployed.denied
-            self._baseline(deployed.rounds, deployed.denied, timeout=deployed.timeout, at_least=1)
-            deployed.denied.clear()
-
-    def _baseline(
-        self,
-        rounds: Rounds,
-        probes: Collection[Probe],
-        *,
-        timeout: float | None = None,
-        at_least: int = BASELINE_ROUNDS,
-    ) -> Round:
-        """Rounds without policies until every probe connected once, or the CNI's settle limit has passed."""
-        settings = self.recipe.settle
-        began = time.monotonic()
-        asked = 0
-        while True:
-            (current,) = rounds.ask(probes, timeout or settings.ceiling, baseline=True)
-            asked += 1
-            rounds.connected_before |= {p for p, r in current.readings.items() if r.measured is Measured.CONNECTED}
-            missing = [
-                p
-                for p, r in current.readings.items()
-                if r.measured is not Measured.CONNECTED and not _hopeless(r.detail)
-            ]
-            late = time.monotonic() - began > settings.limit
-            if asked >= at_least and (late or all(p in rounds.connected_before for p in missing)):
-                return current
-
-    def _place(self, topology: Topology, say: Say) -> None:
-        self._placed.append((topology, self._driver.deploy(topology, say)))
-
-    def _placement(self, topology: Topology) -> Placement:
-        return next(placement for placed, placement in reversed(self._placed) if _covers(placed, topology))
+                self._world.warm(place, fresh)
+        return place
 
     def _keep(
         self,
@@ -287,7 +204,7 @@ class Session:
         reason: str,
     ) -> ScenarioPart:
         judged = list(judged)
-        known = policy_warnings(read_policies([m for s in scenario.steps for m in s.manifests]), scenario.topology)
+        known = policy_warnings(read_policies([m for s in scenario.steps for m in s.applied]), scenario.topology)
         part = ScenarioPart(
             cni=self.cni,
             order=order,
@@ -341,7 +258,7 @@ class Session:
 
     def close(self) -> None:
         """Remove what this run created, or keep it as the user asked. Never raises for what is gone already."""
-        self._fleet.close()
+        self._world.close()
         keep = self._options.keep_cluster
         with self._progress.phase("clean-up"):
             self._driver.stop(keep=keep == "always" or (keep == "on-failure" and (self.failed or bool(self.error))))
@@ -378,31 +295,7 @@ def _step_result(step: Step, settled: Settled, timeout: float) -> StepResult:
     )
 
 
-def _hopeless(detail: str) -> bool:
-    """The machine cannot do this at all: no use waiting for it."""
-    return detail.startswith("no ") and "socket" in detail
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _covers(placed: Topology, wanted_topology: Topology) -> bool:
-    return all(
-        set(map(repr, getattr(wanted_topology, part))) <= set(map(repr, getattr(placed, part)))
-        for part in ("namespaces", "pods", "services", "externals", "nodes")
-    )
-
-
-def _merged(first: Topology, second: Topology) -> Topology | None:
-    """Both topologies as one, or None when they give one name two meanings."""
-    parts: dict[str, Any] = {}
-    for part in ("namespaces", "pods", "services", "externals", "nodes"):
-        by_id = {getattr(item, "id", getattr(item, "name", "")): item for item in getattr(first, part)}
-        for item in getattr(second, part):
-            if by_id.setdefault(getattr(item, "id", getattr(item, "name", "")), item) != item:
-                return None
-        parts[part] = tuple(by_id.values())
-    return Topology(**parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -11,39 +12,69 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field
 
-from harness import charts, reviews
+from harness import charts, reviews, tables, topologies
 from harness.charts import Plan
 from harness.drivers import Manifest
 from harness.errors import InputError
-from harness.files import Strict, data_dir, read_yaml, validate
-from harness.model import Intent, Matrix, Topology
+from harness.files import Document, Strict, data_dir, read_yaml, validate
+from harness.model import Intent, Matrix, Probe, Topology
 from harness.policy import read_policies
 
 
-class ScenarioFile(Strict):
-    """One YAML document of a scenario file: a chart with values, measured against its communication map."""
+class StepEntry(Strict):
+    """One step: changes, and the table that must hold once they are in force.
 
-    id: str
+    `apply`: whole manifests, or `namespace/name: spec` for a NetworkPolicy. `delete`: names of such policies. `label`:
+    pods (`namespace/name`) or namespaces with their new labels. `recreate`: pods that are replaced by new ones of the
+    same name. `remove`: pods that are deleted.
+    """
+
+    name: str = "applied"
+    apply: list[dict[str, Any]] = Field(default_factory=list)
+    delete: list[str] = Field(default_factory=list)
+    label: dict[str, dict[str, str]] = Field(default_factory=dict)
+    recreate: list[str] = Field(default_factory=list)
+    remove: list[str] = Field(default_factory=list)
+    expect: str = ""
+
+
+class ScenarioFile(Strict):
+    """One YAML document of a scenario file: policies with a table of what must connect, in one step or several; or a
+    chart with values, measured against its communication map."""
+
+    id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     claim: str
     source: str
     needs: list[str] = Field(default_factory=list)
-    chart: str
+    topology: str = "grid"
+    policies: list[dict[str, Any]] = Field(default_factory=list)
+    expect: str = ""
+    steps: list[StepEntry] = Field(default_factory=list)
+    chart: str = ""
     values: dict[str, Any] = Field(default_factory=dict)
     side: Literal["both", "ingress", "egress"] = "both"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What is applied (on top of what is there), and what is meant to connect once it is in force."""
+    """What changes, the world afterwards, and what is meant to connect once the changes are in force.
+
+    `policies` are all that are in force then; `applied` and `deleted` are the change. `left_open` are cells that the API
+    leaves open.
+    """
 
     name: str
-    manifests: tuple[Manifest, ...]
+    policies: tuple[Manifest, ...]
+    applied: tuple[Manifest, ...]
+    topology: Topology
     intended: Matrix[Intent]
+    deleted: tuple[Manifest, ...] = ()
+    left_open: frozenset[Probe] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """`select` is the option that runs just this one."""
+    """`topology` is the world before the first step; `select` is the option that runs just this scenario."""
 
     id: str
     claim: str
@@ -58,38 +89,108 @@ class Scenario:
 
     def policies_text(self) -> str:
         """All manifests of all steps as YAML, as a user would apply them."""
-        manifests = [dict(manifest) for step in self.steps for manifest in step.manifests]
+        manifests = [dict(manifest) for step in self.steps for manifest in step.applied]
         return yaml.safe_dump_all(manifests, sort_keys=False) if manifests else ""
 
 
 def read_scenarios(path: Path) -> list[Scenario]:
     """The scenarios of one file. Raises InputError with file, line and key."""
-    found = []
-    for document in read_yaml(path):
-        wanted = validate(ScenarioFile, document)
+    return [
+        _of_chart(wanted, document)
+        if (wanted := validate(ScenarioFile, document)).chart
+        else _of_tables(wanted, document)
+        for document in read_yaml(path)
+    ]
+
+
+def _of_chart(wanted: ScenarioFile, document: Document) -> Scenario:
+    try:
+        plan = charts.chart_plan(wanted.chart, wanted.values)
+    except InputError as error:
+        raise document.error(("values",), str(error)) from None
+    return of_plan(
+        plan,
+        id=wanted.id,
+        claim=wanted.claim,
+        side=wanted.side,
+        source=wanted.source,
+        needs=tuple(wanted.needs),
+        documented=reviews.load(charts.findings_path(wanted.chart), "policy"),
+        values=yaml.safe_dump(wanted.values, sort_keys=False) if wanted.values else "",
+        select=f"--scenario-set {wanted.id}",
+    )
+
+
+def _of_tables(wanted: ScenarioFile, document: Document) -> Scenario:
+    world = topologies.named(wanted.topology)
+    first = StepEntry(apply=wanted.policies, expect=wanted.expect)
+    given = [first, *wanted.steps] if wanted.expect or not wanted.steps else wanted.steps
+    in_force: dict[str, Manifest] = {}
+    steps = []
+    for number, entry in enumerate(given):
+        where = ("steps", number - len(given) + len(wanted.steps)) if wanted.steps and entry is not first else ()
+        applied = tuple(_manifest(item, document, (*where, "apply" if where else "policies")) for item in entry.apply)
+        in_force |= {_ref(manifest): manifest for manifest in applied}
+        gone = []
+        for ref in entry.delete:
+            if ref not in in_force:
+                raise document.error((*where, "delete"), f"{ref} is not applied; in force: {', '.join(in_force)}")
+            gone.append(in_force.pop(ref))
         try:
-            plan = charts.chart_plan(wanted.chart, wanted.values)
-        except InputError as error:
-            raise InputError(f"scenario {wanted.id}: {error}", file=path, line=document.line(("values",))) from None
-        found.append(
-            of_plan(
-                plan,
-                id=wanted.id,
-                claim=wanted.claim,
-                side=wanted.side,
-                source=wanted.source,
-                needs=tuple(wanted.needs),
-                documented=reviews.load(charts.findings_path(wanted.chart), "policy"),
-                values=yaml.safe_dump(wanted.values, sort_keys=False) if wanted.values else "",
-                select=f"--scenario-set {wanted.id}",
+            world = topologies.changed(world, label=entry.label, recreate=entry.recreate, remove=entry.remove)
+            expected = tables.parse(entry.expect, world)
+        except ValueError as error:
+            raise document.error((*where, "expect"), f"scenario {wanted.id}: {error}") from None
+        steps.append(
+            Step(
+                name=entry.name,
+                policies=tuple(in_force.values()),
+                applied=applied,
+                deleted=tuple(gone),
+                topology=world,
+                intended=Matrix(expected.cells),
+                left_open=expected.left_open,
             )
         )
-    return found
+    return Scenario(
+        id=wanted.id,
+        claim=wanted.claim,
+        source=wanted.source,
+        topology=topologies.named(wanted.topology),
+        steps=tuple(steps),
+        documented=reviews.Reviews(fault="policy"),
+        needs=tuple(wanted.needs),
+        select=f"--scenario-set {wanted.id}",
+    )
+
+
+def _manifest(item: Mapping[str, Any], document: Document, path: tuple[str | int, ...]) -> Manifest:
+    """A manifest as written, or a NetworkPolicy from its short form `namespace/name: spec`."""
+    if "apiVersion" in item:
+        return item
+    if len(item) != 1 or not next(iter(item)).count("/") == 1:
+        raise document.error(path, "a policy is a whole manifest, or one `namespace/name: spec`")
+    ((ref, spec),) = item.items()
+    namespace, name = ref.split("/")
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": spec}
+
+
+def _ref(manifest: Manifest) -> str:
+    metadata = manifest["metadata"]
+    return f"{metadata['namespace']}/{metadata['name']}" if "namespace" in metadata else str(metadata["name"])
 
 
 def of_plan(plan: Plan, *, claim: str, side: Literal["both", "ingress", "egress"] = "both", **more: Any) -> Scenario:
     """A chart's or a map's plan as a scenario of one step; `more` are fields of the scenario."""
-    step = Step(name="applied", manifests=plan.for_side(side), intended=plan.intended(side))
+    policies = plan.for_side(side)
+    step = Step(
+        name="applied",
+        policies=policies,
+        applied=policies,
+        topology=plan.topology,
+        intended=plan.intended(side),
+    )
     fields: dict[str, Any] = {"id": plan.name, "source": "", "documented": reviews.Reviews(fault="policy")} | more
     return Scenario(claim=claim, topology=plan.topology, steps=(step,), warnings=plan.warnings, **fields)
 
@@ -142,7 +243,8 @@ def _own_node(plan: Plan) -> list[reviews.Entry]:
 
 def files() -> list[Path]:
     """Every scenario file of the catalogue, sorted."""
-    return sorted(data_dir("scenarios").rglob("*.yaml"))
+    home = data_dir("scenarios")
+    return sorted(path for path in home.rglob("*.yaml") if path.parent != topologies.folder())
 
 
 def select(wanted: str) -> dict[Path, list[Scenario]]:

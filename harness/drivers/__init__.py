@@ -80,10 +80,17 @@ class Driver(Protocol):
         """A new stream to the prober of a deployed pod, node or external."""
 
     def apply(self, manifests: Sequence[Manifest]) -> None:
-        """Apply policies (and other objects of a scenario's steps). Raises InputError when an object is refused."""
+        """Apply policies. Raises InputError when the API server refuses one."""
+
+    def delete(self, manifests: Sequence[Manifest]) -> None:
+        """Delete policies that `apply` created."""
+
+    def reshape(self, topology: Topology) -> Placement:
+        """Make the deployed namespaces and pods of a topology look like this: new labels in place, pods that are gone
+        deleted, new pods (and new incarnations) created and ready. Its Services and externals stay as they are."""
 
     def reset(self) -> None:
-        """Delete every policy that `apply` created here, and restore labels."""
+        """Delete every policy that `apply` created here."""
 
     def evidence(self) -> Mapping[str, str]:
         """The driver's own view right now: file name -> text (ruleset, events, agents' logs)."""

@@ -41,7 +41,8 @@ class Port:
 class Pod:
     """A probe pod. `node` is the index of the node it should run on; with fewer nodes it is taken modulo.
 
-    `service_account` and `annotations` are what dialects can select on; `host_network` pods have their node's address.
+    `service_account` is what dialects can select on; `host_network` pods have their node's address; a pod of a higher
+    `incarnation` replaces the one of the same name.
     """
 
     namespace: str
@@ -51,6 +52,7 @@ class Pod:
     node: int = 0
     host_network: bool = False
     service_account: str = "default"
+    incarnation: int = 0
 
     @property
     def id(self) -> str:

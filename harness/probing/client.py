@@ -108,6 +108,11 @@ class Fleet:
             for number in range(train.repeat)
         ]
 
+    def forget(self, endpoint: str) -> None:
+        """Drop the stream to an endpoint that is replaced; the next batch opens a new one."""
+        if endpoint in self._agents:
+            self._agents.pop(endpoint).close()
+
     def close(self) -> None:
         """Close every stream; agents at their other ends stop probing."""
         for agent in self._agents.values():

@@ -1,5 +1,5 @@
-"""Partial results on disk: every scenario's result is written as soon as it exists, by whichever process measured it, so
-that nothing measured is lost when a run is interrupted or killed. The record is put together from these parts."""
+"""Partial results on disk: every scenario's result is written as soon as it exists, by whichever process measured it,
+so that nothing measured is lost when a run is interrupted or killed. The record is put together from these parts."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import TypeVar
 
 from harness.errors import NetproofError
 from harness.files import Document, Strict, validate
-from harness.report.record import Cell, Phase, Record, Reviewed, Run, ScenarioResult, Target
+from harness.report.record import Cell, Record, Reviewed, Run, ScenarioResult, Target
 
 P = TypeVar("P", bound=Strict)
 
 
 class ScenarioPart(Strict):
-    """All that one scenario added to its CNI's target. `order` sorts parts of several workers as they were collected."""
+    """All that one scenario added to its CNI's target. `order` sorts the parts of several workers as collected."""
 
     cni: str
     order: int
     scenario: ScenarioResult
     cells: list[Cell]
     reviewed: list[Reviewed]
-    phases: list[Phase] = []
 
 
 class TargetPart(Strict):
-    """The frame of a target: all but its scenarios. Written again whenever more is known."""
+    """The frame of a target as one process saw it: all but its scenarios. Written again whenever more is known."""
 
     order: int
+    process: str
     target: Target
 
 
@@ -41,7 +41,7 @@ class Store:
         self._parts = directory / "parts"
 
     def put_target(self, part: TargetPart) -> None:
-        self._write(f"target-{part.order:03}.json", part)
+        self._write(f"target-{part.order:03}-{part.process}.json", part)
 
     def put_scenario(self, part: ScenarioPart) -> None:
         safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in part.scenario.id)
@@ -49,18 +49,18 @@ class Store:
 
     def record(self, run: Run) -> Record:
         """Everything that was put, as one record."""
-        frames = sorted(self._read("target-*.json", TargetPart), key=lambda part: part.order)
+        frames = sorted(self._read("target-*.json", TargetPart), key=lambda part: (part.order, part.process))
         parts = sorted(self._read("scenario-*.json", ScenarioPart), key=lambda part: part.order)
         targets = []
-        for frame in frames:
-            mine = [part for part in parts if part.cni == frame.target.cni]
+        for order in dict.fromkeys(frame.order for frame in frames):
+            target = _joined([frame.target for frame in frames if frame.order == order])
+            mine = [part for part in parts if part.cni == target.cni]
             targets.append(
-                frame.target.model_copy(
+                target.model_copy(
                     update={
                         "scenarios": [part.scenario for part in mine],
                         "cells": [cell for part in mine for cell in part.cells],
                         "reviewed": [entry for part in mine for entry in part.reviewed],
-                        "phases": [*frame.target.phases, *(phase for part in mine for phase in part.phases)],
                     }
                 )
             )
@@ -87,6 +87,21 @@ class Store:
             validate(model, Document(file=str(path), content=_json(path), lines={}))
             for path in sorted(self._parts.glob(pattern))
         ]
+
+
+def _joined(seen: list[Target]) -> Target:
+    """One target of what the controller (first) and its workers saw of it."""
+    first = seen[0]
+    return first.model_copy(
+        update={
+            "environment": next((target.environment for target in seen if target.environment), None),
+            "capabilities": {key: value for target in reversed(seen) for key, value in target.capabilities.items()},
+            "preflight": next((target.preflight for target in seen if target.preflight), []),
+            "phases": [phase for target in seen for phase in target.phases],
+            "error": next((target.error for target in seen if target.error), ""),
+            "error_code": next((target.error_code for target in seen if target.error_code), None),
+        }
+    )
 
 
 def _json(path: Path) -> object:

@@ -75,6 +75,12 @@ class FakeDriver:
     def apply(self, manifests: Sequence[Manifest]) -> None:
         self.applied.extend(manifests)
 
+    def delete(self, manifests: Sequence[Manifest]) -> None:
+        self.applied = [manifest for manifest in self.applied if manifest not in manifests]
+
+    def reshape(self, topology: Topology) -> Placement:
+        return self.deploy(topology, lambda _: None)
+
     def reset(self) -> None:
         self.applied.clear()
 

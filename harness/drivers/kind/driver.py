@@ -23,6 +23,7 @@ from harness.drivers.kind.manifests import (
 from harness.drivers.kind.objects import Api, Refused, install
 from harness.drivers.kind.policies import Policies
 from harness.drivers.kind.polling import NotYet, poll
+from harness.drivers.kind.shape import Shape
 from harness.drivers.kind.streams import LineChannel, PodPipe, ProcessPipe
 from harness.errors import ClusterError, InputError
 from harness.model import Placement, Topology
@@ -42,9 +43,11 @@ class KindDriver:
         self._record: state.Record | None = None
         self._api: Api | None = None
         self._policies: Policies | None = None
+        self._deployed: Shape | None = None
         self._nodes: list[str] = []
-        self._namespaces: set[str] = set()
+        self._peers: dict[str, tuple[str, ...]] = {}
         self._origin = "created"
+        self._owner = False
 
     def start(self, say: Say) -> Environment:
         engine_info = engine.info()
@@ -66,34 +69,20 @@ class KindDriver:
         return self._environment()
 
     def deploy(self, topology: Topology, say: Say) -> Placement:
-        terms = self._terms()
-        wanted = deployments(topology, terms)
-        if topology.nodes:
-            count = max(node.index for node in topology.nodes) + 1
-            wanted.append(node_deployment(self._nodes_namespace(), count, terms))
-        names = {one.namespace["metadata"]["name"] for one in wanted}
+        wanted = self._wanted(topology)
         if self._origin != "created":
-            self._steps.clear_leftovers(names - self._namespaces)
-        self._namespaces |= names
-        with ThreadPoolExecutor(2, thread_name_prefix="netproof-deploy") as pool:
-            outside = pool.submit(
-                externals.ensure,
-                self._mine,
-                self._options.run_id,
-                self._recipe.probe_image,
-                self._agent,
-                topology.externals,
+            self._steps.clear_leftovers(
+                {one.namespace["metadata"]["name"] for one in wanted} - set(self._shape.namespaces)
             )
-            self._deploy_pods(wanted, say)
-            outside_addresses = outside.result()
-        addresses, node_of, dns_pods = pods.locate(self._reachable, topology, self._nodes)
-        services, node_ports = pods.locate_services(self._reachable, topology)
-        return Placement(
-            addresses={**addresses, **services, **outside_addresses},
-            node_of=node_of,
-            node_ports=node_ports,
-            dns_pods=dns_pods,
-        )
+        with ThreadPoolExecutor(1, thread_name_prefix="netproof-externals") as pool:
+            outside = pool.submit(self._outside, topology)
+            self._shape.deploy(topology, wanted, say)
+            self._peers.update(outside.result())
+        return self._placement(topology)
+
+    def reshape(self, topology: Topology) -> Placement:
+        self._shape.reshape(topology, self._wanted(topology))
+        return self._placement(topology)
 
     def open(self, endpoint: str) -> Channel:
         command = ["python3", AGENT_PATH, "probe", json.dumps({"token": self._mine.token})]
@@ -106,11 +95,14 @@ class KindDriver:
     def apply(self, manifests: Sequence[Manifest]) -> None:
         self._steps.apply(manifests)
 
+    def delete(self, manifests: Sequence[Manifest]) -> None:
+        self._steps.delete(manifests)
+
     def reset(self) -> None:
         self._steps.reset()
 
     def evidence(self) -> Mapping[str, str]:
-        return observed.evidence(self._reachable, self._recipe, sorted(self._namespaces), self._steps.live())
+        return observed.evidence(self._reachable, self._recipe, self._shape.namespaces, self._steps.live())
 
     def reproduce(self, source: str, host: str, port: int, protocol: str) -> str:
         probe = {"protocol": protocol, "host": host, "port": port}
@@ -122,7 +114,7 @@ class KindDriver:
         return shlex.join([*kubectl, *command])
 
     def stop(self, *, keep: bool) -> None:
-        if self._record is None or self._origin != "created":
+        if self._record is None or not self._owner:
             return
         if keep:
             self._record = state.keep(self._record)
@@ -140,6 +132,7 @@ class KindDriver:
         images = [recipe.probe_image, *(recipe.fill(image) for image in recipe.images)]
         local = engine.local_images(images)
         self._record = state.new(recipe.name, recipe.version, self._options.run_id, self._options.token)
+        self._owner = True
         try:
             say("creating the cluster")
             creation = cluster.Creation(self._record, self._kind, cgroup_v1=engine.cgroup_v1(engine_info))
@@ -207,25 +200,36 @@ class KindDriver:
         self._record = record
         self._api = Api(record.kubeconfig)
         self._policies = Policies(self._api, self._recipe.dialects, self._options.run_id)
+        self._deployed = Shape(self._api, self._recipe.ready, fresh=self._origin == "created")
         self._nodes = node_order(self._api.list("/api/v1/nodes"))
 
     def _environment(self) -> Environment:
         return observed.environment(self._reachable, self._mine, self._recipe, self._nodes, self._origin)
 
-    def _deploy_pods(self, wanted: Sequence[Deployment], say: Say) -> None:
-        """Pods are made while the rest of the CNI still starts, and awaited together with it."""
-        api = self._reachable
-        say("making pods")
-        pods.ensure(api, wanted, say)
-        self._steps.deployed(one.namespace for one in wanted)
-        self._steps.deployed(pod for one in wanted for pod in one.pods)
-        nudge = None
-        if self._origin == "created":
-            nudge = waiting.Sandboxes(api, [pod for one in wanted for pod in one.pods]).renew
-        say("waiting for the CNI")
-        waiting.wait_rollouts(api, self._recipe.ready, timeout=self._recipe.ready.timeout, nudge=nudge)
-        say("waiting for pods")
-        pods.wait_serving(api, wanted, nudge=nudge)
+    def _wanted(self, topology: Topology) -> list[Deployment]:
+        terms = self._terms()
+        wanted = deployments(topology, terms)
+        if topology.nodes:
+            count = max(node.index for node in topology.nodes) + 1
+            wanted.append(node_deployment(self._nodes_namespace(), count, terms))
+        return wanted
+
+    def _outside(self, topology: Topology) -> dict[str, tuple[str, ...]]:
+        image, run = self._recipe.probe_image, self._options.run_id
+        return externals.ensure(self._mine, run, image, self._agent, topology.externals)
+
+    def _placement(self, topology: Topology) -> Placement:
+        addresses, node_of, dns_pods = pods.locate(self._reachable, topology, self._nodes)
+        services, node_ports = pods.locate_services(self._reachable, topology)
+        outside = {
+            external.id: self._peers[external.id] for external in topology.externals if external.id in self._peers
+        }
+        return Placement(
+            addresses={**addresses, **services, **outside},
+            node_of=node_of,
+            node_ports=node_ports,
+            dns_pods=dns_pods,
+        )
 
     def _terms(self) -> Terms:
         return Terms(
@@ -264,6 +268,11 @@ class KindDriver:
     def _reachable(self) -> Api:
         assert self._api, "start or attach comes first"
         return self._api
+
+    @property
+    def _shape(self) -> Shape:
+        assert self._deployed, "start or attach comes first"
+        return self._deployed
 
     @property
     def _steps(self) -> Policies:

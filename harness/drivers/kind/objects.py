@@ -22,7 +22,7 @@ from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
 
 from harness.drivers import Manifest
 from harness.drivers.kind.polling import NotYet, TooLate, poll
-from harness.errors import InputError
+from harness.errors import ClusterError, InputError
 
 T = TypeVar("T")
 
@@ -59,12 +59,14 @@ class Ref:
         return f"{self.kind} {self.namespace + '/' if self.namespace else ''}{self.name}"
 
 
-class Refused(Exception):
-    """The API server's answer to one request: `status` is HTTP's, or 0 when nobody answered."""
+class Refused(ClusterError):
+    """The API server's answer to one request: `status` is HTTP's, or 0 when nobody answered; `answer` its own words."""
 
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
+    def __init__(self, request: str, status: int, answer: str) -> None:
+        how = f"the API server refused it (HTTP {status})" if status else "the API server does not answer"
+        super().__init__(f"{request}: {how}: {answer}")
         self.status = status
+        self.answer = answer
 
 
 class Unknown(Refused):
@@ -87,7 +89,7 @@ class Api:
 
     def version(self) -> str:
         """The API server's version, `v1.36.3`. Raises Refused while it does not answer."""
-        version: str = self._ask(lambda: self._discovery().version["kubernetes"]["gitVersion"])
+        version: str = self._ask("reading the version", lambda: self._discovery().version["kubernetes"]["gitVersion"])
         return version
 
     def apply(self, manifest: Manifest) -> None:
@@ -95,8 +97,9 @@ class Api:
         ref = Ref.of(manifest)
         resource = self._resource(ref.api_version, ref.kind)
         if resource.namespaced and not ref.namespace:
-            raise Refused(400, f"{ref} has no metadata.namespace")
+            raise Refused(f"applying {ref}", 400, "metadata.namespace is needed")
         self._ask(
+            f"applying {ref}",
             lambda: self._dynamic.server_side_apply(
                 resource,
                 manifest,
@@ -105,7 +108,7 @@ class Api:
                 force_conflicts=True,
                 serialize=False,
                 _request_timeout=REQUEST_TIMEOUT,
-            )
+            ),
         )
 
     def get(self, ref: Ref) -> dict[str, Any] | None:
@@ -134,16 +137,17 @@ class Api:
             answer = self._discovery().request("get", path, serialize=False, _request_timeout=REQUEST_TIMEOUT, **query)
             return str(answer.data.decode("utf-8", "replace"))
 
-        return self._ask(ask)
+        return self._ask(f"reading {path}", ask)
 
     def delete(self, ref: Ref) -> None:
         """Delete an object; one that is gone already is fine."""
         try:
             path = self._resource(ref.api_version, ref.kind).path(name=ref.name, namespace=ref.namespace or None)
             self._ask(
+                f"deleting {ref}",
                 lambda: self._dynamic.request(
                     "delete", path, grace_period_seconds=0, serialize=False, _request_timeout=REQUEST_TIMEOUT
-                )
+                ),
             )
         except Refused as error:
             if error.status != 404:
@@ -167,26 +171,27 @@ class Api:
             return self._dynamic
 
     def _resource(self, api_version: str, kind: str) -> Any:
-        dynamic = self._ask(self._discovery)
+        dynamic = self._ask("reading the API groups", self._discovery)
         with self._lock:
             if (api_version, kind) not in self._resources:
                 group, _, version = api_version.rpartition("/")
                 where = {"prefix": "apis", "group": group} if group else {"prefix": "api"}
                 self._resources[api_version, kind] = self._ask(
-                    lambda: dynamic.resources.get(**where, api_version=version, kind=kind)
+                    f"looking for {kind} of {api_version}",
+                    lambda: dynamic.resources.get(**where, api_version=version, kind=kind),
                 )
             return self._resources[api_version, kind]
 
     @staticmethod
-    def _ask(request: Callable[[], T]) -> T:
+    def _ask(what: str, request: Callable[[], T]) -> T:
         try:
             return request()
         except ResourceNotFoundError as error:
-            raise Unknown(404, str(error)) from None
+            raise Unknown(what, 404, str(error)) from None
         except ApiException as error:
-            raise Refused(error.status or 0, _message(error)) from None
+            raise Refused(what, error.status or 0, _message(error)) from None
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise Refused(0, f"the API server does not answer: {error}") from None
+            raise Refused(what, 0, str(error)) from None
 
 
 def _message(error: ApiException) -> str:
@@ -235,8 +240,8 @@ def submit(api: Api, manifest: Mapping[str, Any], *, patience: float = 5) -> Non
             ) from None
         except Refused as error:
             if error.status in (0, *BUSY):
-                raise NotYet(f"{error} (HTTP {error.status})" if error.status else str(error)) from None
-            raise InputError(f"{ref} is refused by the API server: {error}") from None
+                raise NotYet(str(error)) from None
+            raise InputError(f"{ref} is refused by the API server: {error.answer}") from None
 
     try:
         poll(step, timeout=patience, what=f"applying {ref}")

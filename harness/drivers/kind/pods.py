@@ -43,11 +43,11 @@ def ensure(api: Api, wanted: Sequence[Deployment], say: Say) -> None:
     if stale:
         say(f"replacing namespaces {', '.join(stale)}")
         remove(api, stale)
-    concurrently(lambda manifest: _apply(api, manifest), [deployment.namespace for deployment in wanted])
+    concurrently(lambda manifest: apply(api, manifest), [deployment.namespace for deployment in wanted])
     concurrently(
-        lambda manifest: _apply(api, manifest), [item for one in wanted for item in (*one.basis, *one.services)]
+        lambda manifest: apply(api, manifest), [item for one in wanted for item in (*one.basis, *one.services)]
     )
-    concurrently(lambda manifest: _apply(api, manifest), [pod for one in wanted for pod in one.pods])
+    concurrently(lambda manifest: apply(api, manifest), [pod for one in wanted for pod in one.pods])
 
 
 def remove(api: Api, namespaces: Iterable[str]) -> None:
@@ -64,11 +64,17 @@ def remove(api: Api, namespaces: Iterable[str]) -> None:
 
 
 def wait_serving(
-    api: Api, wanted: Sequence[Deployment], *, timeout: float = POD_TIMEOUT, nudge: Callable[[], None] | None = None
+    api: Api,
+    names: Iterable[tuple[str, str]],
+    *,
+    timeout: float = POD_TIMEOUT,
+    nudge: Callable[[], None] | None = None,
 ) -> None:
-    """Until every pod runs and its agent has said that it listens on its ports (SCTP excepted: a kernel may lack it, and
-    the run detects that). Raises ClusterError with the pod's events and log."""
-    names = [(pod["metadata"]["namespace"], pod["metadata"]["name"]) for one in wanted for pod in one.pods]
+    """Until these pods (namespace, name) run and their agents have said that they listen on their ports (SCTP excepted: a
+    kernel may lack it, and the run detects that). Raises ClusterError with the pod's events and log."""
+    names = list(names)
+    if not names:
+        return
     found = waiting.wait_pods(api, names, timeout=timeout, nudge=nudge)
 
     def serving(name: tuple[str, str]) -> None:
@@ -161,14 +167,16 @@ def _ordered(found: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(found, key=lambda address: ":" in address))
 
 
-def _apply(api: Api, manifest: Manifest) -> None:
+def apply(api: Api, manifest: Manifest) -> None:
+    """Apply an object of ours, with patience for a namespace's first moments. Raises InputError when it is refused."""
+
     def step() -> None:
         try:
             api.apply(manifest)
         except Refused as error:
             # A namespace's first moments: its quota and accounts are still being made by controllers.
             if error.status in (400, 404, 422):
-                raise InputError(f"{Ref.of(manifest)} is refused by the API server: {error}") from None
+                raise InputError(f"{Ref.of(manifest)} is refused by the API server: {error.answer}") from None
             raise NotYet(str(error)) from None
 
     poll(step, timeout=30, what=f"applying {Ref.of(manifest)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import selectors
 import subprocess
@@ -69,7 +70,7 @@ class LineChannel:
             self._pipe.close()
 
     def _lost(self, why: str) -> AgentLost:
-        words = "; ".join(part for part in (why, tail(self._err, 5)) if part)
+        words = "; ".join(part for part in (why, " / ".join(tail(self._err, 3).splitlines())) if part)
         return AgentLost(f"the stream to the agent of {self._endpoint} ended{': ' + words if words else ''}")
 
 
@@ -90,14 +91,16 @@ class PodPipe:
             url = get_websocket_url(configuration.host + path, query)
             self._socket: Any = WSClient(configuration, url, headers, capture_all=False)
         except _BROKEN as error:
-            raise AgentLost(f"no stream to the agent of {namespace}/{pod} could be opened: {error}") from None
+            raise AgentLost(
+                f"no stream to the agent of {namespace}/{pod} could be opened: {_handshake(error)}"
+            ) from None
 
     def write(self, text: str) -> None:
         self._socket.write_stdin(text)
 
     def read(self, timeout: float) -> tuple[str, str] | None:
         self._socket.update(timeout=timeout)
-        err = self._socket.read_channel(STDERR) + self._socket.read_channel(STATUS)
+        err = self._socket.read_channel(STDERR) + _ending(self._socket.read_channel(STATUS))
         out = self._socket.read_channel(STDOUT)
         return (out, err) if out or err or self._socket.is_open() else None
 
@@ -149,3 +152,19 @@ class ProcessPipe:
             if file:
                 file.close()
         self._selector.close()
+
+
+def _handshake(error: Exception) -> str:
+    """The API server's own words in a refused handshake."""
+    body = getattr(error, "resp_body", None)
+    with contextlib.suppress(ValueError, TypeError, KeyError):
+        return str(json.loads(body or "")["message"])
+    return str(error).partition(" -+-+- ")[0]
+
+
+def _ending(status: str) -> str:
+    """How the command ended, from the Status object that the API server sends last; '' for a good end."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        content = json.loads(status)
+        return "" if content["status"] == "Success" else f"\n{content['message']}\n"
+    return status

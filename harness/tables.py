@@ -1,0 +1,140 @@
+"""Expected tables, as scenarios write them: what a person reads at once, turned into cells.
+
+    80/TCP   x/a  x/b  y/*        the port and how it is dialled; then destinations
+    x/b       +    .    -         a source, and one sign for each destination
+    *         -    +    +
+
+Signs: `+` connects, `-` is denied, `~` the API leaves it open, `.` is not asked. `x/*` and `*` are pods that no other
+row (or column) of the table names; a pod never asks itself unless both its row and its column name it. `out:near` is
+a peer outside the cluster, `node:0` a node, `dns` the cluster's DNS. The corner is `PORT/PROTOCOL`, or with how it is
+dialled: `80/TCP@service`, `@name`, `@nodeport`, `@lookup`, and `@v6` for IPv6. A blank line ends a table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import cast, get_args
+
+from harness.model import Intent, Probe, Topology, Via
+from harness.model.topology import DNS_SERVICE, Family, Protocol
+from harness.model.traffic import Kind
+
+SIGNS = {"+": Intent.CONNECTED, "-": Intent.DENIED, "~": Intent.CONNECTED}
+CORNER = re.compile(r"(?P<port>\d+)/(?P<protocol>TCP|UDP|SCTP)(?P<how>(@(service|name|nodeport|lookup|v6))*)")
+BY_SERVICE = frozenset({"service", "name", "nodeport"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What tables say: the intent of each cell, and the cells that the API leaves open."""
+
+    cells: dict[Probe, Intent]
+    left_open: frozenset[Probe]
+
+
+class TableError(ValueError):
+    """A table that cannot be read; the sentence names the line of the table."""
+
+
+def parse(text: str, topology: Topology) -> Expected:
+    """All tables of a text. Raises TableError."""
+    cells: dict[Probe, Intent] = {}
+    left_open: set[Probe] = set()
+    for table in _tables(text):
+        for probe, sign in _cells(table, topology):
+            if probe in cells:
+                raise TableError(f"{probe} is said twice")
+            cells[probe] = SIGNS[sign]
+            if sign == "~":
+                left_open.add(probe)
+    if not cells:
+        raise TableError("the table asks nothing")
+    return Expected(cells=cells, left_open=frozenset(left_open))
+
+
+def _tables(text: str) -> Iterator[list[list[str]]]:
+    table: list[list[str]] = []
+    for line in [*text.splitlines(), ""]:
+        words = line.split()
+        if words:
+            table.append(words)
+        elif table:
+            yield table
+            table = []
+
+
+def _cells(table: list[list[str]], topology: Topology) -> Iterator[tuple[Probe, str]]:
+    (corner, *columns), *rows = table
+    match = CORNER.fullmatch(corner)
+    if match is None:
+        raise TableError(
+            f"a table starts with PORT/PROTOCOL and perhaps @{' @'.join(sorted(BY_SERVICE))}, not {corner!r}"
+        )
+    port, protocol = int(match["port"]), cast(Protocol, match["protocol"])
+    how = set(match["how"].split("@")[1:])
+    kind: Kind = "lookup" if "lookup" in how else "echo"
+    family: Family = 6 if "v6" in how else 4
+    by_service = next((via for via in get_args(Via) if via in how and via in BY_SERVICE), None)
+    sources = [row[0] for row in rows]
+    for source_word, *signs in rows:
+        if len(signs) != len(columns):
+            raise TableError(f"row {source_word} has {len(signs)} signs for {len(columns)} destinations")
+        for destination_word, sign in zip(columns, signs, strict=True):
+            if sign == ".":
+                continue
+            if sign not in SIGNS:
+                raise TableError(f"row {source_word}: {sign!r} is no sign; signs are + - ~ .")
+            for source in _named(source_word, sources, topology, senders=True):
+                for destination in _named(destination_word, columns, topology, senders=False):
+                    if source == destination and "*" in source_word + destination_word:
+                        continue
+                    via, endpoint = _addressed(destination, by_service)
+                    yield (
+                        Probe(
+                            source=source,
+                            destination=endpoint,
+                            port=port,
+                            protocol=protocol,
+                            via=via,
+                            family=family,
+                            kind=kind,
+                        ),
+                        sign,
+                    )
+
+
+def _addressed(destination: str, by_service: Via | None) -> tuple[Via, str]:
+    if destination == DNS_SERVICE.id:
+        return by_service or "service", destination
+    if by_service is not None:
+        return by_service, destination if destination.startswith("svc:") else f"svc:{destination}"
+    if destination.startswith(("external:", "node:")):
+        return "address", destination
+    return "pod", destination
+
+
+def _named(word: str, others: Sequence[str], topology: Topology, *, senders: bool) -> list[str]:
+    """The endpoint ids that a row's or column's word stands for."""
+    if word == "dns" and not senders:
+        return [DNS_SERVICE.id]
+    if word.startswith("out:"):
+        word = f"external:{word.removeprefix('out:')}"
+    known = list(topology.endpoints())
+    if "*" in word:
+        pods = [pod.id for pod in topology.pods]
+        named = {other for other in others if "*" not in other}
+        narrower = [other for other in others if "*" in other and other not in (word, "*")] if word == "*" else []
+        taken = {pod for pod in pods if any(fnmatchcase(pod, pattern) for pattern in narrower)}
+        found = [pod for pod in pods if fnmatchcase(pod, word) and pod not in named and pod not in taken]
+        if not found:
+            raise TableError(f"{word} stands for no pod")
+        return found
+    services = [] if senders else [service.id for service in topology.services]
+    if word not in known and word not in services:
+        near = get_close_matches(word, [*known, *services], n=1)
+        raise TableError(f"nobody is called {word!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    return [word]

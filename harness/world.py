@@ -1,0 +1,169 @@
+"""What is deployed, and in which state: topologies in place, policies in force, baselines. Between scenarios it is
+reset and seen to connect again, so that pods are deployed once (design, decision 9)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.drivers import Driver, Say
+from harness.model import Measured, Placement, Probe, Topology
+from harness.probing import Fleet, Round, Rounds, Settled, settle
+from harness.probing.rounds import adaptive_timeout
+from harness.recipes import Settle
+from harness.scenarios import Step
+
+BASELINE_ROUNDS = 2
+"""The first round fills neighbour and conntrack tables; time-outs are taken from the last."""
+
+PARTS = ("namespaces", "pods", "services", "externals", "nodes")
+
+
+@dataclass(slots=True)
+class Place:
+    """A topology in place: its rounds, its time-out for silence (seconds), and the probes that policies last denied."""
+
+    topology: Topology
+    rounds: Rounds
+    timeout: float
+    denied: set[Probe] = field(default_factory=set)
+    reshaped: bool = False
+
+
+class World:
+    """All that one session has deployed. Not thread-safe."""
+
+    def __init__(self, driver: Driver, settings: Settle) -> None:
+        self.driver, self.settings = driver, settings
+        self.fleet = Fleet(driver.open)
+        self._deployed: list[tuple[Topology, Placement]] = []
+        self._places: dict[str, Place] = {}
+        self._dirty = False
+
+    def deploy(self, topology: Topology, say: Say) -> None:
+        """Make a topology exist. Raises ClusterError."""
+        self._deployed.append((topology, self.driver.deploy(topology, say)))
+
+    def has(self, topology: Topology) -> bool:
+        return any(_covers(placed, topology) for placed, _ in self._deployed)
+
+    def place(self, topology: Topology) -> Place:
+        """A deployed topology, free of policies and as it was deployed."""
+        self.restore()
+        key = repr(topology)
+        if key not in self._places:
+            placement = next(placed for whole, placed in reversed(self._deployed) if _covers(whole, topology))
+            self._places[key] = Place(topology, Rounds(topology, placement, self.fleet), self.settings.ceiling)
+        return self._places[key]
+
+    def restore(self) -> None:
+        """Delete policies and undo relabelling, then see that what was denied connects again; what does not is no
+        longer vouched for by the baseline."""
+        if not self._dirty:
+            return
+        self.driver.reset()
+        self._dirty = False
+        for place in self._places.values():
+            if place.reshaped:
+                placement = self.driver.reshape(place.topology)
+                place.rounds = Rounds(place.topology, placement, self.fleet, place.rounds.connected_before)
+                place.reshaped = False
+            if place.denied:
+                place.rounds.connected_before -= place.denied
+                self.baseline(place.rounds, place.denied, timeout=place.timeout, at_least=1)
+                place.denied.clear()
+
+    def baseline(
+        self,
+        rounds: Rounds,
+        probes: Collection[Probe],
+        *,
+        timeout: float | None = None,
+        at_least: int = BASELINE_ROUNDS,
+    ) -> Round:
+        """Rounds without policies until every probe connected once, or the CNI's settle limit has passed."""
+        began = time.monotonic()
+        asked = 0
+        while True:
+            (current,) = rounds.ask(probes, timeout or self.settings.ceiling, baseline=True)
+            asked += 1
+            rounds.connected_before |= {p for p, r in current.readings.items() if r.measured is Measured.CONNECTED}
+            missing = [
+                p
+                for p, r in current.readings.items()
+                if r.measured is not Measured.CONNECTED and not _hopeless(r.detail)
+            ]
+            late = time.monotonic() - began > self.settings.limit
+            if asked >= at_least and (late or all(p in rounds.connected_before for p in missing)):
+                return current
+
+    def warm(self, place: Place, probes: Sequence[Probe]) -> None:
+        """A baseline of the probes that have none yet, and the time-out for silence from it."""
+        last = self.baseline(place.rounds, probes)
+        place.timeout = adaptive_timeout(last.connect_ms(), self.settings.floor, self.settings.ceiling)
+
+    def change(self, place: Place, step: Step) -> float:
+        """Carry out a step's changes. Gives the time before the first of them (time.monotonic())."""
+        changed_at = time.monotonic()
+        self._dirty = True
+        if step.topology != place.rounds.topology:
+            gone = {pod.id for pod in place.rounds.topology.pods} - {pod.id for pod in step.topology.pods}
+            again = {
+                pod.id for pod in step.topology.pods if pod.incarnation != _incarnation(place.rounds.topology, pod.id)
+            }
+            for endpoint in gone | again:
+                self.fleet.forget(endpoint)
+            placement = self.driver.reshape(step.topology)
+            place.rounds = Rounds(step.topology, placement, self.fleet, place.rounds.connected_before)
+            place.reshaped = True
+        if step.deleted:
+            self.driver.delete(step.deleted)
+        if step.applied:
+            self.driver.apply(step.applied)
+        return changed_at
+
+    def settle(
+        self, place: Place, probes: Sequence[Probe], agrees: Callable[[Any], bool], changed_at: float
+    ) -> Settled:
+        """Rounds of these probes until the matrix is settled."""
+        rounds, timeout = place.rounds, place.timeout
+        settled = settle(
+            lambda train: rounds.ask(probes, timeout, train), self.settings, agrees=agrees, changed_at=changed_at
+        )
+        place.denied |= {p for p, r in settled.readings.items() if r.measured is not Measured.CONNECTED}
+        return settled
+
+    def close(self) -> None:
+        self.fleet.close()
+
+
+def _hopeless(detail: str) -> bool:
+    """The machine cannot do this at all: no use waiting for it."""
+    return detail.startswith("no ") and "socket" in detail
+
+
+def _incarnation(topology: Topology, endpoint: str) -> int:
+    pod = topology.pod(endpoint)
+    return pod.incarnation if pod else 0
+
+
+def _covers(placed: Topology, wanted: Topology) -> bool:
+    return all(set(map(repr, getattr(wanted, part))) <= set(map(repr, getattr(placed, part))) for part in PARTS)
+
+
+def merged(first: Topology, second: Topology) -> Topology | None:
+    """Both topologies as one, or None when they give one name two meanings."""
+    parts: dict[str, Any] = {}
+    for part in PARTS:
+        by_id = {_key(item): item for item in getattr(first, part)}
+        for item in getattr(second, part):
+            if by_id.setdefault(_key(item), item) != item:
+                return None
+        parts[part] = tuple(by_id.values())
+    return replace(first, **parts)
+
+
+def _key(item: Any) -> str:
+    return str(getattr(item, "id", None) or item.name)

@@ -1,0 +1,37 @@
+"""The catalogue is right by itself: every table, written by hand, is what the evaluator says the API means."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from harness import scenarios
+from harness.files import data_dir
+from harness.policy import Evaluator, read_policies
+from harness.scenarios import Scenario
+from harness.synthetic import placed
+
+ALL = [scenario for path in scenarios.files() for scenario in scenarios.read_scenarios(path)]
+TABLES = [scenario for scenario in ALL if scenario.documented.file == ""]
+
+
+def test_ids_are_unique() -> None:
+    assert [identifier for identifier, times in Counter(s.id for s in ALL).items() if times > 1] == []
+
+
+@pytest.mark.parametrize("scenario", TABLES, ids=lambda scenario: scenario.id)
+def test_a_table_is_what_the_api_means(scenario: Scenario) -> None:
+    wrong = []
+    for step in scenario.steps:
+        evaluator = Evaluator(read_policies(step.policies), step.topology, placed(step.topology))
+        for probe, meant in step.intended.cells.items():
+            expected = "unspecified" if probe in step.left_open else meant.value
+            decision = evaluator.decide(probe)
+            if decision.specified.value != expected:
+                wrong.append(f"{step.name}: {probe}: table {expected}, evaluator {decision.specified}: {decision.because}")
+    assert wrong == []
+
+
+def test_every_scenario_stands_in_a_folder_that_is_a_set() -> None:
+    assert all(path.parent.parent == data_dir("scenarios") for path in scenarios.files())
