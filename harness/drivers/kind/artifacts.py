@@ -1,5 +1,5 @@
-"""Upstream's own files: from the artifact directory if there is one, else from upstream into the user's cache. Nothing else
-is ever fetched, and what was applied is recorded with its SHA-256."""
+"""Upstream's own files: from the artifact directory if there is one, else from upstream into the user's cache. Nothing
+else is ever fetched, and what was applied is recorded with its SHA-256."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""One kind cluster from nothing to an API server that answers, and images on its nodes. The steps overlap: the engine saves
-images while `kind` starts the nodes, and nodes take them in while kubeadm is still at work."""
+"""One kind cluster from nothing to an API server that answers, and images on its nodes. The steps overlap: the engine
+saves images while `kind` starts the nodes, and nodes take them in while kubeadm is still at work."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ failCgroupV1: false
 
 
 def configuration(kind: KindCluster, images: Path, *, cgroup_v1: bool) -> dict[str, Any]:
-    """kind's configuration file. `images`: a folder that all nodes can read. Kubelets refuse hosts with cgroup v1 from Kubernetes 1.35 on unless told otherwise."""
+    """kind's configuration file. `images`: a folder that all nodes can read.
+
+    Kubelets refuse hosts with cgroup v1 from Kubernetes 1.35 on unless told otherwise (KubeletConfiguration).
+    """
     roles = ["control-plane", *(["worker"] * kind.workers)]
     mount = {"hostPath": str(images), "containerPath": IMAGES_MOUNT, "readOnly": True}
     config: dict[str, Any] = {
@@ -117,7 +120,10 @@ class Creation:
         if "failed to pull image" in log:
             message += ": its node image is neither in the local engine nor to be had from a registry"
         elif "too many open files" in log:
-            message += ": the host's inotify limits are too low (see kind's known issue 'pod errors due to too many open files')"
+            message += (
+                ": the host's limits of open files or inotify watches are too low; "
+                "see \"Pod errors due to 'too many open files'\" among kind's known issues"
+            )
         return ClusterError(message, details=engine.tail(log))
 
 
@@ -136,8 +142,8 @@ def give_images(creation: Creation, images: Sequence[str]) -> None:
 
 
 def _import(cluster: str, node: str, tar: Path) -> None:
-    """`kind load image-archive` for one node, but from the folder that the node shares with us: that is half the work of
-    sending it there. An engine that does not run on this machine has an empty folder."""
+    """`kind load image-archive` for one node, but from the folder that the node shares with us: half the work of sending
+    it there. An engine that does not run on this machine shares no folder; then it is sent."""
     mounted = f"{IMAGES_MOUNT}/{tar.name}"
     command = ["docker", "exec", node, "ctr", "--namespace", "k8s.io", "images", "import", "--local", "--all-platforms"]
     command += ["--digests", "--snapshotter", "overlayfs", mounted]

@@ -1,4 +1,4 @@
-"""The driver's life: a cluster from a recipe (or a kept one), topologies on it, streams to agents, policies, evidence."""
+"""The driver's life: a cluster from a recipe (or a kept one), topologies on it, streams, policies, evidence."""
 
 from __future__ import annotations
 
@@ -191,8 +191,8 @@ class KindDriver:
             self._connect(record)
         except Refused as error:
             raise ClusterError(
-                f"the kept cluster {record.name} does not answer; after a restart of the machine or its engine, remove it "
-                "with `netproof clusters reap --all` and let the run make a new one",
+                f"the kept cluster {record.name} does not answer. After a restart of the machine or its engine, "
+                "remove it with `netproof clusters reap --all` and let the run make a new one",
                 details=str(error),
             ) from None
 

@@ -1,4 +1,4 @@
-"""The container engine and the `kind` program, through their command lines. Every other module asks them through here."""
+"""The container engine and the programs `kind` and `helm`. Every other module asks them through here."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def cgroup_v1(found: Mapping[str, Any]) -> bool:
 
 
 def local_images(images: Sequence[str]) -> dict[str, str]:
-    """Those of the images that the local engine has: name -> digest, or image id for images that never saw a registry."""
+    """Those images that the local engine has: name -> digest, or image id for one that never saw a registry."""
     if not images:
         return {}
     done = run(["docker", "image", "inspect", *images], check=False, purpose="looking for local images")

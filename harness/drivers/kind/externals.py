@@ -1,5 +1,5 @@
-"""Peers outside the cluster: containers beside the nodes on kind's network, running the same agent. They are found again by
-their labels, and their removal depends on no helper container."""
+"""Peers outside the cluster: containers beside the nodes on kind's network, running the same agent. They are found
+again by their labels, and their removal depends on no helper container."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Kubernetes API for plain dicts: server-side apply, read, list, delete. The client library's types end in this file.
+"""The Kubernetes API for plain dicts: server-side apply, read, list, delete. The library's types end in this file.
 
 One `Api` may be used by many threads at once; exec streams are not made from it (see streams.py).
 """
@@ -18,7 +18,7 @@ import urllib3
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
-from kubernetes.dynamic.exceptions import DynamicApiError, ResourceNotFoundError
+from kubernetes.dynamic.exceptions import ResourceNotFoundError
 
 from harness.drivers import Manifest
 from harness.drivers.kind.polling import NotYet, TooLate, poll
@@ -78,7 +78,9 @@ class Api:
 
     def __init__(self, kubeconfig: Path) -> None:
         self.configuration = client.Configuration()
-        config.load_kube_config(config_file=str(kubeconfig), client_configuration=self.configuration)
+        config.load_kube_config(  # type: ignore[no-untyped-call]
+            config_file=str(kubeconfig), client_configuration=self.configuration
+        )
         self.configuration.connection_pool_maxsize = CONCURRENT
         self._client = client.ApiClient(self.configuration)
         # The library's own cache file is named by address alone, and clusters that follow one another share addresses.
@@ -167,7 +169,8 @@ class Api:
     def _discovery(self) -> Any:
         with self._lock:
             if self._dynamic is None:
-                self._dynamic = DynamicClient(self._client, cache_file=f"{self._folder.name}/discovery.json")
+                cache = f"{self._folder.name}/discovery.json"
+                self._dynamic = DynamicClient(self._client, cache_file=cache)  # type: ignore[no-untyped-call]
             return self._dynamic
 
     def _resource(self, api_version: str, kind: str) -> Any:
@@ -196,9 +199,9 @@ class Api:
 
 def _message(error: ApiException) -> str:
     try:
-        message: str = json.loads(error.body)["message"]
+        message: str = json.loads(error.body or "")["message"]
     except (ValueError, KeyError, TypeError):
-        return error.summary() if isinstance(error, DynamicApiError) else str(error.reason)
+        return str(error.body or error.reason)
     return message
 
 

@@ -1,5 +1,5 @@
-"""Topologies on a cluster: namespaces, pods and services exist and run, and where they are. Only namespaces that carry our
-label are ever changed."""
+"""Topologies on a cluster: namespaces, pods and services exist and run, and where they are. Only namespaces that carry
+our label are ever changed."""
 
 from __future__ import annotations
 
@@ -70,8 +70,8 @@ def wait_serving(
     timeout: float = POD_TIMEOUT,
     nudge: Callable[[], None] | None = None,
 ) -> None:
-    """Until these pods (namespace, name) run and their agents have said that they listen on their ports (SCTP excepted: a
-    kernel may lack it, and the run detects that). Raises ClusterError with the pod's events and log."""
+    """Until these pods (namespace, name) run and their agents have said that they listen on their ports (SCTP excepted:
+    a kernel may lack it, and the run detects that). Raises ClusterError with the pod's events and log."""
     names = list(names)
     if not names:
         return

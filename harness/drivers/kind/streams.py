@@ -1,4 +1,4 @@
-"""Channels: a line stream to the prober in a pod (an exec stream of the API server) or in a container (`docker exec`)."""
+"""Channels: a line stream to the prober in a pod (an exec stream of the API server) or a container (`docker exec`)."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ class LineChannel:
 class PodPipe:
     """An exec stream of the API server.
 
-    Made from the library's WSClient: `kubernetes.stream.stream()` replaces a method of the client it is given while it
-    works, so no two threads may use it at once, needs a second's import of all API models, and keeps a copy of all output.
+    Made from the library's WSClient, because `kubernetes.stream.stream()` replaces a method of its client while it works
+    (so no two threads may share one), needs a second's import of all API models, and keeps a copy of all output.
     """
 
     def __init__(self, configuration: Any, namespace: str, pod: str, container: str, command: Sequence[str]) -> None:
@@ -88,8 +88,8 @@ class PodPipe:
         token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         headers = {"authorization": token} if token else {}
         try:
-            url = get_websocket_url(configuration.host + path, query)
-            self._socket: Any = WSClient(configuration, url, headers, capture_all=False)
+            url = get_websocket_url(configuration.host + path, query)  # type: ignore[no-untyped-call]
+            self._socket: Any = WSClient(configuration, url, headers, capture_all=False)  # type: ignore[no-untyped-call]
         except _BROKEN as error:
             raise AgentLost(
                 f"no stream to the agent of {namespace}/{pod} could be opened: {_handshake(error)}"
@@ -119,10 +119,11 @@ class ProcessPipe:
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        assert self._process.stdin and self._process.stdout and self._process.stderr
+        assert self._process.stdin
         self._stdin = self._process.stdin
         self._selector = selectors.DefaultSelector()
         for index, file in enumerate((self._process.stdout, self._process.stderr)):
+            assert file
             self._selector.register(file, selectors.EVENT_READ, index)
 
     def write(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Readiness of nodes, rollouts and pods, by polling with deadlines; and what to show when one of them does not come up."""
+"""Readiness of nodes, rollouts and pods, by polling with deadlines; and what to show when one does not come up."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.drivers.kind.objects import Api, Ref, Refused
 from harness.drivers.kind.polling import NotYet, TooLate, poll
 from harness.errors import ClusterError
 from harness.recipes import Ready
 
+T = TypeVar("T")
 Object = Mapping[str, Any]
 
 HOPELESS = ("InvalidImageName", "ErrImageNeverPull")
@@ -57,7 +58,7 @@ class Stuck:
 
 class Sandboxes:
     """Makes pods anew whose network was asked for before the CNI could give one. The kubelet would try them again by
-    itself, but only after ten seconds and more; a new pod is tried at once."""
+    itself, but only after ten seconds and more; a new pod is tried at once. `plain`: the pods that are ours to make."""
 
     def __init__(self, api: Api, plain: Iterable[Object]) -> None:
         self._api = api
@@ -65,7 +66,7 @@ class Sandboxes:
         self._paused: dict[str, float] = {}
 
     def renew(self) -> None:
-        """Once for each poll of a wait. Only pods that a ReplicaSet replaces, and the `plain` ones that we make again."""
+        """Called at each poll of a wait. Touches only pods that a ReplicaSet replaces, and the `plain` ones."""
         failed = _list(self._api, "/api/v1/events", field_selector="reason=FailedCreatePodSandBox")
         uids = {event["involvedObject"].get("uid") for event in failed}
         late = [
@@ -115,7 +116,7 @@ def wait_nodes(api: Api, *, timeout: float) -> None:
 
 
 def wait_rollouts(api: Api, ready: Ready, *, timeout: float, nudge: Callable[[], None] | None = None) -> None:
-    """Until all daemonsets and deployments of a recipe have all their pods available. `nudge` is called at each poll."""
+    """Until all workloads of a recipe have all their pods available. `nudge` is called at each poll."""
     stuck = Stuck()
     paths = [f"/apis/apps/v1/namespaces/{n}/daemonsets/{m}" for n, _, m in map(_split, ready.daemonsets)]
     paths += [f"/apis/apps/v1/namespaces/{n}/deployments/{m}" for n, _, m in map(_split, ready.deployments)]
@@ -145,7 +146,7 @@ def wait_pods(
     def step() -> dict[tuple[str, str], Object]:
         if nudge:
             nudge()
-        found = {
+        found: dict[tuple[str, str], Object] = {
             key: pod
             for pod in _list(api, "/api/v1/pods")
             if (key := (pod["metadata"]["namespace"], pod["metadata"]["name"])) in names
@@ -198,12 +199,12 @@ def logs(api: Api, namespace: str, pod: str, container: str, lines: int = LOG_LI
 
 def _explained(
     api: Api,
-    step: Callable[[], Any],
+    step: Callable[[], T],
     *,
     timeout: float,
     what: str,
     among: set[tuple[str, str]] | None = None,
-) -> Any:
+) -> T:
     """Poll; on a time-out say how the pods are that are not ready."""
     try:
         return poll(step, timeout=timeout, what=what)
