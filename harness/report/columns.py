@@ -6,6 +6,7 @@ is exact there.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -34,12 +35,13 @@ class Table:
 
 class _Encoder:
     def __init__(self) -> None:
-        self.strings, self.steps, self.pairs, self.stories, self.wires, self.whens = (Table() for _ in range(6))
+        self.strings, self.steps, self.pairs, self.stories = Table(), Table(), Table(), Table()
+        self.wires, self.whens, self.times = Table(), Table(), Table()
 
     def target(self, target: Target) -> Json:
         entries = {entry.id: entry for entry in target.reviewed}
         saw: dict[str, str] = {}
-        columns: dict[str, list[Any]] = {name: [] for name in ("step", "pair", "story", "wire", "when", "ms")}
+        columns: dict[str, list[int]] = {name: [] for name in ("step", "pair", "story", "wire", "when", "ms")}
         for cell in target.cells:
             text = self.strings.place
             columns["step"].append(self.steps.place([cell.scenario, cell.step]))
@@ -69,7 +71,8 @@ class _Encoder:
                 self.wires.place([text(cell.host), text(saw.get(cell.source, "")), text(short(cell.reproduce))])
             )
             columns["when"].append(self.whens.place(self._when(cell)))
-            columns["ms"].append(_two_digits(cell.attempts[-1].ms) if cell.attempts else None)
+            ms = _two_digits(cell.attempts[-1].ms) if cell.attempts else None
+            columns["ms"].append(self.times.place(ms))
         return {
             "cni": target.cni,
             "name": findings.name(target),
@@ -106,23 +109,39 @@ def encode(record: Record) -> Json:
         "stories": encoder.stories.rows,
         "wires": encoder.wires.rows,
         "whens": encoder.whens.rows,
+        "times": encoder.times.rows,
         "reviewed": reviewed,
         "by": dict(findings.BY),
     }
 
 
-def pack(values: Sequence[float | None]) -> Json:
-    """The shortest of three forms: `[0, values]`; `[1, value, times, …]`; `[2, …]`, the same of differences to the
-    value before (the first one's to 0)."""
-    forms = [[0, *values], [1, *_runs(values)]]
-    if all(isinstance(value, int) for value in values):
-        numbers = [value for value in values if value is not None]
-        forms.append([2, *_runs([b - a for a, b in zip([0, *numbers], numbers, strict=False)])])
-    return min(forms, key=len)
+DIGITS = "".join(chr(code) for code in range(35, 127) if chr(code) not in "\\<")
+"""90 signs that JSON and HTML leave as they are."""
 
 
-def _runs(values: Sequence[float | None]) -> list[float | None]:
-    runs: list[list[Any]] = []
+def pack(values: Sequence[int]) -> Json:
+    """The shortest of three forms: `[0, values]` or `[0, width, text]` with `width` digits of base 90 a value;
+    `[1, value, times, …]`; `[2, …]`, the same of differences to the value before (the first one's to 0)."""
+    differences = [b - a for a, b in zip([0, *values], values, strict=False)]
+    forms = [[0, list(values)], [1, *_runs(values)], [2, *_runs(differences)]]
+    if values and min(values) >= 0:
+        width = 1
+        while max(values) >= len(DIGITS) ** width:
+            width += 1
+        forms.append([0, width, "".join(_digits(value, width) for value in values)])
+    return min(forms, key=lambda form: len(json.dumps(form, separators=(",", ":"))))
+
+
+def _digits(value: int, width: int) -> str:
+    text = ""
+    for _ in range(width):
+        value, digit = divmod(value, len(DIGITS))
+        text = DIGITS[digit] + text
+    return text
+
+
+def _runs(values: Sequence[int]) -> list[int]:
+    runs: list[list[int]] = []
     for value in values:
         if runs and runs[-1][0] == value:
             runs[-1][1] += 1

@@ -28,7 +28,7 @@ from harness.report.record import Cell, Record, Reviewed, ScenarioResult, Target
 
 FULL = 40
 """Findings drawn as whole blocks for each standing; the ones after that are one line each."""
-LINES = 300
+LINES = 100
 CELLS = 12
 NOSCRIPT = 200
 
@@ -85,6 +85,7 @@ def render_html(record: Record) -> str:
             },
             stopped=[(target, scenario) for target in record.targets for scenario in _stopped(target)],
             scenarios=_scenarios(record),
+            slowest=max((slow[0] for target in record.targets if (slow := findings.slowest(target))), default=0),
             longest_run=max((sum(phase.duration_s for phase in target.phases) for target in record.targets), default=0)
             or 1,
             noscript=[(target, cell) for target in record.targets for cell in _not_holding(target)][:NOSCRIPT],
@@ -182,6 +183,17 @@ def _texts(rows: Sequence[tuple[Target, ScenarioResult]], field: str) -> list[tu
     return [("" if alone else ", ".join(cnis), text) for text, cnis in texts.items()]
 
 
+def _dots(target: Target, longest: float) -> list[tuple[str, str]]:
+    """Times to settle as places on a line (percent of the longest) with their words; equal places are one dot."""
+    places: dict[str, list[str]] = {}
+    for scenario in target.scenarios:
+        for step in scenario.steps:
+            if step.settled_after_s is not None:
+                place = f"{100 * step.settled_after_s / longest:.1f}"
+                places.setdefault(place, []).append(f"{scenario.id}, {step.name}: {seconds(step.settled_after_s)}")
+    return [(place, findings.several(words)) for place, words in places.items()]
+
+
 def _json(data: Any) -> Markup:
     """JSON for a script element: no `<`, so that no text of a cluster can end the element."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
@@ -205,6 +217,7 @@ def _environment() -> Environment:
         "cell_link": cell_link,
         "count": count,
         "texts": _texts,
+        "dots": _dots,
         "slug": slug,
         "FULL": FULL,
         "LINES": LINES,

@@ -20,10 +20,21 @@
   }
 
   // ---- data -------------------------------------------------------------------------------------------------------
+  const digit = {}; // base 90: the printable signs from # on, without < and backslash
+  for (let code = 35, n = 0; code < 127; code++) if (code !== 60 && code !== 92) digit[code] = n++;
   function unpack(packed) {
     const [form, ...rest] = packed;
-    if (form === 0) return rest;
     const out = [];
+    if (form === 0 && rest.length === 1) return rest[0];
+    if (form === 0) {
+      const [width, text] = rest;
+      for (let i = 0; i < text.length; i += width) {
+        let value = 0;
+        for (let n = i; n < i + width; n++) value = value * 90 + digit[text.charCodeAt(n)];
+        out.push(value);
+      }
+      return out;
+    }
     let sum = 0;
     for (let i = 0; i < rest.length; i += 2)
       for (let n = rest[i + 1]; n > 0; n--) out.push(form === 2 ? (sum += rest[i]) : rest[i]);
@@ -66,7 +77,7 @@
       seen: s.outcome === "connected" ? seen : "",
       reproduce: long(reproduce),
       reviewed: row[10].map((n) => S[n]),
-      ms: target.ms[i],
+      ms: data.times[target.ms[i]],
       attempts: attempts.map(([at, outcome, count, detail]) => ({ at, outcome: S[outcome], count, detail: S[detail] })),
     };
   }
