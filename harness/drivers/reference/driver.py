@@ -15,7 +15,6 @@ from harness.drivers.reference import addresses, faults, names
 from harness.drivers.reference.compile import ruleset
 from harness.drivers.reference.fabric import Fabric
 from harness.drivers.reference.inside.endpoint import AGENT
-from harness.drivers.reference.labels import Labels
 from harness.errors import ClusterError, InputError
 from harness.model import External, Namespace, Placement, Pod, Port, Service, Topology
 from harness.model.topology import DNS_LABELS, DNS_NAMESPACE, DNS_PORTS, DNS_SERVICE
@@ -39,7 +38,6 @@ class ReferenceDriver:
         self._pods = {DNS_POD.id: DNS_POD}
         self._services: dict[str, Service] = {DNS_SERVICE.id: DNS_SERVICE}
         self._externals: dict[str, External] = {}
-        self._labels = Labels()
         self._manifests: list[Manifest] = []
         self._enforced: tuple[Policy, ...] = ()
         self._rules = ""
@@ -102,7 +100,7 @@ class ReferenceDriver:
         return self._fabric.open(endpoint)
 
     def apply(self, manifests: Sequence[Manifest]) -> None:
-        """Policies by create or replace; of Namespaces and Pods the labels, merged into those that are there."""
+        """Policies by create or replace."""
         wished = [*self._manifests, *manifests]
         for policy in read_policies(wished):
             namespace = policy.subject.namespace
@@ -110,13 +108,27 @@ class ReferenceDriver:
                 raise InputError(
                     f"its namespace is not deployed; deployed: {', '.join(self._namespaces)}", key=policy.ref
                 )
-        self._labels.apply(manifests, self._namespaces, self._pods)
         self._manifests = wished
         self._program()
 
+    def delete(self, manifests: Sequence[Manifest]) -> None:
+        gone = {_ref(manifest) for manifest in manifests}
+        self._manifests = [manifest for manifest in self._manifests if _ref(manifest) not in gone]
+        self._program()
+
+    def reshape(self, topology: Topology) -> Placement:
+        """Pods of the topology's namespaces that it no longer lists are removed; the rest is as `deploy` does it."""
+        namespaces = {namespace.name for namespace in topology.namespaces}
+        wanted = {pod.id for pod in topology.pods}
+        gone = [pod.id for pod in self._pods.values() if pod.namespace in namespaces and pod.id not in wanted]
+        if gone:
+            self._fabric.remove(gone)
+            for endpoint in gone:
+                del self._pods[endpoint]
+        return self.deploy(topology, lambda _: None)
+
     def reset(self) -> None:
         self._manifests = []
-        self._labels.reset()
         self._program()
 
     def evidence(self) -> Mapping[str, str]:
@@ -155,10 +167,10 @@ class ReferenceDriver:
         self._fabric.names(DNS_POD.id, table)
 
     def _topology(self) -> Topology:
-        """All that is deployed, with the labels of this moment and the cluster's DNS."""
+        """All that is deployed, and the cluster's DNS."""
         return Topology(
-            namespaces=tuple(map(self._labels.namespace, self._namespaces.values())),
-            pods=tuple(map(self._labels.pod, self._pods.values())),
+            namespaces=tuple(self._namespaces.values()),
+            pods=tuple(self._pods.values()),
             services=tuple(self._services.values()),
             externals=tuple(self._externals.values()),
         )
@@ -168,7 +180,7 @@ class ReferenceDriver:
             addresses=dict(self._addresses.given),
             node_of={pod.id: _node(pod) for pod in self._pods.values()},
             node_ports=dict(self._addresses.node_ports),
-            dns_pods=(self._labels.pod(DNS_POD),),
+            dns_pods=(DNS_POD,),
         )
 
     def _check(self, topology: Topology) -> None:
@@ -197,6 +209,11 @@ class ReferenceDriver:
 
 def _node(pod: Pod) -> str:
     return NODES[pod.node % len(NODES)]
+
+
+def _ref(manifest: Manifest) -> tuple[str, str, str]:
+    metadata = manifest["metadata"]
+    return manifest["kind"], metadata.get("namespace", "default"), metadata["name"]
 
 
 def _same(old: Pod, new: Pod) -> bool:

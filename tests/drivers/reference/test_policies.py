@@ -10,7 +10,8 @@ import pytest
 
 from harness.drivers.reference import faults
 from harness.errors import InputError
-from reference.wire import Wire, policy
+from harness.topologies import changed
+from reference.wire import SHOP, Wire, policy
 
 WEB, DB = {"matchLabels": {"app": "web"}}, {"matchLabels": {"app": "db"}}
 JOB = {"matchLabels": {"app": "job"}}
@@ -62,34 +63,55 @@ def test_a_change_also_applies_to_connections_that_exist(wire: Wire) -> None:
     assert wire.outcomes("shop/job", "shop/web:53/UDP") == ["dropped"]
 
 
-def test_reset_deletes_policies_and_restores_labels(wire: Wire) -> None:
-    wire.driver.apply([policy("shop", podSelector=WEB, ingress=[{"from": [{"podSelector": DB}]}])])
-    wire.driver.apply([_labels("Pod", "job", {"app": "db"}, "shop")])
-    assert wire.connects("shop/job", "shop/web:80")
+def test_reset_deletes_policies(wire: Wire) -> None:
+    wire.driver.apply([policy("shop", podSelector=WEB)])
     wire.driver.reset()
+    assert wire.connects("shop/job", "shop/web:80")
+
+
+def test_one_of_several_policies_is_deleted(wire: Wire) -> None:
+    wire.driver.apply([policy("shop", "a", podSelector=WEB), policy("shop", "b", podSelector=DB)])
+    wire.driver.delete([policy("shop", "a")])
+    assert wire.outcomes("shop/job", "shop/web:80", "shop/db:8080") == ["connected", "dropped"]
+
+
+def test_labels_of_pods_change(wire: Wire) -> None:
     wire.driver.apply([policy("shop", podSelector=WEB, ingress=[{"from": [{"podSelector": DB}]}])])
+    wire.driver.reshape(changed(SHOP, label={"shop/job": {"app": "db"}}))
+    assert wire.connects("shop/job", "shop/web:80")
+    wire.driver.reshape(SHOP)
     assert not wire.connects("shop/job", "shop/web:80")
+
+
+def test_a_new_incarnation_keeps_the_address_and_is_policed(wire: Wire) -> None:
+    wire.driver.apply([policy("shop", podSelector=WEB)])
+    before = wire.at("shop/web")
+    placement = wire.driver.reshape(changed(SHOP, recreate=["shop/web"]))
+    assert placement.address("shop/web") == before
+    assert wire.outcomes("shop/job", "shop/web:80") == ["dropped"]
+    wire.driver.reshape(SHOP)
+
+
+def test_a_removed_pod_is_gone_until_it_comes_back(wire: Wire) -> None:
+    wire.driver.reshape(changed(SHOP, remove=["shop/db"]))
+    assert wire.outcomes("ops/job", "svc:shop/local:8000") == ["refused"]
+    wire.driver.reshape(SHOP)
+    assert wire.outcomes("ops/job", "svc:shop/local:8000") == ["connected"]
 
 
 def test_labels_of_namespaces_change(wire: Wire) -> None:
     wire.driver.apply([policy("shop", podSelector=WEB, ingress=[{"from": [{"namespaceSelector": TEAM_B}]}])])
     assert wire.connects("ops/job", "shop/web:80")
-    wire.driver.apply([_labels("Namespace", "ops", {"team": None})])
+    wire.driver.reshape(changed(SHOP, label={"ops": {}}))
     assert not wire.connects("ops/job", "shop/web:80")
-    wire.driver.apply([_labels("Namespace", "ops", {"team": "b"})])
+    wire.driver.reshape(SHOP)
     assert wire.connects("ops/job", "shop/web:80")
-
-
-def test_labels_of_pods_decide_who_serves(wire: Wire) -> None:
-    wire.driver.apply([_labels("Pod", "db", {"app": "other"}, "shop")])
-    assert wire.outcomes("ops/job", "svc:shop/local:8000") == ["refused"]
 
 
 @pytest.mark.parametrize(
     ("manifest", "message"),
     [
         (policy("nowhere"), "NetworkPolicy nowhere/p: its namespace is not deployed"),
-        ({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "x"}}, "Pod default/x: is not deployed"),
     ],
 )
 def test_objects_that_are_refused_leave_everything_as_it_was(
@@ -115,11 +137,6 @@ def test_reproduce_is_a_command_that_repeats_the_probe(wire: Wire) -> None:
         command = wire.driver.reproduce(source, wire.at("shop/web"), 80, "TCP")
         done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False, timeout=20)
         assert done.returncode == status, done.stderr
-
-
-def _labels(kind: str, name: str, labels: dict[str, str | None], namespace: str = "") -> dict[str, Any]:
-    where = {"namespace": namespace} if namespace else {}
-    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, **where, "labels": labels}}
 
 
 Case = tuple[Sequence[dict[str, Any]], str, str, bool]
