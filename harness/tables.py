@@ -7,7 +7,8 @@
 Signs: `+` connects, `-` is denied, `~` the API leaves it open, `.` is not asked. `x/*` and `*` are pods that no other
 row (or column) of the table names; a pod never asks itself unless both its row and its column name it. `out:near` is
 a peer outside the cluster, `node:0` a node, `dns` the cluster's DNS. The corner is `PORT/PROTOCOL`, or with how it is
-dialled: `80/TCP@service`, `@name`, `@nodeport`, `@lookup`, and `@v6` for IPv6. A blank line ends a table.
+dialled: `80/TCP@service`, `@name`, `@nodeport`, `@lookup`, `@held` (one connection, kept open from before the first step), and `@v6` for
+IPv6. A blank line ends a table.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from harness.model.topology import DNS_SERVICE, Family, Protocol
 from harness.model.traffic import Kind
 
 SIGNS = {"+": Intent.CONNECTED, "-": Intent.DENIED, "~": Intent.CONNECTED}
-CORNER = re.compile(r"(?P<port>\d+)/(?P<protocol>TCP|UDP|SCTP)(?P<how>(@(service|name|nodeport|lookup|v6))*)")
+CORNER = re.compile(r"(?P<port>\d+)/(?P<protocol>TCP|UDP|SCTP)(?P<how>(@(service|name|nodeport|lookup|held|v6))*)")
 BY_SERVICE = frozenset({"service", "name", "nodeport"})
 
 
@@ -76,7 +77,7 @@ def _cells(table: list[list[str]], topology: Topology) -> Iterator[tuple[Probe, 
         )
     port, protocol = int(match["port"]), cast(Protocol, match["protocol"])
     how = set(match["how"].split("@")[1:])
-    kind: Kind = "lookup" if "lookup" in how else "echo"
+    kind: Kind = "lookup" if "lookup" in how else "held" if "held" in how else "echo"
     family: Family = 6 if "v6" in how else 4
     by_service = next((via for via in get_args(Via) if via in how and via in BY_SERVICE), None)
     sources = [row[0] for row in rows]

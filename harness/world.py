@@ -18,6 +18,11 @@ from harness.scenarios import Step
 BASELINE_ROUNDS = 2
 """The first round fills neighbour and conntrack tables; time-outs are taken from the last."""
 
+PACE = 0.1
+PROBES_A_SECOND = 1500
+"""Rounds start at least PACE seconds apart, and slower when they are large: probing must not take the processor from
+the CNI that it watches. Rounds of `held` probes do not overlap: a connection answers one question at a time."""
+
 PARTS = ("namespaces", "pods", "services", "externals", "nodes")
 
 
@@ -129,8 +134,13 @@ class World:
     ) -> Settled:
         """Rounds of these probes until the matrix is settled."""
         rounds, timeout = place.rounds, place.timeout
+        held = any(probe.kind == "held" for probe in probes)
         settled = settle(
-            lambda train: rounds.ask(probes, timeout, train), self.settings, agrees=agrees, changed_at=changed_at
+            lambda train: rounds.ask(probes, timeout, train),
+            self.settings,
+            agrees=agrees,
+            changed_at=changed_at,
+            every=max(PACE, timeout if held else 0.0, len(probes) / PROBES_A_SECOND),
         )
         place.denied |= {p for p, r in settled.readings.items() if r.measured is not Measured.CONNECTED}
         return settled

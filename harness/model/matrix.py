@@ -39,8 +39,7 @@ class Matrix(Generic[V]):
         lookup = {(p.source, _column(p)): mark(v) for p, v in self.cells.items()}
         width = max((len(r) for r in rows), default=0)
         lines = [f"{'':{width}}  " + " ".join(f"{i:>3}" for i in range(1, len(columns) + 1))]
-        for row in rows:
-            lines.append(f"{row:{width}}  " + " ".join(f"{lookup.get((row, c), ' '):>3}" for c in columns))
+        lines += [f"{row:{width}}  " + " ".join(f"{lookup.get((row, c), ' '):>3}" for c in columns) for row in rows]
         lines.extend(f"{i:>5}  {column}" for i, column in enumerate(columns, 1))
         return "\n".join(lines)
 

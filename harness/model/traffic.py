@@ -11,14 +11,15 @@ Via = Literal["pod", "service", "name", "nodeport", "address"]
 """How the destination is addressed: a pod's address, a Service's address, a DNS name, a node port; `address` is for
 destinations that have only one (externals, nodes)."""
 
-Kind = Literal["echo", "lookup"]
-"""`echo`: connect, send a nonce, expect it back. `lookup`: ask the destination, a DNS server, for a name."""
+Kind = Literal["echo", "lookup", "held"]
+"""`echo`: connect, send a nonce, expect it back. `lookup`: ask the destination, a DNS server, for a name. `held`: as
+echo, but on the one connection that was opened before the policies and is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Probe:
-    """Source and destination are endpoint ids (see topology). With via `service`, `name` or `nodeport` the destination is
-    a Service's id and `port` is the Service's port; with `pod` and `address` it is the port that is dialled."""
+    """Source and destination are endpoint ids (see topology). With via `service`, `name` or `nodeport` the destination
+    is a Service's id and `port` is the Service's port; with `pod` and `address` it is the port that is dialled."""
 
     source: str
     destination: str

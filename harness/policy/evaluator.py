@@ -41,6 +41,9 @@ UNKNOWN_NODE = "whether this is the pod's own node, from which traffic is always
 UNKNOWN_ADDRESS = "an ipBlock decides, and the address is not known here"
 
 
+ESTABLISHED = "the API leaves open whether a policy reaches connections that exist when it arrives"
+
+
 class _View(NamedTuple):
     """`group` is None for what is no pod. An ipBlock looks at `address` (a class), `block_port`, and `named` ports."""
 
@@ -108,8 +111,28 @@ class Evaluator:
     def decide(self, probe: Probe) -> Decision:
         """What the policies mean for this probe.
 
+        Via a name the source's lookup counts too. A `held` connection that would be denied anew is left open by the API.
         Raises InputError for an endpoint that is not in the topology, and for a port that a Service does not have.
         """
+        decision = self._decide(probe)
+        if probe.via == "name":
+            decision = self._after_lookup(probe, decision)
+        if probe.kind == "held" and decision.specified is Specified.DENIED:
+            return _open(ESTABLISHED, decision.egress, decision.ingress)
+        return decision
+
+    def _after_lookup(self, probe: Probe, decision: Decision) -> Decision:
+        """A name must be looked up at the cluster's DNS, by UDP, before its address is dialled."""
+        lookup = self._decide(
+            Probe(
+                source=probe.source, destination=DNS_SERVICE.id, port=53, protocol="UDP", via="service", kind="lookup"
+            )
+        )
+        if lookup.specified is Specified.CONNECTED or decision.specified is Specified.DENIED:
+            return decision
+        return replace(lookup, because=f"the name must be looked up first. {lookup.because}")
+
+    def _decide(self, probe: Probe) -> Decision:
         source = self._end(probe.source, probe.family)
         if probe.destination.startswith("svc:"):
             return self._through_service(probe, source)

@@ -125,6 +125,10 @@ class Server:
         return json.dumps(answer).encode() + b"\n"
 
 
+HELD = {}
+"""Connections that `held` probes keep: (host, port, key) -> its socket, or why it ended."""
+
+
 class Flight:
     """One probe under way: a request, a reply that ends it, and a deadline."""
 
@@ -132,6 +136,7 @@ class Flight:
         self.probe, self.timeout = probe, timeout
         self.datagram = probe["protocol"] == "UDP"
         self.lookup = probe.get("kind") == "lookup"
+        self.held = (address, probe["port"], probe["key"]) if probe.get("kind") == "held" else None
         self.nonce = secrets.token_hex(8)
         self.address = (address, probe["port"])
         self.request = self._question() if self.lookup else f"netproof {token} {self.nonce}\n".encode()
@@ -148,6 +153,9 @@ class Flight:
         """Open and connect; afterwards either `result` is there or `sock` is to be watched."""
         self.began = time.monotonic()
         self.deadline = self.began + self.timeout
+        if self.held in HELD:
+            self._ask_again(HELD[self.held])
+            return
         family = socket.AF_INET6 if ":" in self.address[0] else socket.AF_INET
         try:
             self.sock = open_socket(self.probe["protocol"], family)
@@ -160,6 +168,27 @@ class Flight:
             self.fail(code)
         elif self.datagram:
             self.send()
+
+    def _ask_again(self, kept):
+        """Use the connection that an earlier probe of this key opened; it is never opened again."""
+        if isinstance(kept, str):
+            self.finish("rejected", detail=f"the connection ended earlier: {kept}")
+            return
+        self.sock, self.connected = kept, True
+        with contextlib.suppress(BlockingIOError, OSError):
+            while self.sock.recv(LINE_LIMIT):
+                pass  # late answers to earlier questions
+        self.send()
+
+    def let_go(self):
+        """Close the socket, or keep it when it is held and alive."""
+        if self.held is None:
+            self.sock.close()
+        elif self.result["outcome"] in ("connected", "dropped"):
+            HELD[self.held] = self.sock
+        else:
+            HELD[self.held] = self.result.get("detail", self.result["outcome"])
+            self.sock.close()
 
     def send(self):
         try:
@@ -232,7 +261,9 @@ class Flight:
             self.finish("error", detail="somebody else answered: not an agent")
             return
         if nonce != self.nonce:
-            if not self.datagram:
+            if self.held:
+                self.received = self.received.split(b"\n", 1)[1]
+            elif not self.datagram:
                 self.finish("error", detail="the answer carries another probe's nonce")
             return
         expect = self.probe.get("expect")
@@ -322,7 +353,8 @@ class Train:
             self.open += 1
             flight.start()
             if flight.result is None:
-                events = selectors.EVENT_READ if flight.datagram else selectors.EVENT_WRITE
+                is_open = flight.datagram or flight.connected
+                events = selectors.EVENT_READ if is_open else selectors.EVENT_WRITE
                 self.selector.register(flight.sock, events, flight)
                 heapq.heappush(self.due, (flight.tick(flight.began), id(flight), flight))
             if flight.result is not None:
@@ -358,7 +390,7 @@ class Train:
         if flight.sock is not None:
             with contextlib.suppress(KeyError, ValueError):
                 self.selector.unregister(flight.sock)
-            flight.sock.close()
+            flight.let_go()
         self.open -= 1
         self.ended.append(flight)
 

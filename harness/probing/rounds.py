@@ -68,6 +68,8 @@ class Rounds:
     placement: Placement
     fleet: Fleet
     connected_before: set[Probe] = field(default_factory=set)
+    key: str = ""
+    """Names the kept connections of `held` probes: another key opens new ones."""
     _targets: dict[Probe, _Target | str] = field(default_factory=dict)
 
     def ask(
@@ -108,6 +110,8 @@ class Rounds:
             return request | {"kind": "lookup", "name": LOOKUP_NAME}
         if probe.family == 6:
             request["family"] = 6
+        if probe.kind == "held":
+            request |= {"kind": "held", "key": self.key}
         return request | {"expect": list(target.expect)}
 
     def _put_control(self, control: Control, put: Any) -> None:

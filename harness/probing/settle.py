@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import ceil
 from statistics import median
 
 from harness.model import Measured, Outcome, Probe
 from harness.probing.client import Train
 from harness.probing.rounds import Reading, Round
 from harness.recipes import Settle
-
-PACE = 0.1
-"""Seconds between the starts of two rounds at least: probing must not take the processor from the CNI it watches."""
 
 INTERRUPTED = "the run was interrupted before the matrix settled"
 
@@ -75,17 +73,19 @@ def settle(
     *,
     agrees: Callable[[Mapping[Probe, Measured]], bool],
     changed_at: float,
+    every: float,
 ) -> Settled:
     """Ask rounds until `settings.rounds` equal ones span `settings.seconds`; while the settled matrix does not agree,
-    on to `settings.limit` seconds after `changed_at` (a time.monotonic() value). Ctrl-C ends it with what is there."""
-    every = max(PACE, settings.seconds / max(settings.rounds - 1, 1))
+    on to `settings.limit` seconds after `changed_at` (a time.monotonic() value). Rounds start `every` seconds apart.
+    Ctrl-C ends it with what is there."""
+    enough = max(settings.rounds, ceil(settings.seconds / every - 1e-6) + 1)
     tracks: dict[Probe, _Track] = {}
     durations: list[float] = []
     streak: list[Round] = []
     first_correct: float | None = None
     correct = is_settled = interrupted = False
     while True:
-        missing = max(settings.rounds - len(streak), 1)
+        missing = max(enough - len(streak), 1)
         try:
             train = ask(Train(repeat=missing, every=every))
         except KeyboardInterrupt:
@@ -105,7 +105,7 @@ def settle(
             correct = agrees(measured)
             if correct and first_correct is None:
                 first_correct = at
-        is_settled = len(streak) >= settings.rounds and streak[-1].began - streak[0].began >= settings.seconds - 0.01
+        is_settled = len(streak) >= settings.rounds and streak[-1].began - streak[0].began >= settings.seconds - 1e-6
         if (is_settled and correct) or train[-1].ended - changed_at >= settings.limit:
             break
     readings = dict(streak[-1].readings)

@@ -500,14 +500,14 @@ SERVICES = [
     Case(
         "egress by port name",
         egress("{ports: [{port: http}]}"),
-        "shop/ui > svc:shop/api 80 name",
+        "shop/ui > svc:shop/api 80",
         YES,
         egress="spec.egress[0]",
     ),
     Case(
         "egress by selector",
         egress("{to: [{podSelector: {matchLabels: {app: api}}}], ports: [{port: 8080}]}"),
-        "shop/ui > svc:shop/api 80 name",
+        "shop/ui > svc:shop/api 80",
         YES,
     ),
     Case(
@@ -556,7 +556,9 @@ SERVICES = [
     ),
     Case(
         "a headless Service is the pod's own address and port",
-        egress("{to: [{ipBlock: {cidr: 10.244.0.0/16}}], ports: [{port: 8080}]}"),
+        egress(
+            "{to: [{ipBlock: {cidr: 10.244.0.0/16}}], ports: [{port: 8080}]}", "{ports: [{port: 53, protocol: UDP}]}"
+        ),
         "shop/ui > svc:shop/plain 8080 name",
         YES,
     ),

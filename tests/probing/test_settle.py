@@ -45,7 +45,7 @@ class Script:
 def run(script: Script, *, wanted: str, rounds: int = 3, seconds: float = 2.0, limit: float = 20.0) -> Settled:
     goal = {probe: WORDS[sign][0] for probe, sign in zip((P, Q), wanted, strict=True)}
     settings = Settle(rounds=rounds, seconds=seconds, limit=limit)
-    return settle(script.ask, settings, agrees=lambda measured: measured == goal, changed_at=100.0)
+    return settle(script.ask, settings, agrees=lambda measured: measured == goal, changed_at=100.0, every=1.0)
 
 
 def test_equal_rounds_over_the_hold_window_settle() -> None:
