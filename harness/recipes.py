@@ -1,4 +1,4 @@
-"""Recipes: one folder a CNI under `clusters/`, read into values. Data decides how a CNI is installed; no CNI has code."""
+"""Recipes: one folder a CNI under `clusters/`, read into values. Data decides how a CNI is installed, not code."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class Ready(Strict):
 
 
 class Settle(Strict):
-    """When a matrix counts as settled: `rounds` equal rounds in a row that span `seconds`; measured on to `limit` seconds
-    while it disagrees with what is specified. `floor` and `ceiling` bound the adaptive time-out for silence (seconds)."""
+    """When a matrix counts as settled: `rounds` equal rounds in a row that span `seconds`; measured on to `limit`
+    seconds while it disagrees with what is specified. `floor` and `ceiling` bound the time-out for silence."""
 
     rounds: int = 3
     seconds: float = 1.0

@@ -12,19 +12,20 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field
 
-from harness import charts, reviews, tables, topologies
+from harness import charts, placeholders, reviews, tables, topologies
 from harness.charts import Plan
 from harness.drivers import Manifest
 from harness.errors import InputError
 from harness.files import Document, Strict, data_dir, read_yaml, validate
-from harness.model import Intent, Matrix, Probe, Topology
+from harness.model import Intent, Matrix, Placement, Probe, Topology
 from harness.policy import read_policies
 
 
 class StepEntry(Strict):
     """One step: changes, and the table that must hold once they are in force.
 
-    `apply`: whole manifests, or `namespace/name: spec` for a NetworkPolicy. `delete`: names of such policies. `label`:
+    `apply`: whole manifests, or `namespace/name: spec` for a NetworkPolicy; addresses may be placeholders, which stand
+    for what they are before the first step (harness/placeholders.py). `delete`: names of such policies. `label`:
     pods (`namespace/name`) or namespaces with their new labels. `recreate`: pods that are replaced by new ones of the
     same name. `remove`: pods that are deleted.
     """
@@ -59,8 +60,8 @@ class ScenarioFile(Strict):
 class Step:
     """What changes, the world afterwards, and what is meant to connect once the changes are in force.
 
-    `policies` are all that are in force then; `applied` and `deleted` are the change. `left_open` are cells that the API
-    leaves open.
+    `policies` are all that are in force then; `applied` and `deleted` are the change. `left_open` are cells that the
+    API leaves open.
     """
 
     name: str
@@ -86,6 +87,17 @@ class Scenario:
     values: str = ""
     warnings: tuple[str, ...] = ()
     select: str = ""
+
+    def filled(self, placement: Placement) -> Scenario:
+        """With the addresses of a placement instead of placeholders (harness/placeholders.py). Raises InputError."""
+
+        def put(step: Step) -> Step:
+            policies, applied, deleted = (
+                placeholders.filled(part, placement) for part in (step.policies, step.applied, step.deleted)
+            )
+            return replace(step, policies=policies, applied=applied, deleted=deleted)
+
+        return replace(self, steps=tuple(put(step) for step in self.steps))
 
     def policies_text(self) -> str:
         """All manifests of all steps as YAML, as a user would apply them."""

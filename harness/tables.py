@@ -7,8 +7,8 @@
 Signs: `+` connects, `-` is denied, `~` the API leaves it open, `.` is not asked. `x/*` and `*` are pods that no other
 row (or column) of the table names; a pod never asks itself unless both its row and its column name it. `out:near` is
 a peer outside the cluster, `node:0` a node, `dns` the cluster's DNS. The corner is `PORT/PROTOCOL`, or with how it is
-dialled: `80/TCP@service`, `@name`, `@nodeport`, `@lookup`, `@held` (one connection, kept open from before the first step), and `@v6` for
-IPv6. A blank line ends a table.
+dialled: `80/TCP@service`, `@name`, `@nodeport`, `@lookup`, `@held` (one connection, kept open from before the first
+step), and `@v6` for IPv6. A blank line ends a table.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where probe pods run. A driver is one module that satisfies `Driver`; adding one is a file and a line in `DRIVERS`."""
+"""Where probe pods run. A driver is a module that satisfies `Driver`; adding one is a file and a line in `DRIVERS`."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ DNS_SERVICE = Service(
         ServicePort(port=53, target="dns-tcp", protocol="TCP", name="dns-tcp"),
     ),
 )
-"""The cluster's DNS, which every cluster has. Drivers provide it, no topology lists it; its pods are in the Placement."""
+"""The cluster's DNS. Every cluster has it and no topology lists it; its pods are in the Placement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

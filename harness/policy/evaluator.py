@@ -111,7 +111,7 @@ class Evaluator:
     def decide(self, probe: Probe) -> Decision:
         """What the policies mean for this probe.
 
-        Via a name the source's lookup counts too. A `held` connection that would be denied anew is left open by the API.
+        Via a name the source's lookup counts too. A `held` connection that would be denied anew is left open.
         Raises InputError for an endpoint that is not in the topology, and for a port that a Service does not have.
         """
         decision = self._decide(probe)

@@ -556,9 +556,7 @@ SERVICES = [
     ),
     Case(
         "a headless Service is the pod's own address and port",
-        egress(
-            "{to: [{ipBlock: {cidr: 10.244.0.0/16}}], ports: [{port: 8080}]}", "{ports: [{port: 53, protocol: UDP}]}"
-        ),
+        egress("{to: [{ipBlock: {cidr: 10.244.0.0/16}}], ports: [{port: 8080}]}, {ports: [{port: 53, protocol: UDP}]}"),
         "shop/ui > svc:shop/plain 8080 name",
         YES,
     ),
