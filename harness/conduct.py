@@ -134,7 +134,7 @@ def run_all(conductor: Conductor, scenarios: Sequence[Scenario], show: Callable[
 def specified(scenario: Scenario) -> list[tuple[str, Matrix[Intent], Matrix[Specified]]]:
     """The intended and specified matrices of each step with no cluster, on made-up addresses."""
     found = []
-    for step in scenario.steps:
+    for step in scenario.filled(placed(scenario.topology)).steps:
         evaluator = Evaluator(read_policies(step.policies), step.topology, placed(step.topology))
         cells = {probe: evaluator.decide(probe).specified for probe in step.intended}
         found.append((step.name, step.intended, Matrix(cells)))

@@ -27,6 +27,7 @@ from harness.relocated import Relocated
 from harness.report.record import EnvironmentRecord, PreflightCheck, ScenarioResult, StepResult, Target
 from harness.report.store import ScenarioPart, Store, TargetPart
 from harness.scenarios import Scenario, Step
+from harness.synthetic import placed
 from harness.world import Place, World, merged
 
 
@@ -115,7 +116,11 @@ class Session:
 
     def missing(self, scenario: Scenario) -> str:
         """Why a scenario cannot run here, or ''."""
-        known: dict[str, Any] = {**self._capabilities, "nodes:2": self._nodes() > 1 or "one node only"}
+        known: dict[str, Any] = {
+            **self._capabilities,
+            "nodes:2": self._nodes() > 1 or "one node only",
+            "IPv6": (self.environment is not None and 6 in self.environment.families) or "pods have no IPv6 address",
+        }
         lacks = [
             f"{need}: {known.get(need, 'unknown')}" for need in scenario.needs if known.get(need) not in ("yes", True)
         ]
@@ -133,6 +138,7 @@ class Session:
         steps: list[StepResult] = []
         try:
             place = self._ready(scenario)
+            scenario = scenario.filled(place.rounds.placement)
             for step in scenario.steps:
                 found, settled = self._measure_step(scenario, step, place)
                 judged.append(found)
@@ -204,7 +210,8 @@ class Session:
         reason: str,
     ) -> ScenarioPart:
         judged = list(judged)
-        known = policy_warnings(read_policies([m for s in scenario.steps for m in s.applied]), scenario.topology)
+        steps_on_paper = scenario.filled(placed(scenario.topology)).steps
+        known = policy_warnings(read_policies([m for s in steps_on_paper for m in s.applied]), scenario.topology)
         part = ScenarioPart(
             cni=self.cni,
             order=order,

@@ -4,6 +4,9 @@
     x/b       +    .    -         a source, and one sign for each destination
     *         -    +    +
 
+    to:x/a    80/TCP  81/TCP      the other way round: one destination, and the ports at which it is dialled
+    x/b       +       -
+
 Signs: `+` connects, `-` is denied, `~` the API leaves it open, `.` is not asked. `x/*` and `*` are pods that no other
 row (or column) of the table names; a pod never asks itself unless both its row and its column name it. `out:near` is
 a peer outside the cluster, `node:0` a node, `dns` the cluster's DNS. The corner is `PORT/PROTOCOL`, or with how it is
@@ -25,8 +28,10 @@ from harness.model.topology import DNS_SERVICE, Family, Protocol
 from harness.model.traffic import Kind
 
 SIGNS = {"+": Intent.CONNECTED, "-": Intent.DENIED, "~": Intent.CONNECTED}
-CORNER = re.compile(r"(?P<port>\d+)/(?P<protocol>TCP|UDP|SCTP)(?P<how>(@(service|name|nodeport|lookup|held|v6))*)")
-BY_SERVICE = frozenset({"service", "name", "nodeport"})
+BY_SERVICE = ("service", "name", "nodeport")
+HOW = (*BY_SERVICE, "lookup", "held", "v6")
+PORT = re.compile(rf"(?P<port>\d+)/(?P<protocol>TCP|UDP|SCTP)(?P<how>(@({'|'.join(HOW)}))*)")
+TO = "to:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,42 +75,66 @@ def _tables(text: str) -> Iterator[list[list[str]]]:
 
 def _cells(table: list[list[str]], topology: Topology) -> Iterator[tuple[Probe, str]]:
     (corner, *columns), *rows = table
-    match = CORNER.fullmatch(corner)
-    if match is None:
-        raise TableError(
-            f"a table starts with PORT/PROTOCOL and perhaps @{' @'.join(sorted(BY_SERVICE))}, not {corner!r}"
-        )
-    port, protocol = int(match["port"]), cast(Protocol, match["protocol"])
-    how = set(match["how"].split("@")[1:])
-    kind: Kind = "lookup" if "lookup" in how else "held" if "held" in how else "echo"
-    family: Family = 6 if "v6" in how else 4
-    by_service = next((via for via in get_args(Via) if via in how and via in BY_SERVICE), None)
+    if corner.startswith(TO):
+        asked = [(corner.removeprefix(TO), _dialled(column)) for column in columns]
+    else:
+        dialled = _dialled(corner)
+        asked = [(column, dialled) for column in columns]
+    destinations = [word for word, _ in asked]
     sources = [row[0] for row in rows]
     for source_word, *signs in rows:
         if len(signs) != len(columns):
-            raise TableError(f"row {source_word} has {len(signs)} signs for {len(columns)} destinations")
-        for destination_word, sign in zip(columns, signs, strict=True):
+            raise TableError(f"row {source_word} has {len(signs)} signs for {len(columns)} columns")
+        for (destination_word, dialled), sign in zip(asked, signs, strict=True):
             if sign == ".":
                 continue
             if sign not in SIGNS:
                 raise TableError(f"row {source_word}: {sign!r} is no sign; signs are + - ~ .")
             for source in _named(source_word, sources, topology, senders=True):
-                for destination in _named(destination_word, columns, topology, senders=False):
+                for destination in _named(destination_word, destinations, topology, senders=False):
                     if source == destination and "*" in source_word + destination_word:
                         continue
-                    via, endpoint = _addressed(destination, by_service)
-                    yield (
-                        Probe(
-                            source=source,
-                            destination=endpoint,
-                            port=port,
-                            protocol=protocol,
-                            via=via,
-                            family=family,
-                            kind=kind,
-                        ),
-                        sign,
-                    )
+                    yield dialled.probe(source, destination), sign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Dialled:
+    """PORT/PROTOCOL@how, read."""
+
+    port: int
+    protocol: Protocol
+    by_service: Via | None
+    family: Family
+    kind: Kind
+
+    def probe(self, source: str, destination: str) -> Probe:
+        via, endpoint = _addressed(destination, self.by_service)
+        return Probe(
+            source=source,
+            destination=endpoint,
+            port=self.port,
+            protocol=self.protocol,
+            via=via,
+            family=self.family,
+            kind=self.kind,
+        )
+
+
+def _dialled(text: str) -> _Dialled:
+    match = PORT.fullmatch(text)
+    if match is None:
+        raise TableError(
+            f"a table starts with PORT/PROTOCOL and perhaps @{' @'.join(HOW)}, or with {TO}NAMESPACE/POD and ports, "
+            f"not {text!r}"
+        )
+    how = set(match["how"].split("@")[1:])
+    return _Dialled(
+        port=int(match["port"]),
+        protocol=cast(Protocol, match["protocol"]),
+        by_service=next((via for via in get_args(Via) if via in how and via in BY_SERVICE), None),
+        family=6 if "v6" in how else 4,
+        kind=next((kind for kind in get_args(Kind) if kind in how), "echo"),
+    )
 
 
 def _addressed(destination: str, by_service: Via | None) -> tuple[Via, str]:

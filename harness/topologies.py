@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -29,10 +30,14 @@ class PodEntry(Strict):
 
 
 class ServicesEntry(Strict):
-    """One Service for each pod, of its name, selecting its labels. A port is `80/TCP`, or `8080→80/TCP name` for a
-    Service port that leads to another container port (a number or a name)."""
+    """One Service for each pod that `pods` names, called as it (`name`, in which `{pod}` is the pod's name), selecting
+    its labels; or with a `selector` one Service in each of their namespaces. A port is `80/TCP`, or `8080→80/TCP name`
+    for a Service port that leads to another container port (a number or a name)."""
 
     ports: list[str]
+    pods: str = "*"
+    name: str = "{pod}"
+    selector: dict[str, str] | None = None
     nodePort: bool = False
     externalTrafficPolicy: str = "Local"
     headless: bool = False
@@ -44,7 +49,7 @@ class TopologyFile(Strict):
     namespaces: dict[str, dict[str, str]]
     pods: dict[str, PodEntry]
     ports: list[str] = Field(default_factory=list)
-    services: ServicesEntry | None = None
+    services: ServicesEntry | list[ServicesEntry] = Field(default_factory=list)
     externals: dict[str, list[str]] = Field(default_factory=dict)
     nodes: int = 0
 
@@ -83,10 +88,16 @@ def _topology(file: TopologyFile, document: Document) -> Topology:
                 host_network=entry.hostNetwork,
             )
         )
+    entries = file.services if isinstance(file.services, list) else [file.services]
+    found: dict[str, Service] = {}
+    for entry_of_services in entries:
+        for service in _services(entry_of_services, pods, document):
+            if found.setdefault(service.id, service) != service:
+                raise document.error(("services",), f"two different Services are called {service.id}")
     return Topology(
         namespaces=namespaces,
         pods=tuple(pods),
-        services=tuple(_services(file.services, pods, document)) if file.services else (),
+        services=tuple(found.values()),
         externals=tuple(
             External(name=name, ports=tuple(_port(text, document) for text in ports))
             for name, ports in file.externals.items()
@@ -107,7 +118,7 @@ def _port(text: str, document: Document) -> Port:
     return Port(port=int(match["port"]), protocol=cast(Protocol, match["protocol"]), name=match["name"])
 
 
-def _services(entry: ServicesEntry, pods: Iterable[Pod], document: Document) -> Iterable[Service]:
+def _services(entry: ServicesEntry, pods: Sequence[Pod], document: Document) -> Iterable[Service]:
     ports = []
     for text in entry.ports:
         match = _match(text, document)
@@ -121,12 +132,15 @@ def _services(entry: ServicesEntry, pods: Iterable[Pod], document: Document) -> 
                 name=name,
             )
         )
-    for pod in pods:
+    chosen = [pod for pod in pods if fnmatchcase(pod.id, entry.pods)]
+    if not chosen:
+        raise document.error(("services",), f"{entry.pods} names no pod above")
+    for pod in chosen:
         if not pod.host_network:
             yield Service(
                 namespace=pod.namespace,
-                name=pod.name,
-                selector=dict(pod.labels),
+                name=entry.name.replace("{pod}", pod.name),
+                selector=dict(pod.labels if entry.selector is None else entry.selector),
                 ports=tuple(ports),
                 node_port=entry.nodePort,
                 external_traffic_policy="Cluster" if entry.externalTrafficPolicy == "Cluster" else "Local",

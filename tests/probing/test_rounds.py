@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ A, B = (Pod(namespace="x", name=name, ports=(Port(port=80), Port(port=81, name="
 SERVICE = Service(namespace="x", name="b", selector={"app": "b"}, ports=(ServicePort(port=8080, target="web"),))
 B = Pod(namespace="x", name="b", labels={"app": "b"}, ports=B.ports)
 TOPOLOGY = Topology(pods=(A, B), services=(SERVICE,), nodes=(Node(index=0),))
-PLACEMENT = placed(TOPOLOGY)
+DUAL = placed(TOPOLOGY)
+PLACEMENT = replace(DUAL, addresses={endpoint: addresses[:1] for endpoint, addresses in DUAL.addresses.items()})
 TO_B = Probe(source="x/a", destination="x/b", port=80)
 HOST_B = PLACEMENT.address("x/b")
 VIA_SERVICE = Probe(source="x/a", destination="svc:x/b", port=8080, via="service")

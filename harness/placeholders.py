@@ -1,0 +1,60 @@
+"""Addresses that are known only once pods run: what scenarios write in manifests instead of them.
+
+`{address:x/a}` is the IPv4 address of an endpoint (a pod, `svc:x/a`, `node:0`, `external:near`), `{address6:x/a}` its
+IPv6 address, `{network/16:x/a}` and `{network6/64:x/a}` the network of that length around it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from ipaddress import ip_network
+from typing import Any
+
+from harness.drivers import Manifest
+from harness.errors import InputError
+from harness.model import Placement
+from harness.model.topology import Family
+
+PLACEHOLDER = re.compile(r"\{(?P<what>\w+)(/(?P<length>\d+))?:(?P<endpoint>[^{}]*)\}")
+FAMILIES: dict[str, Family] = {"address": 4, "address6": 6, "network": 4, "network6": 6}
+
+
+def filled(manifests: Sequence[Manifest], placement: Placement) -> tuple[Manifest, ...]:
+    """The manifests with every placeholder replaced. Raises InputError for an endpoint without that address."""
+    return tuple(_filled(manifest, placement) for manifest in manifests)
+
+
+def _filled(value: Any, placement: Placement) -> Any:
+    match value:
+        case dict():
+            return {key: _filled(item, placement) for key, item in value.items()}
+        case list():
+            return [_filled(item, placement) for item in value]
+        case str():
+            return PLACEHOLDER.sub(lambda match: _resolved(match, placement), value)
+        case _:
+            return value
+
+
+def _resolved(match: re.Match[str], placement: Placement) -> str:
+    what, length, endpoint = match["what"], match["length"], match["endpoint"]
+    family = FAMILIES.get(what)
+    if family is None or what.startswith("network") == (length is None):
+        raise InputError(
+            "no such placeholder; write {address:x/a}, {address6:x/a}, {network/16:x/a} or {network6/64:x/a}",
+            key=match[0],
+        )
+    address = placement.address(endpoint, family)
+    if address is None:
+        if placement.addresses.get(endpoint):
+            raise InputError(f"{endpoint} has no IPv{family} address here", key=match[0])
+        near = get_close_matches(endpoint, list(placement.addresses), n=1)
+        raise InputError(
+            f"nobody is called {endpoint!r}" + (f"; did you mean {near[0]!r}?" if near else ""), key=match[0]
+        )
+    try:
+        return address if length is None else str(ip_network(f"{address}/{length}", strict=False))
+    except ValueError:
+        raise InputError(f"IPv{family} has no networks of /{length}", key=match[0]) from None
