@@ -142,8 +142,8 @@ def give_images(creation: Creation, images: Sequence[str]) -> None:
 
 
 def _import(cluster: str, node: str, tar: Path) -> None:
-    """`kind load image-archive` for one node, but from the folder that the node shares with us: half the work of sending
-    it there. An engine that does not run on this machine shares no folder; then it is sent."""
+    """`kind load image-archive` for one node, but from the folder that the node shares with us: half the work of
+    sending it there. An engine that does not run on this machine shares no folder; then it is sent."""
     mounted = f"{IMAGES_MOUNT}/{tar.name}"
     command = ["docker", "exec", node, "ctr", "--namespace", "k8s.io", "images", "import", "--local", "--all-platforms"]
     command += ["--digests", "--snapshotter", "overlayfs", mounted]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
+from docker.errors import DockerException  # type: ignore[import-untyped]
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
@@ -78,10 +78,11 @@ def _start(record: state.Record, run: str, image: str, agent: str, external: Ext
         )
         peer.start()
     except (DockerException, requests.RequestException) as error:
-        hint = f"; `docker pull {image}` or `docker load` it" if isinstance(error, ImageNotFound) else ""
-        raise ClusterError(
-            f"the outside peer {external.name} could not be started from {image}{hint}", details=str(error)
-        ) from None
+        hint = ""
+        if not engine.local_images([image]):
+            hint = ": the image is not in the local engine and could not be pulled; `docker pull` or `docker load` it"
+        message = f"the outside peer {external.name} could not be started from {image}{hint}"
+        raise ClusterError(message, details=str(error)) from None
 
     def step() -> None:
         output = peer.get_wrapped_container().logs().decode("utf-8", "replace")

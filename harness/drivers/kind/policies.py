@@ -44,8 +44,8 @@ class Policies:
         return yaml.safe_dump_all(found, sort_keys=False)
 
     def clear_leftovers(self, namespaces: Iterable[str]) -> None:
-        """Delete what an earlier run left on a kept cluster: all objects of the dialects that carry our label, and every
-        policy, whoever made it, in these namespaces of ours."""
+        """Delete what an earlier run left on a kept cluster: all objects of the dialects that carry our label, and
+        every policy, whoever made it, in these namespaces of ours."""
         names = set(namespaces)
         refs: list[Ref] = []
         for dialect in self._dialects:

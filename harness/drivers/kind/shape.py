@@ -44,8 +44,8 @@ class Shape:
         pods.wait_serving(self._api, made, nudge=nudge)
 
     def reshape(self, topology: Topology, wanted: Sequence[Deployment]) -> None:
-        """Labels change in place; pods that the topology's namespaces no longer hold are deleted; new ones, and those of
-        a higher incarnation, are made and awaited."""
+        """Labels change in place; pods that the topology's namespaces no longer hold are deleted; new ones, and those
+        of a higher incarnation, are made and awaited."""
         made, incarnations = _pods(wanted), _incarnations(topology)
         spaces = {one.namespace["metadata"]["name"]: one.namespace for one in wanted}
         gone = [name for name in self._pods if name[0] in spaces and name not in made]

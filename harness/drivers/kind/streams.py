@@ -77,8 +77,8 @@ class LineChannel:
 class PodPipe:
     """An exec stream of the API server.
 
-    Made from the library's WSClient, because `kubernetes.stream.stream()` replaces a method of its client while it works
-    (so no two threads may share one), needs a second's import of all API models, and keeps a copy of all output.
+    Made from the library's WSClient, because `kubernetes.stream.stream()` replaces a method of its client while it
+    works (so no two threads may share one), needs a second's import of all API models, and keeps a copy of all output.
     """
 
     def __init__(self, configuration: Any, namespace: str, pod: str, container: str, command: Sequence[str]) -> None:

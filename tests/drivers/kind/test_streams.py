@@ -1,0 +1,49 @@
+"""Channels over pipes: whole lines, time-outs, and the other end's last words."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from harness.drivers.kind.streams import LineChannel, ProcessPipe
+from harness.errors import AgentLost
+
+
+def channel(script: str) -> LineChannel:
+    return LineChannel("external:a", ProcessPipe([sys.executable, "-u", "-c", script]))
+
+
+def test_lines_come_whole_and_in_order() -> None:
+    echo = channel("import sys\nfor line in sys.stdin: print(line.strip() * 2)")
+    echo.send("ab")
+    echo.send("x" * 70_000)
+    assert echo.receive(10) == "abab"
+    assert echo.receive(10) == "x" * 140_000
+    echo.close()
+
+
+def test_silence_ends_in_a_time_out_and_the_stream_lives_on() -> None:
+    slow = channel("import sys, time\nfor line in sys.stdin: time.sleep(0.5); print('late')")
+    slow.send("go")
+    with pytest.raises(TimeoutError, match="said nothing for"):
+        slow.receive(0.05)
+    assert slow.receive(10) == "late"
+    slow.close()
+
+
+def test_a_lost_agent_leaves_its_last_words() -> None:
+    broken = channel("import sys; sys.exit('no such file')")
+    with pytest.raises(AgentLost, match="the agent of external:a ended: no such file"):
+        broken.receive(10)
+    with pytest.raises(AgentLost, match="the agent of external:a ended"):
+        broken.send("x" * 1_000_000)
+    broken.close()
+
+
+def test_the_last_line_arrives_although_the_stream_ended() -> None:
+    last = channel("print('one'); print('two')")
+    assert [last.receive(10), last.receive(10)] == ["one", "two"]
+    with pytest.raises(AgentLost):
+        last.receive(10)
+    last.close()
