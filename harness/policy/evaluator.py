@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import cached_property
 from itertools import groupby
 from typing import NamedTuple
 
@@ -41,6 +42,7 @@ UNKNOWN_NODE = "whether this is the pod's own node, from which traffic is always
 UNKNOWN_ADDRESS = "an ipBlock decides, and the address is not known here"
 
 
+HOST_NETWORK = "the API leaves open whether policies select pods on a node's own network"
 ESTABLISHED = "the API leaves open whether a policy reaches connections that exist when it arrives"
 
 
@@ -86,11 +88,17 @@ class _Match(NamedTuple):
 class Evaluator:
     """Decides probes. Build a new one when policies, labels or addresses change: it remembers what it worked out."""
 
-    def __init__(self, policies: Sequence[Policy], topology: Topology, placement: Placement) -> None:
+    def __init__(
+        self, policies: Sequence[Policy], topology: Topology, placement: Placement, *, host_pods: bool = False
+    ) -> None:
+        """With `host_pods` policies select pods on a node's own network like any others; otherwise what depends on that
+        is unspecified ("NetworkPolicy behaviour for hostNetwork pods is undefined": CNIs may do either)."""
         self._topology = topology
         self._placement = placement
         self._dns = dns_pods(placement)
-        self._groups = Groups(topology, self._dns)
+        self._groups = Groups(topology, self._dns, host_pods=host_pods)
+        self._on_host = frozenset(pod.id for pod in topology.pods if pod.host_network and not host_pods)
+        self._given = policies
         self._nodes = frozenset(node.id for node in topology.nodes)
         self._externals = frozenset(external.id for external in topology.externals)
         self._services = {service.id: service for service in (*topology.services, DNS_SERVICE)}
@@ -117,9 +125,24 @@ class Evaluator:
         decision = self._decide(probe)
         if probe.via == "name":
             decision = self._after_lookup(probe, decision)
+        if self._on_host and self._concerns_host(probe):
+            other = self._with_host_pods.decide(probe)
+            if other.specified is not decision.specified:
+                return _open(HOST_NETWORK, other.egress, other.ingress)
         if probe.kind == "held" and decision.specified is Specified.DENIED:
             return _open(ESTABLISHED, decision.egress, decision.ingress)
         return decision
+
+    @cached_property
+    def _with_host_pods(self) -> Evaluator:
+        return Evaluator(self._given, self._topology, self._placement, host_pods=True)
+
+    def _concerns_host(self, probe: Probe) -> bool:
+        if probe.destination.startswith("svc:"):
+            destinations = [pod.id for pod in self._backends_of(self._service(probe))]
+        else:
+            destinations = [probe.destination]
+        return not self._on_host.isdisjoint((probe.source, *destinations))
 
     def _after_lookup(self, probe: Probe, decision: Decision) -> Decision:
         """A name must be looked up at the cluster's DNS, by UDP, before its address is dialled."""

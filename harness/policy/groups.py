@@ -33,15 +33,15 @@ class Group:
 
 
 class Groups:
-    """The groups of a topology's pods and the cluster's DNS pods. Pods on the host's network are in none."""
+    """The groups of a topology's pods and the cluster's DNS pods. Those on the host's network are in none unless asked."""
 
-    def __init__(self, topology: Topology, dns: Iterable[Pod]) -> None:
+    def __init__(self, topology: Topology, dns: Iterable[Pod], *, host_pods: bool = False) -> None:
         self.pods: dict[str, Pod] = {pod.id: pod for pod in (*topology.pods, *dns)}
         self.groups: list[Group] = []
         self._of: dict[str, int] = {}
         known: dict[tuple[str, frozenset[tuple[str, str]], tuple[Port, ...]], int] = {}
         for pod in self.pods.values():
-            if pod.host_network:
+            if pod.host_network and not host_pods:
                 continue
             key = (pod.namespace, frozenset(pod.labels.items()), pod.ports)
             if key not in known:
