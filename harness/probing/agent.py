@@ -452,7 +452,7 @@ def answer_train(request, spec):
     """
     timeout, probes = request["timeout"], request["probes"]
     repeats = request.get("repeat", 1)
-    began = time.monotonic()
+    began = time.monotonic() + request.get("after", 0.0)
     train = Train()
     results = [{} for _ in range(repeats)]
     yielded = 0

@@ -15,6 +15,10 @@ from harness.errors import AgentLost
 GRACE = 10.0
 """Seconds beyond the probes' own time-out after which an agent that says nothing counts as lost."""
 
+SPREAD = 0.00015
+"""Seconds a probe by which agents start after one another. All at once they would measure each other's queues: connect
+times, and with them the time-out for silence, would be several times longer."""
+
 Request = Mapping[str, Any]
 Answer = Mapping[str, Any]
 
@@ -35,12 +39,13 @@ class Agent:
         self._open_channel = open_channel
         self._channel: Channel | None = None
 
-    def ask(self, number: int, timeout: float, probes: Sequence[Request], train: Train) -> Iterator[list[Answer]]:
+    def ask(
+        self, number: int, timeout: float, probes: Sequence[Request], train: Train, *, after: float
+    ) -> Iterator[list[Answer]]:
         """The answers to each repeat of a batch, in order. Raises AgentLost when the stream ended or fell silent."""
-        line = json.dumps(
-            {"round": number, "timeout": timeout, **asdict(train), "probes": probes}, separators=(",", ":")
-        )
-        patience = 2 * timeout + train.every + GRACE
+        request = {"round": number, "timeout": timeout, "after": after, **asdict(train), "probes": probes}
+        line = json.dumps(request, separators=(",", ":"))
+        patience = 2 * timeout + train.every + after + GRACE
         try:
             if self._channel is None:
                 self._channel = self._open_channel(self.endpoint)
@@ -90,18 +95,20 @@ class Fleet:
         self._round += 1
         began = time.monotonic()
 
-        def one(agent: Agent, probes: Sequence[Request]) -> list[list[Answer] | Lost]:
+        def one(agent: Agent, probes: Sequence[Request], after: float) -> list[list[Answer] | Lost]:
             got: list[list[Answer] | Lost] = []
             try:
-                got.extend(agent.ask(self._round, timeout, probes, train))
+                got.extend(agent.ask(self._round, timeout, probes, train, after=after))
             except AgentLost as error:
                 got.extend([Lost(reason=str(error))] * (train.repeat - len(got)))
             return got
 
         futures = {}
+        earlier = 0
         for endpoint, probes in batches.items():
             agent = self._agents.setdefault(endpoint, Agent(endpoint, self._open_channel))
-            futures[endpoint] = self._pool.submit(one, agent, probes)
+            futures[endpoint] = self._pool.submit(one, agent, probes, earlier * SPREAD)
+            earlier += len(probes)
         answers = {endpoint: future.result() for endpoint, future in futures.items()}
         return [
             (began + number * train.every, {endpoint: given[number] for endpoint, given in answers.items()})
