@@ -218,3 +218,9 @@ def data_dir(name: str) -> Path:
         if (root / name).is_dir():
             return root / name
     raise InputError(f"the folder {name}/ is neither beside the package nor inside it; is the installation whole?")
+
+
+def shown(path: Path) -> str:
+    """A path as records name it: our own files by their place in the project, the user's as they were given."""
+    root = Path(__file__).resolve().parent.parent
+    return str(path.resolve().relative_to(root)) if path.resolve().is_relative_to(root) else str(path)

@@ -17,7 +17,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import Field, field_validator
 
 from harness.errors import InputError
-from harness.files import Document, Strict, read_yaml, validate
+from harness.files import Document, Strict, read_yaml, shown, validate
 from harness.model import Probe, Verdict
 
 Fault = Literal["policy", "cni"]
@@ -135,7 +135,7 @@ def _pattern_text(pattern: CellPattern) -> str:
 def load(path: Path, fault: Fault, version: str = "") -> Reviews:
     """The entries of a file (none when there is no such file) that apply to `version`. Raises InputError."""
     if not path.exists():
-        return Reviews(fault=fault, file=str(path))
+        return Reviews(fault=fault, file=shown(path))
     documents = read_yaml(path)
     entries: list[Entry] = []
     for document in documents:
@@ -146,4 +146,4 @@ def load(path: Path, fault: Fault, version: str = "") -> Reviews:
     if twice:
         raise InputError(f"these ids stand twice: {', '.join(sorted(twice))}", file=path)
     applying = tuple(e for e in entries if not (e.versions and version) or SpecifierSet(e.versions).contains(version))
-    return Reviews(fault=fault, entries=applying, file=str(path))
+    return Reviews(fault=fault, entries=applying, file=shown(path))
