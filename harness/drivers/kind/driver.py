@@ -58,12 +58,14 @@ class KindDriver:
         return self._environment()
 
     def handle(self) -> Mapping[str, str]:
-        return {"cluster": self._mine.name, "kubeconfig": str(self._mine.kubeconfig), "origin": self._origin}
+        return {"cluster": self._record.name if self._record else "", "origin": self._origin}
 
     def attach(self, handle: Mapping[str, str]) -> Environment:
-        record = state.read(handle["cluster"])
+        record = state.read(handle["cluster"]) if handle["cluster"] else None
         if record is None:
-            raise ClusterError(f"the cluster {handle['cluster']} is gone")
+            raise ClusterError(
+                f"the cluster {handle['cluster']} is gone" if handle["cluster"] else "the cluster did not come up"
+            )
         self._origin = handle["origin"]
         self._connect(record)
         return self._environment()
