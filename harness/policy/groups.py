@@ -33,7 +33,7 @@ class Group:
 
 
 class Groups:
-    """The groups of a topology's pods and the cluster's DNS pods. Those on the host's network are in none unless asked."""
+    """The groups of a topology's pods and the cluster's DNS pods; with `host_pods` those on a node's network too."""
 
     def __init__(self, topology: Topology, dns: Iterable[Pod], *, host_pods: bool = False) -> None:
         self.pods: dict[str, Pod] = {pod.id: pod for pod in (*topology.pods, *dns)}
