@@ -7,7 +7,7 @@ Markdown say the same. Changing how findings are grouped or named is done here a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -70,8 +70,7 @@ class Finding:
     @property
     def place(self) -> str:
         """The destination with its ports: `berserk/ui:8080, 9090`."""
-        ports = dict.fromkeys(f"{c.port}" if c.protocol == "TCP" else f"{c.port}/{c.protocol}" for c in self.cells)
-        return f"{self.destination}:{', '.join(ports)}" if ports else self.destination
+        return place(self.cells) if self.cells else self.destination
 
     @property
     def reasons(self) -> tuple[str, ...]:
@@ -173,9 +172,9 @@ def tally(cells: Iterable[Cell], reviewed: Iterable[Reviewed]) -> Counter[Standi
 
 
 def name(target: Target) -> str:
-    """`calico 3.28.5`, or the bare name of a CNI that never came up."""
+    """`calico 3.28.5`, or as it was asked for (`calico@3.28.5`) when it never came up."""
     version = target.environment.cni_version if target.environment else ""
-    return f"{target.cni} {version}".rstrip()
+    return f"{target.cni.partition('@')[0]} {version}" if version else target.cni
 
 
 def word(target: Target) -> str:
@@ -257,11 +256,18 @@ def probe_key(cell: Cell) -> str:
 def route(cell: Cell) -> str:
     """A cell in words: `berserk/ui → berserk/meta:9500/TCP by pod address`."""
     parts = [f"{cell.source} → {cell.destination.removeprefix('svc:')}:{cell.port}/{cell.protocol}", BY[cell.via]]
-    if cell.kind == "lookup":
-        parts.append("(lookup)")
+    parts += {"lookup": ["(lookup)"], "held": ["(kept open)"]}.get(cell.kind, [])
     if cell.family == 6:
         parts.append("IPv6")
     return " ".join(filter(None, parts))
+
+
+def place(cells: Sequence[Cell]) -> str:
+    """The one destination of some cells with their ports: `berserk/ui:8080, 9090, 53/UDP`."""
+    ports = dict.fromkeys(
+        f"{cell.port}" if cell.protocol == "TCP" else f"{cell.port}/{cell.protocol}" for cell in cells
+    )
+    return f"{cells[0].destination.removeprefix('svc:')}:{', '.join(ports)}"
 
 
 def values(cell: Cell) -> tuple[Intent, Specified, Measured]:

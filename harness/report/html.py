@@ -1,29 +1,21 @@
 """The record as one HTML file that opens from anywhere: no outside resource, no server, nothing to install.
 
-This module only decides what the page says and in which order; how it looks is `templates/`, what moves is `report.js`.
+This module only decides what the page says and in which order; how it looks and what moves is
+`templates/`, and what it shares with other pages is `page`.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
-
 from harness.model import Verdict
-from harness.model.verdict import WHOSE
 from harness.report import findings
 from harness.report.columns import encode
-from harness.report.findings import Finding, Standing, count, seconds
+from harness.report.findings import Finding, Standing, seconds
+from harness.report.page import draw, slug
 from harness.report.record import Cell, Record, Reviewed, ScenarioResult, Target
 
 FULL = 40
@@ -67,33 +59,35 @@ class Declared:
 def render_html(record: Record) -> str:
     """The whole page. The matrix and the evidence of its cells are drawn by the script, all else is in the HTML."""
     blocks = _blocks(record)
-    script = _read("report.js")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            record=record,
-            run=record.run,
-            names=findings.several([findings.name(target) for target in record.targets]) or "no CNI",
-            agreement=findings.agreement(record),
-            faults=[block for block in blocks if block.finding.standing in (Standing.DIFFERS, Standing.STALE)],
-            unmeasured=[block for block in blocks if block.finding.standing is Standing.UNMEASURED],
-            declared={
-                "documented": _declared(blocks, Standing.DOCUMENTED),
-                "known": _declared(blocks, Standing.KNOWN),
-            },
-            stopped=[(target, scenario) for target in record.targets for scenario in _stopped(target)],
-            scenarios=_scenarios(record),
-            slowest=max((slow[0] for target in record.targets if (slow := findings.slowest(target))), default=0),
-            longest_run=max((sum(phase.duration_s for phase in target.phases) for target in record.targets), default=0)
-            or 1,
-            noscript=[(target, cell) for target in record.targets for cell in _not_holding(target)][:NOSCRIPT],
-            style=Markup(_read("report.css")),
-            script=Markup(script),
-            digest=digest,
-            data=_json(encode(record)),
-        )
+    return draw(
+        "report",
+        encode(record),
+        version=record.run.netproof,
+        globals={
+            "cell_link": cell_link,
+            "texts": _texts,
+            "dots": _dots,
+            "FULL": FULL,
+            "LINES": LINES,
+            "CELLS": CELLS,
+        },
+        record=record,
+        measured=sum(len(target.cells) for target in record.targets),
+        run=record.run,
+        names=findings.several([findings.name(target) for target in record.targets]) or "no CNI",
+        agreement=findings.agreement(record),
+        faults=[block for block in blocks if block.finding.standing in (Standing.DIFFERS, Standing.STALE)],
+        unmeasured=[block for block in blocks if block.finding.standing is Standing.UNMEASURED],
+        declared={
+            "documented": _declared(blocks, Standing.DOCUMENTED),
+            "known": _declared(blocks, Standing.KNOWN),
+        },
+        stopped=[(target, scenario) for target in record.targets for scenario in _stopped(target)],
+        scenarios=_scenarios(record),
+        slowest=max((slow[0] for target in record.targets if (slow := findings.slowest(target))), default=0),
+        longest_run=max((sum(phase.duration_s for phase in target.phases) for target in record.targets), default=0)
+        or 1,
+        noscript=[(target, cell) for target in record.targets for cell in _not_holding(target)][:NOSCRIPT],
     )
 
 
@@ -101,10 +95,6 @@ def cell_link(target: Target, cell: Cell) -> str:
     """The anchor of a cell: the same on every run, so that it can be put into an issue."""
     parts = {"scenario": cell.scenario, "step": cell.step, "cni": target.cni, "cell": findings.probe_key(cell)}
     return "#" + "&".join(f"{name}={quote(value, safe='/:,')}" for name, value in parts.items())
-
-
-def slug(*words: str) -> str:
-    return "-".join(re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-") for word in words if word)
 
 
 def _blocks(record: Record) -> list[Block]:
@@ -192,35 +182,3 @@ def _dots(target: Target, longest: float) -> list[tuple[str, str]]:
                 place = f"{100 * step.settled_after_s / longest:.1f}"
                 places.setdefault(place, []).append(f"{scenario.id}, {step.name}: {seconds(step.settled_after_s)}")
     return [(place, findings.several(words)) for place, words in places.items()]
-
-
-def _json(data: Any) -> Markup:
-    """JSON for a script element: no `<`, so that no text of a cluster can end the element."""
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
-
-
-def _read(name: str) -> str:
-    return (resources.files("harness.report") / "templates" / name).read_text(encoding="utf-8")
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FunctionLoader(_read), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
-    )
-    environment.filters |= {"seconds": seconds, "slug": slug, "several": findings.several}
-    environment.globals |= {
-        "findings": findings,
-        "Standing": Standing,
-        "WHOSE": WHOSE,
-        "cell_link": cell_link,
-        "count": count,
-        "texts": _texts,
-        "dots": _dots,
-        "slug": slug,
-        "FULL": FULL,
-        "LINES": LINES,
-        "CELLS": CELLS,
-    }
-    return environment

@@ -1,0 +1,64 @@
+"""What every HTML page shares: one file that opens from anywhere, with no outside resource and no server.
+
+A page is `templates/NAME.html.j2` on `page.html.j2`, with NAME.css and NAME.js after page.css and page.js. The script
+may read one block of JSON; a Content-Security-Policy allows this script and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.model.verdict import WHOSE
+from harness.report import findings
+from harness.report.findings import Standing, count, seconds
+
+
+def draw(name: str, data: Any, *, globals: Mapping[str, Any], **values: Any) -> str:
+    """A whole page. `data` is what its script reads; `globals` are the functions that its template calls."""
+    script = _read("page.js") + _read(f"{name}.js")
+    return (
+        _environment()
+        .get_template(f"{name}.html.j2", globals=dict(globals))
+        .render(
+            **values,
+            style=Markup(_read("page.css") + _read(f"{name}.css")),
+            script=Markup(script),
+            digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            data=_json(data),
+        )
+    )
+
+
+def slug(*words: str) -> str:
+    """Words as an anchor."""
+    return "-".join(re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-") for word in words if word)
+
+
+def _json(data: Any) -> Markup:
+    """JSON for a script element: no `<`, so that no text of a cluster can end the element."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))
+
+
+def _read(name: str) -> str:
+    return (resources.files("harness.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(_read), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+    )
+    environment.filters |= {"seconds": seconds, "slug": slug, "several": findings.several}
+    environment.globals |= {"findings": findings, "Standing": Standing, "WHOSE": WHOSE, "count": count, "slug": slug}
+    return environment
