@@ -15,7 +15,7 @@ lint: .venv/ready
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 bench: .venv/ready
-	@.venv/bin/python -m harness.bench
+	@.venv/bin/netproof bench
 
 clean:
 	rm -rf .venv .tox .pytest_cache .mypy_cache .ruff_cache

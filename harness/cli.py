@@ -78,6 +78,20 @@ def _parser() -> argparse.ArgumentParser:
     reap.add_argument("--all", action="store_true", help="remove kept clusters too")
     reap.set_defaults(handler=_clusters_reap)
 
+    delete = clusters.add_parser("delete", help="remove kept clusters by name")
+    delete.add_argument("names", metavar="NAME", nargs="+")
+    delete.set_defaults(handler=_clusters_delete)
+    kubeconfig = clusters.add_parser("kubeconfig", help="print the path of a cluster's kubeconfig")
+    kubeconfig.add_argument("name", metavar="NAME")
+    kubeconfig.set_defaults(handler=_clusters_kubeconfig)
+
+    bench = verbs.add_parser("bench", help="time whole runs, cold and again; prints a table")
+    bench.add_argument("--cni", metavar="NAME,…", default="reference", help="default: reference")
+    bench.add_argument("--scenario-set", metavar="SET", default="berserk", help="default: berserk")
+    bench.add_argument("--again", metavar="N", type=int, default=3, help="runs on the kept cluster (default: 3)")
+    bench.add_argument("--json", metavar="FILE", type=Path, help="write the figures as JSON, too")
+    bench.set_defaults(handler=_bench)
+
     cnis = verbs.add_parser("cnis", help="the CNIs that have a recipe")
     cnis.set_defaults(handler=_cnis)
     return parser
@@ -159,6 +173,30 @@ def _clusters_reap(arguments: argparse.Namespace) -> int:
 
     removed = state.reap(all=arguments.all)
     print("\n".join(f"removed {name}" for name in removed) or "nothing to remove")
+    return 0
+
+
+def _clusters_delete(arguments: argparse.Namespace) -> int:
+    from harness.drivers.kind import state
+
+    for name in arguments.names:
+        state.delete(state.find(name))
+        print(f"removed {name}")
+    return 0
+
+
+def _clusters_kubeconfig(arguments: argparse.Namespace) -> int:
+    from harness.drivers.kind import state
+
+    print(state.find(arguments.name).kubeconfig)
+    return 0
+
+
+def _bench(arguments: argparse.Namespace) -> int:
+    from harness import bench
+
+    cnis = [wanted.name for wanted in recipes.parse_cni(arguments.cni)]
+    bench.main(cnis, arguments.scenario_set, arguments.again, arguments.json)
     return 0
 
 

@@ -262,9 +262,10 @@ def files() -> list[Path]:
 def select(wanted: str) -> dict[Path, list[Scenario]]:
     """The scenarios that a `--scenario-set` takes (comma-separated: `all`, folder names, scenario ids with `*`), by
     file. Raises InputError when a word names nothing."""
-    found = {path: read_scenarios(path) for path in files()}
     words = [word.strip() for word in wanted.split(",") if word.strip()]
-    folders = {path.parent.name for path in found}
+    folders = {path.parent.name for path in files()}
+    by_id = not set(words) <= {"all", *folders}
+    found = {path: read_scenarios(path) for path in files() if by_id or {"all", path.parent.name} & set(words)}
     ids = [scenario.id for scenarios in found.values() for scenario in scenarios]
     for word in words:
         if word not in {"all", *folders} and not any(fnmatchcase(identifier, word) for identifier in ids):

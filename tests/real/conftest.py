@@ -1,0 +1,87 @@
+"""Real clusters with real CNIs, where a container engine runs. Each run has a state directory of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import recipes
+from harness.report.record import Record
+
+ROOT = Path(__file__).parent.parent.parent
+LIMIT = 900.0
+"""Seconds for one whole run: far beyond what it takes, so that a hang fails instead of stopping the suite."""
+
+
+def why_not() -> str:
+    """Why no cluster can be made here, or ''."""
+    missing = [tool for tool in ("docker", "kind", "helm") if shutil.which(tool) is None]
+    if missing:
+        return f"not installed here: {', '.join(missing)}"
+    if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode:
+        return "no container engine runs here"
+    return ""
+
+
+class Machine:
+    """Runs netproof as a user would, in a state directory that only this test uses."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = os.environ | {"XDG_STATE_HOME": str(folder / "state"), "COLUMNS": "120"}
+        self.environment.pop("PYTEST_ADDOPTS", None)
+        for name in [name for name in self.environment if name.startswith("PYTEST_XDIST")]:
+            del self.environment[name]
+
+    def pytest(self, *arguments: str, report: str) -> tuple[int, str, Record]:
+        """Exit code, output and record of a run."""
+        where = self.folder / report
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--report-dir", str(where), *arguments]
+        done = self._run(command)
+        return done.returncode, done.stdout + done.stderr, self.record(where)
+
+    def netproof(self, *arguments: str) -> str:
+        done = self._run([sys.executable, "-m", "harness.cli", *arguments])
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def record(self, where: Path) -> Record:
+        return Record.model_validate(json.loads((where / "record.json").read_text()))
+
+    def _run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=LIMIT, check=False
+        )
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    if reason := why_not():
+        pytest.skip(reason)
+    made = Machine(tmp_path)
+    yield made
+    made.netproof("clusters", "reap", "--all")
+    left = subprocess.run(
+        ["docker", "ps", "-aq", "--filter", f"label=netproof.state={tmp_path / 'state'}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert left.stdout == ""
+
+
+def image_missing(cni: str) -> str:
+    """The first image of a recipe that is not in the local engine: without a network it cannot be had."""
+    recipe = recipes.load(recipes.Wanted(name=cni))
+    for image in [recipe.probe_image, *recipe.images]:
+        name = recipe.fill(image)
+        if subprocess.run(["docker", "image", "inspect", name], capture_output=True, check=False).returncode:
+            return name
+    return ""
