@@ -58,7 +58,8 @@ class KindDriver:
         return self._environment()
 
     def handle(self) -> Mapping[str, str]:
-        return {"cluster": self._record.name if self._record else "", "origin": self._origin}
+        name, kubeconfig = (self._record.name, str(self._record.kubeconfig)) if self._record else ("", "")
+        return {"cluster": name, "kubeconfig": kubeconfig, "origin": self._origin}
 
     def attach(self, handle: Mapping[str, str]) -> Environment:
         record = state.read(handle["cluster"]) if handle["cluster"] else None

@@ -159,7 +159,9 @@ def _pod(pod: Pod, agent_name: str, source: str, terms: Terms) -> Manifest:
         "serviceAccountName": pod.service_account,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 0,
+        # Not 0: the API server would forget such a pod before its containers end, and a stream to the next pod of that
+        # name could reach them.
+        "terminationGracePeriodSeconds": 1,
         "tolerations": [{"operator": "Exists"}],
         "securityContext": security,
         "containers": [container],

@@ -142,14 +142,12 @@ class Api:
         return self._ask(f"reading {path}", ask)
 
     def delete(self, ref: Ref) -> None:
-        """Delete an object; one that is gone already is fine."""
+        """Ask for an object's deletion, in its own time; one that is gone already is fine."""
         try:
             path = self._resource(ref.api_version, ref.kind).path(name=ref.name, namespace=ref.namespace or None)
             self._ask(
                 f"deleting {ref}",
-                lambda: self._dynamic.request(
-                    "delete", path, grace_period_seconds=0, serialize=False, _request_timeout=REQUEST_TIMEOUT
-                ),
+                lambda: self._dynamic.request("delete", path, serialize=False, _request_timeout=REQUEST_TIMEOUT),
             )
         except Refused as error:
             if error.status != 404:

@@ -63,6 +63,19 @@ def remove(api: Api, namespaces: Iterable[str]) -> None:
     poll(step, timeout=DELETE_TIMEOUT, what="deleting namespaces")
 
 
+def remove_pods(api: Api, names: Iterable[tuple[str, str]]) -> None:
+    """Delete pods (namespace, name) and wait until their containers have ended."""
+    refs = {Ref("v1", "Pod", *name) for name in names}
+    concurrently(api.delete, refs)
+
+    def step() -> None:
+        left = [str(ref) for ref in refs if api.get(ref)]
+        if left:
+            raise NotYet(f"still there: {', '.join(left)}")
+
+    poll(step, timeout=DELETE_TIMEOUT, every=0.1, what="deleting pods")
+
+
 def wait_serving(
     api: Api,
     names: Iterable[tuple[str, str]],

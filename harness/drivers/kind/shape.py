@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from harness.drivers import Manifest, Say
 from harness.drivers.kind import pods, waiting
 from harness.drivers.kind.manifests import Deployment
-from harness.drivers.kind.objects import Api, Ref, concurrently
+from harness.drivers.kind.objects import Api, concurrently
 from harness.model import Topology
 from harness.recipes import Ready
 
@@ -50,7 +50,7 @@ class Shape:
         spaces = {one.namespace["metadata"]["name"]: one.namespace for one in wanted}
         gone = [name for name in self._pods if name[0] in spaces and name not in made]
         again = [name for name in made if incarnations.get(name, 0) > self._incarnations.get(name, 0)]
-        concurrently(self._api.delete, [Ref("v1", "Pod", *name) for name in (*gone, *again) if name in self._pods])
+        pods.remove_pods(self._api, [name for name in (*gone, *again) if name in self._pods])
         relabelled = [
             {**old, "metadata": {**old["metadata"], "labels": new["metadata"]["labels"]}}
             for name, new in spaces.items()

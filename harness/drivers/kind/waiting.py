@@ -64,15 +64,23 @@ class Sandboxes:
         self._api = api
         self._plain = {(pod["metadata"]["namespace"], pod["metadata"]["name"]): pod for pod in plain}
         self._paused: dict[str, float] = {}
+        self._awaited: set[tuple[str, str]] = set()
 
     def renew(self) -> None:
         """Called at each poll of a wait. Touches only pods that a ReplicaSet replaces, and the `plain` ones."""
+        for key in list(self._awaited):
+            with contextlib.suppress(Refused):
+                if self._api.get(Ref("v1", "Pod", *key)) is None:
+                    self._api.apply(self._plain[key])
+                    self._awaited.remove(key)
         failed = _list(self._api, "/api/v1/events", field_selector="reason=FailedCreatePodSandBox")
         uids = {event["involvedObject"].get("uid") for event in failed}
         late = [
             pod
             for pod in (_list(self._api, "/api/v1/pods", field_selector="status.phase=Pending") if uids else [])
-            if pod["metadata"]["uid"] in uids and not pod["status"].get("podIP")
+            if pod["metadata"]["uid"] in uids
+            and not pod["status"].get("podIP")
+            and "deletionTimestamp" not in pod["metadata"]
         ]
         now = time.monotonic()
         paused = {place for place, until in self._paused.items() if until > now}
@@ -89,13 +97,14 @@ class Sandboxes:
             with contextlib.suppress(Refused):
                 self._api.delete(Ref("v1", "Pod", *key))
                 if key in self._plain:
-                    self._api.apply(self._plain[key])
+                    self._awaited.add(key)
 
 
 def pod_ready(pod: Object) -> bool:
     status = pod.get("status", {})
     containers = status.get("containerStatuses") or []
-    return status.get("phase") == "Running" and bool(containers) and all(one.get("ready") for one in containers)
+    running = status.get("phase") == "Running" and "deletionTimestamp" not in pod["metadata"]
+    return running and bool(containers) and all(one.get("ready") for one in containers)
 
 
 def restarts(pod: Object) -> list[int]:

@@ -52,6 +52,9 @@ class FakeApi:
     def text(self, path: str) -> str:
         return "last line"
 
+    def get(self, ref: Ref) -> dict[str, Any] | None:
+        return next((one for one in self.pods if one["metadata"]["name"] == ref.name), None)
+
     def delete(self, ref: Ref) -> None:
         self.deleted.append(ref)
 
@@ -101,6 +104,10 @@ def test_sandboxes_that_came_too_early_are_renewed_once_in_a_while() -> None:
     sandboxes.renew()
     sandboxes.renew()
     assert [ref.name for ref in fake.deleted] == ["a", "dns-x1"]
+    assert fake.applied == []
+    fake.pods.remove(mine)
+    sandboxes.renew()
+    sandboxes.renew()
     assert fake.applied == [mine]
 
 
