@@ -19,6 +19,7 @@ from harness.errors import InputError
 from harness.files import Document, Strict, data_dir, read_yaml, validate
 from harness.model import Intent, Matrix, Placement, Probe, Topology
 from harness.policy import read_policies
+from harness.synthetic import placed
 
 
 class StepEntry(Strict):
@@ -164,7 +165,7 @@ def _of_tables(wanted: ScenarioFile, document: Document) -> Scenario:
                 left_open=expected.left_open,
             )
         )
-    return Scenario(
+    scenario = Scenario(
         id=wanted.id,
         claim=wanted.claim,
         source=wanted.source,
@@ -174,6 +175,11 @@ def _of_tables(wanted: ScenarioFile, document: Document) -> Scenario:
         needs=tuple(wanted.needs),
         select=f"--scenario-set {wanted.id}",
     )
+    try:
+        scenario.filled(placed(scenario.topology))
+    except InputError as error:
+        raise document.error(("steps",) if wanted.steps else ("policies",), f"scenario {wanted.id}: {error}") from None
+    return scenario
 
 
 def _manifest(item: Mapping[str, Any], document: Document, path: tuple[str | int, ...]) -> Manifest:
