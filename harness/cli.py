@@ -15,14 +15,12 @@ from rich.text import Text
 
 from harness import __version__, charts, options, recipes
 from harness import scenarios as catalogue
+from harness.commands import compare, report
+from harness.commands.console import new_console, show
 from harness.conduct import INTERRUPTED, Conductor, dry_run_text, exit_code, load, run_all, specified
 from harness.errors import InputError, NetproofError
-from harness.report import record as records
 from harness.report import terminal
 from harness.report.store import ScenarioPart
-from harness.report.writer import write_report
-
-STYLES = {"good": "green", "bad": "red", "warn": "yellow", "bold": "bold", "dim": "dim", "": ""}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,10 +62,8 @@ def _parser() -> argparse.ArgumentParser:
     matrix.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     matrix.set_defaults(handler=_matrix)
 
-    report = verbs.add_parser("report", help="draw the reports of a record again")
-    report.add_argument("record", metavar="RECORD.json", type=Path)
-    report.add_argument("--report-dir", metavar="DIR", type=Path, help="default: beside the record")
-    report.set_defaults(handler=_report)
+    for command in (report, compare):
+        command.add(verbs)
 
     clusters = verbs.add_parser("clusters", help="clusters that runs made").add_subparsers(
         required=True, metavar="VERB"
@@ -103,26 +99,21 @@ def _run(arguments: argparse.Namespace) -> int:
     if asked.dry_run:
         print("\n\n".join(dry_run_text(scenario) for scenario in scenarios))
         return 0
-    console = Console(highlight=False, soft_wrap=True)
+    console = new_console()
     conductor = Conductor(asked, lambda line: console.print(Text(line)), sys.stderr if sys.stderr.isatty() else None)
 
-    def show(part: ScenarioPart) -> None:
+    def done(part: ScenarioPart) -> None:
         word = {"passed": "OK", "failed": "DIFFERS", "error": "UNMEASURED"}.get(
             part.scenario.result, part.scenario.result
         )
         console.print(Text(f"{word:10} {part.scenario.id}[{part.cni}]  {part.scenario.duration_s:.1f} s"))
 
-    run_all(conductor, scenarios, show)
+    run_all(conductor, scenarios, done)
     record, page = conductor.finish(0)
     for target in record.targets:
-        _print(console, terminal.blocks(target))
-    _print(console, terminal.summary(record, report=page))
+        show(console, terminal.blocks(target))
+    show(console, terminal.summary(record, report=page))
     return INTERRUPTED if conductor.interrupted else exit_code(record)
-
-
-def _print(console: Console, lines: Sequence[terminal.Line]) -> None:
-    for text, style in lines:
-        console.print(Text(text, style=STYLES[style]))
 
 
 def _matrix(arguments: argparse.Namespace) -> int:
@@ -145,12 +136,6 @@ def _matrix(arguments: argparse.Namespace) -> int:
             }
             cells.append({"step": step, **key, "intended": intended[probe], "specified": meant[probe]})
     print(json.dumps({"name": plan.name, "warnings": list(plan.warnings), "cells": cells}, indent=1))
-    return 0
-
-
-def _report(arguments: argparse.Namespace) -> int:
-    record = records.load(arguments.record)
-    print(write_report(record, arguments.report_dir or arguments.record.resolve().parent))
     return 0
 
 

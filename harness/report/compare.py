@@ -26,7 +26,7 @@ class Class(StrEnum):
     """What can be said of a cell over all sides. The order is the order in which a reader needs them."""
 
     NEW = "new"
-    """A fault that the same CNI's earlier record does not show."""
+    """A fault that the same CNI's earlier record does not show; where that lacks the cell, only an undeclared one."""
     GONE = "gone"
     """The earlier record shows a fault, this one measured and found none."""
     DIFFERS = "differs"
@@ -78,6 +78,9 @@ class Side:
     """One CNI of one record. `why` says why nothing, or not everything, was measured. A missing one has no target."""
 
     label: str
+    """What tells it from the others: its name, and its night where that is needed."""
+    name: str
+    """The CNI and its version."""
     cni: str
     state: State
     why: str = ""
@@ -134,16 +137,17 @@ class Group:
 
     @property
     def headline(self) -> str:
-        """`x/b and x/c → y/a:80: connected on calico 3.28.5, denied on cilium 1.20.2`."""
+        """`x/b → y/a:80: connected on calico 3.28.5, denied on cilium 1.20.2`; of a change `was denied, now connected
+        on cilium`."""
         who = findings.several(list(dict.fromkeys(row.cell.source for row in self.rows)))
         where = findings.place([row.cell for row in self.rows])
+        if self.cni:
+            now = f"now {self.values[-1][1]} on {self.values[-1][0].name}"
+            return f"{who} → {where}: {f'was {self.values[0][1]}, ' if len(self.values) > 1 else ''}{now}"
         by: dict[str, list[str]] = {}
         for side, value in self.values:
-            by.setdefault(value, []).append(side.label)
-        what = ", ".join(
-            f"{value} {'in' if value.startswith('not ') else 'on'} {findings.several(labels)}"
-            for value, labels in by.items()
-        )
+            by.setdefault(value, []).append(side.name)
+        what = ", ".join(f"{value} on {findings.several(names)}" for value, names in by.items())
         return f"{who} → {where}: {what}"
 
 
@@ -204,21 +208,74 @@ class Comparison:
                     found.append((self.sides[place], entry.model_copy(update={"stale": fresh})))
         return tuple(found)
 
+    @property
+    def title(self) -> str:
+        """`Where calico 3.28.5 and cilium 1.20.2 differ`, or what changed on a single CNI."""
+        measured = [self.sides[n] for n in self.latest.values() if self.sides[n].state is State.MEASURED]
+        names = [side.name for side in measured]
+        if len(names) == 1 and measured[0].cni in self.earlier:
+            before, now = self.sides[self.earlier[measured[0].cni]], measured[0]
+            if before.name != now.name:
+                return f"What changed from {before.name} to {now.name}"
+            return f"What changed on {now.name} since {before.night}"
+        return (
+            f"Where {findings.several(names, 5)} differ"
+            if len(names) > 1
+            else f"{''.join(names) or 'Nothing'}, compared with nothing"
+        )
+
+    @property
+    def sentences(self) -> list[tuple[str, Literal["good", "bad", "warn"]]]:
+        """What a reader must know, most urgent first, each with how it stands."""
+        said: list[tuple[str, Literal["good", "bad", "warn"]]] = [
+            (f"{side.label} is {side.state}: {side.why}. Nothing is known about it.", "bad") for side in self.missing
+        ]
+        if self.earlier or self.with_baseline:
+            new, undeclared, gone = self.counts[Class.NEW], len(self.undeclared), self.counts[Class.GONE]
+            since = self._since()
+            if new:
+                declared = f", {undeclared:,} of them undeclared" if undeclared != new else ""
+                said.append((f"{findings.count(new, 'new difference')} since {since}{declared}.", "bad"))
+            else:
+                said.append((f"No new difference since {since}.", "good"))
+            if gone:
+                said.append((f"{findings.count(gone, 'difference')} of {since} did not happen this time.", "warn"))
+        for side, entry in self.stale:
+            many = findings.count(len(entry.stale), "cell")
+            said.append((f"{entry.id} declares {many} that no longer differ on {side.label}.", "bad"))
+        if self.agreement:
+            same, shared = self.agreement
+            text = f"The CNIs agree on {same:,} of {findings.count(shared, 'cell')} that all of them measured."
+            said.append((text, "good" if same == shared and not self.missing else "warn"))
+        return said
+
+    def _since(self) -> str:
+        nights = list(dict.fromkeys(self.sides[place].night for place in self.earlier.values()))
+        return findings.several(nights) if nights else "the baseline, which has none of these CNIs"
+
     def failures(self, fail_on: FailOn) -> list[str]:
         """Why the shell should hear of it, a sentence each. `any` counts what the baseline had, and missing CNIs."""
         if fail_on == "none":
             return []
         if fail_on == "new":
-            sentences = [_cells(len(self.undeclared), "new difference")] if self.undeclared else []
+            sentences = [findings.count(len(self.undeclared), "new difference")] if self.undeclared else []
             stale = sum(len(entry.stale) for _, entry in self.stale)
-            return sentences + ([_cells(stale, "declared difference") + " that no longer happens"] if stale else [])
+            return sentences + (
+                [f"{findings.count(stale, 'declared difference')} that no longer happen{'s' if stale == 1 else ''}"]
+                if stale
+                else []
+            )
         sentences = [f"{side.label} is {side.state}" for side in self.missing]
         for place in self.latest.values():
             if target := self.sides[place].target:
                 wrong = sum(not cell.accepted for cell in target.cells)
                 stale = sum(len(entry.stale) for entry in target.reviewed)
-                sentences += [f"{_cells(wrong, 'undeclared difference')} on {self.sides[place].label}"] if wrong else []
-                sentences += [f"{_cells(stale, 'stale declaration')} on {self.sides[place].label}"] if stale else []
+                sentences += (
+                    [f"{findings.count(wrong, 'undeclared difference')} on {self.sides[place].label}"] if wrong else []
+                )
+                sentences += (
+                    [f"{findings.count(stale, 'stale declaration')} on {self.sides[place].label}"] if stale else []
+                )
         return sentences
 
     def absence(self, side: Side, scenario: str) -> str:
@@ -251,7 +308,8 @@ class Comparison:
         return found
 
     def groups(self, kind: Class) -> list[Group]:
-        """The rows of a class as a reader wants them: what says the same of one destination is one group."""
+        """The rows of a class as a reader wants them: what says the same of one destination is one group. What no
+        reviewed entry declares comes first."""
         made: dict[tuple[object, ...], list[Row]] = {}
         about: dict[tuple[object, ...], tuple[str, tuple[tuple[Side, str], ...], tuple[str, ...], str]] = {}
         for row in self.rows:
@@ -259,19 +317,20 @@ class Comparison:
                 continue
             for cni, places in self._views(row, kind):
                 values = tuple((self.sides[place], self._value(row, place)) for place in places)
-                now = row.cells[self.latest[cni]] if cni else None
-                declared = tuple(now.reviewed) if now else ()
-                verdict = str(now.verdict) if now else ""
+                whose = row.cells[places[0 if kind is Class.GONE else -1]] if cni else None
+                declared = tuple(whose.reviewed) if whose else ()
+                verdict = f"{'was ' if kind is Class.GONE else ''}{whose.verdict}" if whose else ""
                 texts = tuple(value for _, value in values)
                 destination = row.cell.destination.removeprefix("svc:")
                 key = (cni, *row.key[:2], destination, texts, declared, verdict)
                 made.setdefault(key, []).append(row)
                 about[key] = cni, values, declared, verdict
-        return [
+        groups = [
             Group(kind=kind, rows=tuple(rows), cni=cni, values=values, declared=declared, verdict=verdict)
             for key, rows in made.items()
             for cni, values, declared, verdict in [about[key]]
         ]
+        return sorted(groups, key=lambda group: bool(group.declared))
 
     def _views(self, row: Row, kind: Class) -> list[tuple[str, list[int]]]:
         whose = {Class.NEW: row.new, Class.GONE: row.gone, Class.CHANGED: row.changed}.get(kind)
@@ -322,6 +381,7 @@ def _sides(sources: Iterable[Source], *, baseline: bool) -> list[Side]:
             sides.append(
                 Side(
                     label=findings.name(target),
+                    name=findings.name(target),
                     cni=target.cni,
                     state=state,
                     why=why,
@@ -337,14 +397,15 @@ def _sides(sources: Iterable[Source], *, baseline: bool) -> list[Side]:
 def _missing(sides: Sequence[Side], expect: Sequence[str]) -> list[Side]:
     """What was expected, or was there in the baseline, and is in none of the records."""
     there = {side.cni for side in sides if not side.baseline}
-    named = there | {cni.partition("@")[0] for cni in there}
+    named = there | {side.cni.partition("@")[0] for side in sides if not side.baseline}
+    named |= {side.label.replace(" ", "@") for side in sides if not side.baseline}
     gone = {cni: "no record has it" for cni in expect if cni not in named}
     gone |= {
         side.cni: f"it was there on {side.night}, no record has it now"
         for side in sides
         if side.baseline and side.cni not in there
     }
-    return [Side(label=cni, cni=cni, state=State.MISSING, why=why) for cni, why in gone.items()]
+    return [Side(label=cni, name=cni, cni=cni, state=State.MISSING, why=why) for cni, why in gone.items()]
 
 
 def _before(sides: Sequence[Side], cni: str, place: int) -> int | None:
@@ -387,7 +448,7 @@ def _classes(row: Row, frame: Comparison) -> Row:
         before = row.cells[frame.earlier[cni]] if cni in frame.earlier else None
         if cni not in frame.earlier and not frame.with_baseline:
             continue
-        if now and now.verdict in WRONG and (before is None or before.verdict is not now.verdict):
+        if now and now.verdict in WRONG and (not now.accepted if before is None else before.verdict is not now.verdict):
             new.append(cni)
         elif before and now and _known(now) and before.verdict in WRONG and now.verdict not in WRONG:
             gone.append(cni)
@@ -410,7 +471,3 @@ def _classes(row: Row, frame: Comparison) -> Row:
         measured = sum(_known(cell) for cell in row.cells)
         classes.add(Class.SAME if measured > 1 else Class.ALONE)
     return replace(row, classes=frozenset(classes), new=tuple(new), gone=tuple(gone), changed=tuple(changed))
-
-
-def _cells(number: int, noun: str) -> str:
-    return findings.count(number, noun)

@@ -18,7 +18,7 @@ def render_markdown(record: Record) -> str:
     """GitHub-flavoured Markdown: verdict lines, a table of CNIs, findings, settle times."""
     lines = ["# netproof", ""]
     lines += [
-        f"- **{findings.word(target)}** {_text(findings.name(target))}: {_text(findings.verdict(target))}"
+        f"- **{findings.word(target)}** {plain(findings.name(target))}: {plain(findings.verdict(target))}"
         for target in record.targets
     ]
     if record.run.interrupted:
@@ -34,7 +34,7 @@ def render_markdown(record: Record) -> str:
     seed = f", seed {run.seed}" if run.seed is not None else ""
     lines += [
         "",
-        f"netproof {run.netproof}, {run.started_at}, {seconds(run.duration_s)}{seed}: {_code(run.command)}",
+        f"netproof {run.netproof}, {run.started_at}, {seconds(run.duration_s)}{seed}: {code(run.command)}",
         "",
     ]
     return "\n".join(lines)
@@ -66,7 +66,7 @@ def _table(record: Record) -> list[str]:
             *(str(counts[stands]) for stands in shown),
             f"{seconds(slow[0])} ({slow[1]})" if slow else "",
         ]
-        lines.append("| " + " | ".join(_text(cell) for cell in cells) + " |")
+        lines.append("| " + " | ".join(plain(cell) for cell in cells) + " |")
     return lines
 
 
@@ -74,7 +74,7 @@ def _findings(target: Target) -> list[str]:
     found = findings.group(target)
     if not found and not target.error:
         return []
-    lines = ["", f"## {_text(findings.name(target))}"]
+    lines = ["", f"## {plain(findings.name(target))}"]
     if target.error:
         lines += ["", _fence(target.error)]
     full = [finding for finding in found if finding.standing not in (Standing.DOCUMENTED, Standing.KNOWN)]
@@ -89,25 +89,25 @@ def _findings(target: Target) -> list[str]:
 
 def _finding(target: Target, finding: Finding) -> list[str]:
     word = findings.WORDS[finding.standing]
-    lines = ["", f"### {word}: {_text(finding.headline(findings.name(target)))}", ""]
+    lines = ["", f"### {word}: {plain(finding.headline(findings.name(target)))}", ""]
     if finding.verdict is None:
         entry = finding.reviewed[0]
-        lines.append(f"Declared in {_code(entry.file or entry.id)}: {_text(entry.sentence)}")
-        return [*lines, "", *(f"- {_text(cell)}" for cell in entry.stale[:MOST_CELLS])]
+        lines.append(f"Declared in {code(entry.file or entry.id)}: {plain(entry.sentence)}")
+        return [*lines, "", *(f"- {plain(cell)}" for cell in entry.stale[:MOST_CELLS])]
     cell = finding.cells[0]
     intended, specified, measured = findings.values(cell)
     lines += [
-        f"- scenario: {_code(finding.scenario)}" + (f", step {_text(finding.step)}" if finding.step else ""),
-        f"- verdict: **{finding.verdict}**, the work of {_text(WHOSE[finding.verdict])}",
+        f"- scenario: {code(finding.scenario)}" + (f", step {plain(finding.step)}" if finding.step else ""),
+        f"- verdict: **{finding.verdict}**, the work of {plain(WHOSE[finding.verdict])}",
         f"- intended {intended}, specified {specified}, measured {measured}",
-        f"- why: {_text(finding.reasons[0]) if finding.reasons else 'the record gives no reason'}",
-        *(f"  - {_text(text)}" for text in findings.sides(cell)),
-        f"- seen: {_text(findings.seen(cell))}",
+        f"- why: {plain(finding.reasons[0]) if finding.reasons else 'the record gives no reason'}",
+        *(f"  - {plain(text)}" for text in findings.sides(cell)),
+        f"- seen: {plain(findings.seen(cell))}",
     ]
     if cell.note:
-        lines.append(f"- note: {_text(cell.note)}")
+        lines.append(f"- note: {plain(cell.note)}")
     lines.append("- cells:")
-    lines += [f"  - {_text(findings.route(cell))}" for cell in finding.cells[:MOST_CELLS]]
+    lines += [f"  - {plain(findings.route(cell))}" for cell in finding.cells[:MOST_CELLS]]
     if len(finding.cells) > MOST_CELLS:
         lines.append(f"  - +{len(finding.cells) - MOST_CELLS} more")
     if cell.reproduce:
@@ -121,10 +121,10 @@ def _declared(target: Target, found: list[Finding], title: str) -> list[str]:
     cells = sum(len(finding.cells) for finding in found)
     lines = ["", f"<details><summary>{count(cells, 'cell')}: {title}</summary>", ""]
     entries = {entry.id: entry for finding in found for entry in finding.reviewed}
-    lines += [f"> {_text(entry.sentence)} ({_text(entry.reason)})\n" for entry in entries.values()]
+    lines += [f"> {plain(entry.sentence)} ({plain(entry.reason)})\n" for entry in entries.values()]
     for finding in found[: MOST_FINDINGS * 2]:
         text = finding.headline(findings.name(target))
-        lines.append(f"- {_code(finding.scenario)}: {_text(text)} ({count(len(finding.cells), 'cell')})")
+        lines.append(f"- {code(finding.scenario)}: {plain(text)} ({count(len(finding.cells), 'cell')})")
     if len(found) > MOST_FINDINGS * 2:
         lines.append(f"- +{len(found) - MOST_FINDINGS * 2} more")
     return [*lines, "", "</details>"]
@@ -145,7 +145,7 @@ def _settling(record: Record) -> list[str]:
                 rows.append(
                     (
                         times.settled_after_s,
-                        f"| {_text(findings.name(target))} | {_text(scenario.id)} | {' | '.join(cells)} |",
+                        f"| {plain(findings.name(target))} | {plain(scenario.id)} | {' | '.join(cells)} |",
                     )
                 )
     if not rows:
@@ -167,12 +167,12 @@ def _settling(record: Record) -> list[str]:
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|])")
 
 
-def _text(text: str) -> str:
+def plain(text: str) -> str:
     """Plain text inside Markdown: one line, nothing of it read as markup."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * (longest + 1)
     space = " " if "`" in text else ""

@@ -5,6 +5,7 @@ Its JSON Schema is `record.schema.json` beside this file (made by `schema()`; a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -203,6 +204,23 @@ def load(path: Path) -> Record:
     except ValueError as error:
         raise InputError(f"not valid JSON: {error}", file=path) from None
     return validate(Record, Document(file=str(path), content=content, lines={}))
+
+
+def merged(records: Sequence[Record]) -> Record:
+    """Several records as one with all their targets, as if one run had measured them: it began with the first one and
+    its exit code is the worst."""
+    if len(records) == 1:
+        return records[0]
+    runs = [record.run for record in records]
+    run = Run(
+        netproof=max(run.netproof for run in runs),
+        command="\n".join(dict.fromkeys(run.command for run in runs)),
+        started_at=min(run.started_at for run in runs),
+        duration_s=round(sum(run.duration_s for run in runs), 1),
+        interrupted=any(run.interrupted for run in runs),
+        exit_code=max(run.exit_code for run in runs),
+    )
+    return Record(run=run, targets=[target for record in records for target in record.targets])
 
 
 def schema() -> dict[str, Any]:

@@ -5,7 +5,7 @@ Pure functions of the record. Whoever prints decides about colour; `unicode=Fals
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import Literal
@@ -47,13 +47,13 @@ def blocks(
         else:
             lines.extend(_block(target, finding, most_cells))
             lines.append(("", ""))
-    return _safe(lines, unicode)
+    return safe(lines, unicode)
 
 
 def _block(target: Target, finding: Finding, most_cells: int) -> Iterator[Line]:
     style = STYLES[finding.standing]
     word = findings.WORDS[finding.standing]
-    yield from _wrapped(f"{word}  ", f"{finding.scenario}: {finding.headline(findings.name(target))}", style)
+    yield from wrapped(f"{word}  ", f"{finding.scenario}: {finding.headline(findings.name(target))}", style)
     if finding.verdict is None:
         entry = finding.reviewed[0]
         yield from _labelled("declared", f"{entry.file}: {entry.sentence}" if entry.file else entry.sentence)
@@ -98,10 +98,10 @@ def _items(label: str, items: list[str], most: int) -> Iterator[Line]:
 
 
 def _labelled(label: str, text: str, style: Style = "") -> Iterator[Line]:
-    yield from _wrapped(f"  {label:{LABEL}}", text, style)
+    yield from wrapped(f"  {label:{LABEL}}", text, style)
 
 
-def _wrapped(start: str, text: str, style: Style) -> Iterator[Line]:
+def wrapped(start: str, text: str, style: Style) -> Iterator[Line]:
     indent = " " * len(start)
     for line in wrap(text, WIDTH, initial_indent=start, subsequent_indent=indent, break_on_hyphens=False) or [start]:
         yield line, style
@@ -124,16 +124,11 @@ COLUMNS = (
 def summary(record: Record, *, report: Path | str | None = None, unicode: bool = True) -> list[Line]:
     """The closing table, one row a CNI (`SLOWEST` is its longest time to settle), one sentence a CNI, and last the path
     of the report."""
-    rows = [_row(target) for target in record.targets]
-    widths = [max(len(row[index]) for row in [COLUMNS, *rows]) for index in range(len(COLUMNS))]
-    lines: list[Line] = [(_columns(COLUMNS, widths), "dim")]
-    styles: list[Style] = []
-    for target, row in zip(record.targets, rows, strict=True):
-        word = findings.word(target)
-        styles.append("good" if word == "OK" else "warn" if word == "UNMEASURED" else "bad")
-        lines.append((_columns(row, widths), styles[-1]))
+    words = [findings.word(target) for target in record.targets]
+    styles: list[Style] = ["good" if word == "OK" else "warn" if word == "UNMEASURED" else "bad" for word in words]
+    lines = table([COLUMNS, *(_row(target) for target in record.targets)], ["dim", *styles])
     for target, style in zip(record.targets, styles, strict=True):
-        lines.extend(_wrapped("", f"{findings.name(target)}: {findings.verdict(target)}", style))
+        lines.extend(wrapped("", f"{findings.name(target)}: {findings.verdict(target)}", style))
     agreed = findings.agreement(record)
     if agreed:
         same, shared = agreed
@@ -142,7 +137,7 @@ def summary(record: Record, *, report: Path | str | None = None, unicode: bool =
         lines.append(("INTERRUPTED: the run was stopped; what is missing was not measured.", "warn"))
     if report is not None:
         lines.append((f"report: {report}", "bold"))
-    return _safe(lines, unicode)
+    return safe(lines, unicode)
 
 
 def _row(target: Target) -> tuple[str, ...]:
@@ -170,15 +165,22 @@ def _row(target: Target) -> tuple[str, ...]:
     )
 
 
-def _columns(row: tuple[str, ...], widths: list[int]) -> str:
-    texts = [
-        f"{text:<{width}}" if n < 3 else f"{text:>{width}}"
-        for n, (text, width) in enumerate(zip(row, widths, strict=True))
+def table(rows: Sequence[tuple[str, ...]], styles: Sequence[Style]) -> list[Line]:
+    """Aligned columns: names left, and numbers right wherever a column holds nothing else below its head."""
+    columns = list(zip(*rows, strict=True))
+    widths = [max(len(text) for text in column) for column in columns]
+    right = [
+        all(not text or text[0].isdigit() or text == "-" for text in column[1:]) and n > 2
+        for n, column in enumerate(columns)
     ]
-    return "  ".join(texts).rstrip()
+    lines: list[Line] = []
+    for row, style in zip(rows, styles, strict=True):
+        texts = [f"{text:>{w}}" if r else f"{text:<{w}}" for text, w, r in zip(row, widths, right, strict=True)]
+        lines.append(("  ".join(texts).rstrip(), style))
+    return lines
 
 
-def _safe(lines: list[Line], unicode: bool) -> list[Line]:
+def safe(lines: list[Line], unicode: bool) -> list[Line]:
     if unicode:
         return lines
     return [(text.translate(ASCII).encode("ascii", "replace").decode(), style) for text, style in lines]

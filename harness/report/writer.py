@@ -40,6 +40,15 @@ def write_report(record: Record, directory: Path) -> Path:
     return directory / "report.html"
 
 
+def write_file(path: Path, text: str) -> None:
+    """One file, whole or absent. Raises InputError when it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, text)
+    except OSError as error:
+        raise InputError(f"cannot be written: {error.strerror or error}", file=path) from error
+
+
 def _write(path: Path, text: str) -> None:
     """Through a temporary file in the same directory, so that a reader (or a killed run) never meets half a file."""
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

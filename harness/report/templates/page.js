@@ -184,5 +184,5 @@ const netproof = (() => {
   });
   try { setTheme(localStorage.getItem("netproof-theme") || ""); } catch { setTheme(""); }
 
-  return { $, h, data, S, pairs, stories, targets, pair, story, key, bare, route, cell, seconds, mark, label, values, facts, row, ODD, TAGS, setTheme };
+  return { $, h, data, unpack, pairs, stories, targets, pair, story, key, bare, route, cell, seconds, mark, label, values, facts, row, ODD, TAGS, setTheme };
 })();
