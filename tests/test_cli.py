@@ -94,3 +94,30 @@ def test_report_draws_a_record_again_and_several_as_one(tmp_path: Path, capsys: 
 def test_a_record_drawn_by_a_run_can_be_compared_with_itself(tmp_path: Path) -> None:
     write_report(example(), tmp_path / "run")
     assert main(["compare", str(tmp_path / "run"), "--baseline", str(tmp_path / "run"), "--fail-on", "new"]) == 0
+
+
+def test_explain_tells_one_cell_on_each_cni(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = written(tmp_path / "run", example())
+    folder = tmp_path / "run" / "evidence" / "cilium" / "berserk-enabled"
+    folder.mkdir(parents=True)
+    (folder / "state.txt").write_text("berserk/meta is enforced\n")
+    command = ["explain", str(record.parent), "node:1->berserk/meta:9500/TCP", "--scenario", "berserk-enabled"]
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert "on calico 3.28.5" in shown
+    assert "state.txt: 1 line about this cell" in shown
+    assert main([*command, "--cni", "calico"]) == 0
+    assert "cilium 1.17.2" not in capsys.readouterr().out
+
+
+def test_explain_lists_several_as_commands_and_names_near_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = str(written(tmp_path / "run", example()))
+    assert main(["explain", record, "node:1->berserk/meta:9500/TCP"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("4 cells match; explain one of them:\n  netproof explain ")
+    assert "'node:1->berserk/meta:9500/TCP via pod' --scenario berserk-disabled" in shown
+    assert main(["explain", record, "node:1->berserk/mta:9500/TCP"]) == 12
+    assert "the nearest are\n  node:1->berserk/meta:9500/TCP via pod" in capsys.readouterr().err
+    assert main(["explain", record, "nonsense"]) == 12

@@ -56,30 +56,30 @@ def _block(target: Target, finding: Finding, most_cells: int) -> Iterator[Line]:
     yield from wrapped(f"{word}  ", f"{finding.scenario}: {finding.headline(findings.name(target))}", style)
     if finding.verdict is None:
         entry = finding.reviewed[0]
-        yield from _labelled("declared", f"{entry.file}: {entry.sentence}" if entry.file else entry.sentence)
+        yield from labelled("declared", f"{entry.file}: {entry.sentence}" if entry.file else entry.sentence)
         yield from _items("where", entry.stale, most_cells)
-        yield from _labelled("do", f"remove the entry {entry.id}, or narrow it to the cells that still differ")
+        yield from labelled("do", f"remove the entry {entry.id}, or narrow it to the cells that still differ")
         return
     cell = finding.cells[0]
     intended, specified, measured = findings.values(cell)
-    yield from _labelled("verdict", f"{finding.verdict}: {WHOSE[finding.verdict]}", style)
+    yield from labelled("verdict", f"{finding.verdict}: {WHOSE[finding.verdict]}", style)
     yield from _items("where", [findings.route(cell) for cell in finding.cells], most_cells)
-    yield from _labelled("values", f"intended {intended}, specified {specified}, measured {measured}")
+    yield from labelled("values", f"intended {intended}, specified {specified}, measured {measured}")
     yield from _why(cell, finding)
-    yield from _labelled("seen", findings.seen(cell))
+    yield from labelled("seen", findings.seen(cell))
     if cell.note:
-        yield from _labelled("", cell.note)
+        yield from labelled("", cell.note)
     if cell.reproduce:
         yield f"  {'reproduce':{LABEL}}{cell.reproduce}", "bold"
 
 
 def _why(cell: Cell, finding: Finding) -> Iterator[Line]:
     reasons = finding.reasons
-    yield from _labelled("why", reasons[0] if reasons else "the record gives no reason")
+    yield from labelled("why", reasons[0] if reasons else "the record gives no reason")
     for text in findings.sides(cell):
-        yield from _labelled("", text, "dim")
+        yield from labelled("", text, "dim")
     if len(reasons) > 1:
-        yield from _labelled("", f"(of the first cell; +{count(len(reasons) - 1, 'more reason')} in the report)", "dim")
+        yield from labelled("", f"(of the first cell; +{count(len(reasons) - 1, 'more reason')} in the report)", "dim")
 
 
 def _declared(target: Target, finding: Finding) -> Line:
@@ -97,7 +97,7 @@ def _items(label: str, items: list[str], most: int) -> Iterator[Line]:
         yield f"  {'':{LABEL}}+{len(items) - most} more", "dim"
 
 
-def _labelled(label: str, text: str, style: Style = "") -> Iterator[Line]:
+def labelled(label: str, text: str, style: Style = "") -> Iterator[Line]:
     yield from wrapped(f"  {label:{LABEL}}", text, style)
 
 

@@ -1,0 +1,81 @@
+"""`netproof explain`: one cell of a record, with the rules, the attempts and the CNI's own view of it."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import Any
+
+from harness.commands.console import new_console, show, takes_unicode
+from harness.errors import InputError
+from harness.report import explain
+from harness.report.record import Record, load
+
+MOST = 20
+
+
+def add(verbs: Any) -> None:
+    parser = verbs.add_parser(
+        "explain",
+        help="why one cell of a record is as it is",
+        description="Explains a cell: what was intended, specified and measured, the deciding rules, every attempt "
+        "with its time, and what the CNI itself said.",
+    )
+    parser.add_argument("record", metavar="RECORD", type=Path, help="record.json, or the report directory that has it")
+    parser.add_argument(
+        "cell", metavar="CELL", help="as reports show it, * allowed: 'berserk/ui->berserk/meta:9500/TCP via service'"
+    )
+    parser.add_argument("--scenario", metavar="ID", default="*", help="only in this scenario, * allowed (default: all)")
+    parser.add_argument("--step", metavar="NAME", default="*", help="only in this step (default: all)")
+    parser.add_argument("--cni", metavar="NAME", default="*", help="only on this CNI (default: all)")
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Explains the one cell that matches on each CNI; lists them when there are several. Raises InputError."""
+    file = arguments.record / "record.json" if arguments.record.is_dir() else arguments.record
+    record = load(file)
+    wanted = explain.parse(arguments.cell)
+    found = explain.find(record, wanted, scenario=arguments.scenario, step=arguments.step, cni=arguments.cni)
+    if not found:
+        raise InputError(_nothing(record, arguments), file=file)
+    if len(found) > 1:
+        print(_list(found, arguments.record))
+        return 0
+    console = new_console()
+    for n, (target, cell) in enumerate(found[0].on):
+        evidence = _evidence(file.resolve().parent / "evidence" / target.cni / cell.scenario)
+        if n:
+            console.print()
+        show(console, explain.explanation(target, cell, evidence, unicode=takes_unicode()))
+    return 0
+
+
+def _list(found: list[explain.Found], record: Path) -> str:
+    lines = [f"{len(found)} cells match; explain one of them:"]
+    for one in found[:MOST]:
+        scenario, step, _ = one.key
+        words = ["netproof", "explain", str(record), explain.short(one.cell), "--scenario", scenario]
+        several = any(other.key != one.key and other.key[::2] == one.key[::2] for other in found)
+        lines.append(f"  {shlex.join([*words, *(['--step', step] if several else [])])}")
+    if len(found) > MOST:
+        lines.append(f"  +{len(found) - MOST} more; narrow it with --scenario, --step, a port or via")
+    return "\n".join(lines)
+
+
+def _nothing(record: Record, arguments: argparse.Namespace) -> str:
+    if not any(target.cells for target in record.targets):
+        return "this record has no cells: nothing was measured"
+    near = explain.nearest(record, arguments.cell, arguments.scenario)
+    if not near:
+        scenarios = dict.fromkeys(scenario.id for target in record.targets for scenario in target.scenarios)
+        return f"no cell matches {arguments.cell!r} there; its scenarios are {', '.join(scenarios)}"
+    return "\n  ".join([f"no cell matches {arguments.cell!r}; the nearest are", *near])
+
+
+def _evidence(folder: Path) -> dict[str, str]:
+    if not folder.is_dir():
+        return {}
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "policies.yaml")
+    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8", errors="replace") for path in files}
