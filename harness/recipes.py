@@ -57,6 +57,14 @@ class KindCluster(Strict):
     """kind's own `networking` section: address ranges, ipFamily, kubeProxyMode."""
 
 
+class Look(Strict):
+    """A command that shows a dataplane's state: run in `container` of each pod of `namespace/label selector`."""
+
+    pods: str
+    container: str
+    command: list[str]
+
+
 class Recipe(Strict):
     """How one CNI is brought up. `{version}` in a path, an address or an image stands for `version` without its `v`."""
 
@@ -78,6 +86,8 @@ class Recipe(Strict):
     dialects: list[str] = Field(default_factory=lambda: ["networking.k8s.io/v1"])
     logs: dict[str, str] = Field(default_factory=dict)
     """Whose logs are evidence: container name -> `namespace/label selector` of the pods that have it."""
+    state: dict[str, Look] = Field(default_factory=dict)
+    """What shows the dataplane's state, as evidence: file name without its ending -> how to look."""
 
     def fill(self, text: str) -> str:
         """The text with its version filled in."""

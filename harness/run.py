@@ -5,6 +5,7 @@ A controller makes a `Session` and starts it. xdist workers make one that attach
 
 from __future__ import annotations
 
+import json
 import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +25,7 @@ from harness.probing.rounds import adaptive_timeout
 from harness.progress import Progress
 from harness.recipes import Recipe, Wanted
 from harness.relocated import Relocated
-from harness.report.record import EnvironmentRecord, PreflightCheck, ScenarioResult, StepResult, Target
+from harness.report.record import Cell, EnvironmentRecord, PreflightCheck, ScenarioResult, StepResult, Target
 from harness.report.store import ScenarioPart, Store, TargetPart
 from harness.scenarios import Scenario, Step
 from harness.synthetic import placed
@@ -165,7 +166,7 @@ class Session:
         part = self._keep(scenario, order, began, judged, steps, result=result, reason="; ".join(reasons))
         if result != "passed":
             self.failed = True
-            self._save_evidence(scenario)
+            self._save_evidence(part)
         return part
 
     def _measure_step(self, scenario: Scenario, step: Step, place: Place) -> tuple[Judged, Settled]:
@@ -239,11 +240,18 @@ class Session:
         fault = f" --fault {shlex.quote(self._options.fault)}" if self._options.fault else ""
         return f"pytest --cni {self.cni} {scenario.select}{fault}{again}"
 
-    def _save_evidence(self, scenario: Scenario) -> None:
-        folder = self._options.report_dir / "evidence" / self.cni / scenario.id
+    def _save_evidence(self, part: ScenarioPart) -> None:
+        """While the policies are in force: what was applied, the matrix, what the CNI says, and how to repeat it."""
+        folder = self._options.report_dir / "evidence" / self.cni / part.scenario.id
+        wrong = [cell for cell in part.cells if not cell.accepted or cell.measured is Measured.UNMEASURED]
+        files = {
+            "policies.yaml": part.scenario.manifests,
+            "matrix.json": json.dumps([cell.model_dump(mode="json") for cell in part.cells], indent=1),
+            "reproduce.sh": _script(self.environment, wrong),
+            **self._driver.evidence(),
+        }
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "policies.yaml").write_text(scenario.policies_text(), encoding="utf-8")
-        for name, text in self._driver.evidence().items():
+        for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")
 
     def save(self) -> None:
@@ -288,6 +296,19 @@ class _Guard:
         if isinstance(error, NetproofError):
             self._session.error = error
             self._session.save()
+
+
+def _script(environment: Environment | None, wrong: Sequence[Cell]) -> str:
+    """A shell script that applies a scenario's policies on a kept cluster and repeats the probes that went wrong."""
+    lines = ["#!/bin/sh", "# Repeats by hand what went wrong, on a kept cluster (--keep-cluster on-failure).", "set -u"]
+    if environment is not None and environment.cluster:
+        lines.append(
+            f'kubectl --kubeconfig "$(netproof clusters kubeconfig {environment.cluster})" apply -f policies.yaml'
+        )
+    for cell in wrong:
+        lines += ["", f"# {cell.source} to {cell.destination}:{cell.port}/{cell.protocol}: measured {cell.measured}"]
+        lines.append(cell.reproduce or "# no command repeats this probe")
+    return "\n".join(lines) + "\n"
 
 
 def _step_result(step: Step, settled: Settled, timeout: float) -> StepResult:

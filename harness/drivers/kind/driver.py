@@ -113,8 +113,8 @@ class KindDriver:
         if source.startswith("external:"):
             return shlex.join(["docker", "exec", externals.container(self._mine, source), *command])
         namespace, pod = self._pod(source)
-        kubectl = ["kubectl", "--kubeconfig", str(self._mine.kubeconfig), "exec", "-n", namespace, pod, "--"]
-        return shlex.join([*kubectl, *command])
+        kubeconfig = f'"$(netproof clusters kubeconfig {self._mine.name})"'
+        return f"kubectl --kubeconfig {kubeconfig} {shlex.join(['exec', '-n', namespace, pod, '--', *command])}"
 
     def stop(self, *, keep: bool) -> None:
         if self._record is None or not self._owner:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.drivers import Applied, Environment
-from harness.drivers.kind import engine, state, waiting
+from harness.drivers.kind import engine, state, streams, waiting
 from harness.drivers.kind.objects import Api
 from harness.recipes import Recipe
 
@@ -47,7 +47,7 @@ def environment(api: Api, record: state.Record, recipe: Recipe, nodes: Sequence[
 
 
 def evidence(api: Api, recipe: Recipe, namespaces: Sequence[str], policies: str) -> Mapping[str, str]:
-    """File name -> text: policies as the cluster has them, pods, events of our namespaces, logs of the CNI."""
+    """File name -> text: policies as the cluster has them, pods, events of our namespaces, the CNI's logs and state."""
     files = {"policies.yaml": policies, "pods.txt": _pods(api)}
     for namespace in namespaces:
         files[f"events-{namespace}.txt"] = "\n".join(waiting.events(api, namespace)) + "\n"
@@ -56,6 +56,12 @@ def evidence(api: Api, recipe: Recipe, namespaces: Sequence[str], policies: str)
         for pod in api.list(f"/api/v1/namespaces/{namespace}/pods", label_selector=selector):
             name = pod["metadata"]["name"]
             files[f"log-{name}.txt"] = waiting.logs(api, namespace, name, container, EVIDENCE_LINES)
+    for title, look in recipe.state.items():
+        namespace, _, selector = look.pods.partition("/")
+        for pod in api.list(f"/api/v1/namespaces/{namespace}/pods", label_selector=selector):
+            name, node = pod["metadata"]["name"], pod["spec"].get("nodeName", "")
+            text = streams.output(api.configuration, namespace, name, look.container, look.command)
+            files[f"{title}-{node}.txt"] = f"# {' '.join(look.command)} in {name} on {node}\n{text}"
     return files
 
 

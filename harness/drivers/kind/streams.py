@@ -19,6 +19,7 @@ from harness.errors import AgentLost
 
 STDOUT, STDERR, STATUS = 1, 2, 3
 """Channels of the API server's exec protocol."""
+LOOK_TIMEOUT = 15.0
 _BROKEN = (OSError, ValueError, websocket.WebSocketException)
 
 
@@ -106,6 +107,20 @@ class PodPipe:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def output(configuration: Any, namespace: str, pod: str, container: str, command: Sequence[str]) -> str:
+    """What a command in a container prints, to its end or for `LOOK_TIMEOUT` seconds; or why it did not run."""
+    out, deadline = "", time.monotonic() + LOOK_TIMEOUT
+    try:
+        pipe = PodPipe(configuration, namespace, pod, container, command)
+    except AgentLost as error:
+        return f"{error}\n"
+    with contextlib.suppress(*_BROKEN):
+        while time.monotonic() < deadline and (got := pipe.read(1.0)) is not None:
+            out += "".join(got)
+        pipe.close()
+    return out
 
 
 class ProcessPipe:

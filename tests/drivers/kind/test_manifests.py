@@ -130,7 +130,10 @@ def test_services(service: Service, wanted: dict[str, str]) -> None:
 
 def test_the_hash_is_of_the_content_and_not_of_the_run() -> None:
     assert only().digest == only(terms=replace(TERMS, run="r2")).digest
-    assert only().namespace["metadata"]["annotations"] == {"netproof.dev/spec": only().digest}
+    assert only().namespace["metadata"]["annotations"]["netproof.dev/spec"] == only().digest
+    assert (
+        only().namespace["metadata"]["labels"] == only(terms=replace(TERMS, run="r2")).namespace["metadata"]["labels"]
+    )
     others = [
         only(replace(SHOP, pods=(replace(WEB, labels={"app": "other"}),))),
         only(replace(SHOP, services=())),
