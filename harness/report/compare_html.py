@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from harness import __version__
-from harness.report import findings
+from harness.report import findings, traits
 from harness.report.columns import Table, encode, pack
 from harness.report.compare import LOUD, WORDS, Class, Comparison, Group, Side, State
-from harness.report.page import draw
+from harness.report.page import anchor, draw
 from harness.report.record import Record
 
 LINES = 60
@@ -23,12 +22,25 @@ def render_compare(comparison: Comparison) -> str:
     return draw(
         "compare",
         _data(comparison),
-        globals={"link": link, "WORDS": WORDS, "Class": Class, "State": State, "LINES": LINES, "standing": _standing},
+        globals={
+            "link": link,
+            "WORDS": WORDS,
+            "Class": Class,
+            "State": State,
+            "LINES": LINES,
+            "standing": _standing,
+            "traits_differ": traits.differ,
+            "vote_link": lambda _, vote: anchor(**{"in": vote.scenario, "step": vote.step, "cell": vote.cell}),
+        },
         version=__version__,
         comparison=comparison,
         sides=comparison.sides,
+        traits=traits.table([side.target for side in comparison.sides]) if comparison.rows else [],
         groups={kind: comparison.groups(kind) for kind in LOUD if kind is not Class.ONLY},
-        loud=[name for name, counts in comparison.scenarios.items() if any(counts[kind] for kind in LOUD)],
+        loud=sorted(
+            (name for name, counts in comparison.scenarios.items() if any(counts[kind] for kind in LOUD)),
+            key=lambda name: min(n for n, kind in enumerate(LOUD) if comparison.scenarios[name][kind]),
+        ),
         quiet=[name for name, counts in comparison.scenarios.items() if not any(counts[kind] for kind in LOUD)],
         claims={scenario.id: scenario.claim for side in sides if side.target for scenario in side.target.scenarios},
         noscript=[row for row in comparison.rows if row.classes & {*LOUD}][:NOSCRIPT],
@@ -37,9 +49,8 @@ def render_compare(comparison: Comparison) -> str:
 
 def link(group: Group) -> str:
     """The anchor of a group's first cell in the table."""
-    row = group.rows[0]
-    parts = {"in": row.key[0], "step": row.key[1], "cell": row.key[2]}
-    return "#" + "&".join(f"{name}={quote(value, safe='/:,')}" for name, value in parts.items())
+    scenario, step, cell = group.rows[0].key
+    return anchor(**{"in": scenario, "step": step, "cell": cell})
 
 
 def _standing(comparison: Comparison, side: Side, scenario: str) -> tuple[str, str]:

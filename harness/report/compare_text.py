@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.report import findings
 from harness.report.compare import LOUD, WORDS, Class, Comparison, Group, Side, State
 from harness.report.findings import Standing, count
-from harness.report.markdown import code, plain
+from harness.report.markdown import code, plain, traits_table
 from harness.report.terminal import Line, Style, safe, table, wrapped
 
 MOST_LINES = 15
@@ -63,6 +63,7 @@ def compare_markdown(comparison: Comparison) -> str:
     if comparison.counts[Class.ONLY]:
         lines += ["", f"## {_title(Class.ONLY)}: {count(comparison.counts[Class.ONLY], 'cell')}", ""]
         lines += [f"- {plain(words)}" for words in _absent(comparison)[:MOST_BULLETS]]
+    lines += traits_table([side.label for side in comparison.sides], [side.target for side in comparison.sides])
     return "\n".join([*lines, ""])
 
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from harness.model import Verdict
-from harness.report import findings
+from harness.report import findings, traits
 from harness.report.columns import encode
 from harness.report.findings import Finding, Standing, seconds
-from harness.report.page import draw, slug
-from harness.report.record import Cell, Record, Reviewed, ScenarioResult, Target
+from harness.report.page import anchor, draw, slug
+from harness.report.record import Cell, Record, Reviewed, ScenarioResult, Target, Vote
 
 FULL = 40
 """Findings drawn as whole blocks for each standing; the ones after that are one line each."""
@@ -59,6 +58,7 @@ class Declared:
 def render_html(record: Record) -> str:
     """The whole page. The matrix and the evidence of its cells are drawn by the script, all else is in the HTML."""
     blocks = _blocks(record)
+    measured = sum(len(target.cells) for target in record.targets)
     return draw(
         "report",
         encode(record),
@@ -67,15 +67,18 @@ def render_html(record: Record) -> str:
             "cell_link": cell_link,
             "texts": _texts,
             "dots": _dots,
+            "vote_link": lambda place, vote: vote_link(record.targets[place], vote),
+            "traits_differ": traits.differ,
             "FULL": FULL,
             "LINES": LINES,
             "CELLS": CELLS,
         },
         record=record,
-        measured=sum(len(target.cells) for target in record.targets),
+        measured=measured,
         run=record.run,
         names=findings.several([findings.name(target) for target in record.targets]) or "no CNI",
         agreement=findings.agreement(record),
+        traits=traits.table(record.targets) if measured else [],
         faults=[block for block in blocks if block.finding.standing in (Standing.DIFFERS, Standing.STALE)],
         unmeasured=[block for block in blocks if block.finding.standing is Standing.UNMEASURED],
         declared={
@@ -93,8 +96,12 @@ def render_html(record: Record) -> str:
 
 def cell_link(target: Target, cell: Cell) -> str:
     """The anchor of a cell: the same on every run, so that it can be put into an issue."""
-    parts = {"scenario": cell.scenario, "step": cell.step, "cni": target.cni, "cell": findings.probe_key(cell)}
-    return "#" + "&".join(f"{name}={quote(value, safe='/:,')}" for name, value in parts.items())
+    return anchor(scenario=cell.scenario, step=cell.step, cni=target.cni, cell=findings.probe_key(cell))
+
+
+def vote_link(target: Target, vote: Vote) -> str:
+    """The anchor of the first cell that gave an answer."""
+    return anchor(scenario=vote.scenario, step=vote.step, cni=target.cni, cell=vote.cell)
 
 
 def _blocks(record: Record) -> list[Block]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from harness.model.verdict import WHOSE
-from harness.report import findings
+from harness.report import findings, traits
 from harness.report.findings import Finding, Standing, count, seconds
 from harness.report.record import Record, Target
 
@@ -29,6 +30,7 @@ def render_markdown(record: Record) -> str:
     lines += ["", *_table(record)]
     for target in record.targets:
         lines += _findings(target)
+    lines += traits_table([findings.name(target) for target in record.targets], record.targets)
     lines += _settling(record)
     run = record.run
     seed = f", seed {run.seed}" if run.seed is not None else ""
@@ -128,6 +130,21 @@ def _declared(target: Target, found: list[Finding], title: str) -> list[str]:
     if len(found) > MOST_FINDINGS * 2:
         lines.append(f"- +{len(found) - MOST_FINDINGS * 2} more")
     return [*lines, "", "</details>"]
+
+
+def traits_table(names: Sequence[str], targets: Sequence[Target | None]) -> list[str]:
+    """The answered traits as a table with a column a target; those whose answers differ are bold."""
+    rows = [(question, row) for question, row in traits.table(targets) if any(t and t.measured for t in row)]
+    if not rows:
+        return []
+    lines = ["", "## Traits", "", f"| question | {' | '.join(plain(name) for name in names)} |"]
+    lines.append("|---" * (len(names) + 1) + "|")
+    for question, row in rows:
+        answers = [plain(trait.answer if trait else "missing") for trait in row]
+        if traits.differ(row):
+            answers = [f"**{answer}**" for answer in answers]
+        lines.append(f"| {plain(question)} | {' | '.join(answers)} |")
+    return lines
 
 
 def _settling(record: Record) -> list[str]:

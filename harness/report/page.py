@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
@@ -44,6 +45,11 @@ def slug(*words: str) -> str:
     return "-".join(re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-") for word in words if word)
 
 
+def anchor(**parts: str) -> str:
+    """The part of an address that says what a page shows, as its script writes it."""
+    return "#" + "&".join(f"{name}={quote(value, safe='/:,')}" for name, value in parts.items())
+
+
 def _json(data: Any) -> Markup:
     """JSON for a script element: no `<`, so that no text of a cluster can end the element."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
@@ -60,5 +66,7 @@ def _environment() -> Environment:
         loader=FunctionLoader(_read), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
     environment.filters |= {"seconds": seconds, "slug": slug, "several": findings.several}
+    environment.filters["name"] = findings.name
+    environment.tests["answered"] = lambda row: any(trait and trait.measured for trait in row)
     environment.globals |= {"findings": findings, "Standing": Standing, "WHOSE": WHOSE, "count": count, "slug": slug}
     return environment

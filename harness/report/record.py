@@ -156,6 +156,27 @@ class EnvironmentRecord(Strict):
     facts: dict[str, str] = Field(default_factory=dict)
 
 
+class Vote(Strict):
+    """One answer to a trait's question: how many cells gave it, and the first of them (its scenario, step and name)."""
+
+    answer: str
+    cells: int
+    scenario: str
+    step: str
+    cell: str
+
+
+class Trait(Strict):
+    """How a CNI behaves where the API leaves it open, as measured: a question and its answer in words."""
+
+    id: str
+    question: str
+    answer: str
+    measured: bool
+    votes: list[Vote] = Field(default_factory=list)
+    """The different answers of its cells, the most frequent first; none for times, and for what was not measured."""
+
+
 class Target(Strict):
     """One CNI of a run."""
 
@@ -168,6 +189,7 @@ class Target(Strict):
     scenarios: list[ScenarioResult] = Field(default_factory=list)
     cells: list[Cell] = Field(default_factory=list)
     reviewed: list[Reviewed] = Field(default_factory=list)
+    traits: list[Trait] = Field(default_factory=list)
     error: str = ""
     """Why this CNI's run ended early, in a sentence (with the last events and logs)."""
     error_code: int | None = None

@@ -14,6 +14,7 @@ from harness.report.html import render_html
 from harness.report.junit import render_junit
 from harness.report.markdown import render_markdown
 from harness.report.record import Record
+from harness.report.traits import filled
 
 DRAWN: dict[str, Callable[[Record], str]] = {
     "report.html": render_html,
@@ -24,11 +25,12 @@ DRAWN: dict[str, Callable[[Record], str]] = {
 
 
 def write_report(record: Record, directory: Path) -> Path:
-    """Write `record.json` first, then all that is drawn from it; returns the path of report.html.
+    """Write `record.json` (with its traits) first, then all that is drawn from it; returns the path of report.html.
 
     `evidence/` and other files of the directory stay as they are. Raises InputError when the directory cannot be
     written to, and NetproofError when the disk is full.
     """
+    record = filled(record)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         _write(directory / "record.json", record.model_dump_json() + "\n")

@@ -11,6 +11,7 @@ import pytest
 from harness.errors import InputError, NetproofError
 from harness.report import writer
 from harness.report.record import load
+from harness.report.traits import filled
 from harness.report.writer import write_report
 
 from .example import example
@@ -27,7 +28,7 @@ def test_all_files_are_there_and_evidence_stays(tmp_path: Path) -> None:
         *("evidence", "junit.xml", "record.json", "report.html", "summary.md"),
     ]
     assert (directory / "evidence" / "ruleset.txt").read_text() == "table inet netproof"
-    assert load(directory / "record.json") == RECORD
+    assert load(directory / "record.json") == filled(RECORD)
 
 
 def test_latest_points_to_the_newest_with_a_relative_link(tmp_path: Path) -> None:
@@ -63,7 +64,7 @@ def test_a_full_disk_keeps_the_record_and_says_how_to_go_on(tmp_path: Path, monk
         f"no space left to write the report to {tmp_path / 'one'}; record.json is whole. Free some space, then draw it "
         f"again with `netproof report {tmp_path / 'one' / 'record.json'}`"
     )
-    assert load(tmp_path / "one" / "record.json") == RECORD
+    assert load(tmp_path / "one" / "record.json") == filled(RECORD)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_scraps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
