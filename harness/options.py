@@ -49,7 +49,7 @@ class Option:
 OPTIONS = (
     Option(
         flag="--cni",
-        metavar="NAME[@VERSION],…",
+        metavar="NAME[+VARIANT][@VERSION],…",
         default="reference",
         env="NETPROOF_CNI",
         help="CNIs to run on, one after the other into one report",
@@ -124,7 +124,7 @@ def check(get: Callable[[str], Any], command: list[str]) -> Asked:
         raise InputError("goes with one --cni only", key="--reuse-cluster")
     if get("fault") and [wanted.name for wanted in cnis] != ["reference"]:
         raise InputError("faults are planted in the reference dataplane only: use --cni reference", key="--fault")
-    name = "+".join(wanted.name for wanted in cnis)
+    name = ",".join(wanted.name for wanted in cnis)
     directory = Path(get("report_dir") or Path("reports") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}")
     return Asked(
         cnis=cnis,

@@ -1,8 +1,13 @@
-"""Recipes: one folder a CNI under `clusters/`, read into values. Data decides how a CNI is installed, not code."""
+"""Recipes: one folder a CNI under `clusters/`, read into values. Data decides how a CNI is installed, not code.
+
+A variant is a small overlay on a CNI's recipe, `clusters/<cni>/variants/<variant>/recipe.yaml`; its name is
+`<cni>+<variant>` everywhere, and its folder has what a CNI's folder has.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +15,17 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.errors import InputError
-from harness.files import Strict, data_dir, read_yaml, validate
+from harness.files import Strict, data_dir, read_one, validate
+
+VARIANTS = "variants"
+
+
+class Patch(Strict):
+    """A change to one object of a file. `object` is its `Kind/name`; `patch` is merged into it by Kubernetes' rules for
+    strategic merge patches, as far as harness.drivers.kind.patches has them."""
+
+    object: str
+    patch: dict[str, Any]
 
 
 class Source(Strict):
@@ -18,6 +33,13 @@ class Source(Strict):
 
     path: str
     url: str
+    patches: list[Patch] = Field(default_factory=list)
+
+
+class Local(Strict):
+    """A file of ours: `local` below `clusters/`. It may hold `{version}` and `{probe_image}`."""
+
+    local: str
 
 
 class Helm(Strict):
@@ -69,15 +91,19 @@ class Recipe(Strict):
     """How one CNI is brought up. `{version}` in a path, an address or an image stands for `version` without its `v`."""
 
     name: str
+    """The CNI's name; the whole name in the loaded recipe of a variant."""
     title: str
     driver: Literal["reference", "kind"]
     version: str
     """As upstream writes it in its tags, with or without `v`."""
     enforces: bool = True
+    """False for what is known to enforce nothing: then nothing but the pre-flight's pods is deployed at first."""
     hint: str = ""
     """What to switch on when this CNI turns out to enforce nothing."""
     kind: KindCluster | None = None
-    manifests: list[Source] = Field(default_factory=list)
+    routed: bool = False
+    """Whether packets leave the nodes with their pods' own addresses: then outside peers are given routes to pods."""
+    manifests: list[Source | Local] = Field(default_factory=list)
     helm: Helm | None = None
     images: list[str] = Field(default_factory=list)
     probe_image: str = "python:3.11-slim-bookworm"
@@ -90,46 +116,103 @@ class Recipe(Strict):
     """What shows the dataplane's state, as evidence: file name without its ending -> how to look."""
 
     def fill(self, text: str) -> str:
-        """The text with its version filled in."""
-        return text.replace("{version}", self.version.removeprefix("v"))
+        """The text with its version and probe image filled in."""
+        return text.replace("{version}", self.version.removeprefix("v")).replace("{probe_image}", self.probe_image)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """One `--cni` word: `name` or `name@version`."""
+    """One `--cni` word: `name` or `name@version`, where `name` is `cni` or `cni+variant`."""
 
     name: str
     version: str | None = None
 
+    @property
+    def cni(self) -> str:
+        return self.name.partition("+")[0]
+
+    @property
+    def variant(self) -> str:
+        return self.name.partition("+")[2]
+
 
 def names() -> list[str]:
-    """The CNIs that have a recipe."""
+    """The CNIs that have a recipe, each followed by its variants."""
+    return [name for cni in _cnis() for name in (cni, *(f"{cni}+{variant}" for variant in variants(cni)))]
+
+
+def variants(cni: str) -> list[str]:
+    return sorted(path.parent.name for path in (data_dir("clusters") / cni / VARIANTS).glob("*/recipe.yaml"))
+
+
+def _cnis() -> list[str]:
     return sorted(path.parent.name for path in data_dir("clusters").glob("*/recipe.yaml"))
 
 
 def parse_cni(word: str) -> list[Wanted]:
-    """`calico,cilium@1.20.2` -> what is wanted, in order. Raises InputError that lists the known names."""
+    """`calico,vpc-cni+calico@3.28.5` -> what is wanted, in order. Raises InputError that lists what is known."""
     wanted = []
     for part in filter(None, (p.strip() for p in word.split(","))):
         name, _, version = part.partition("@")
+        one = Wanted(name=name, version=version or None)
+        if one.cni not in _cnis():
+            raise _unknown(f"unknown CNI {one.cni!r}", one.cni, _cnis(), names())
         if name not in names():
-            near = get_close_matches(name, names(), n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
-            raise InputError(f"unknown CNI {name!r}; {hint}known: {', '.join(names())}", key="--cni")
-        wanted.append(Wanted(name=name, version=version or None))
+            whole = [f"{one.cni}+{variant}" for variant in variants(one.cni)]
+            raise _unknown(f"{one.cni} has no variant {one.variant!r}", name, whole, whole)
+        recipe = load(replace(one, version=None))
+        if one.version and one.version.removeprefix("v") != recipe.version.removeprefix("v") and not _versioned(recipe):
+            raise InputError(f"{name} has one version only, {recipe.version}: leave out @{version}", key="--cni")
+        wanted.append(one)
     if not wanted:
         raise InputError(f"names no CNI; known: {', '.join(names())}", key="--cni")
     return wanted
 
 
+def _unknown(message: str, word: str, candidates: list[str], known: list[str]) -> InputError:
+    near = get_close_matches(word, candidates, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return InputError(f"{message}; {hint}known: {', '.join(known) or 'none'}", key="--cni")
+
+
 def load(wanted: Wanted) -> Recipe:
-    """The recipe of a CNI, at the version wanted (default: the recipe's own)."""
-    recipe = validate(Recipe, read_yaml(recipe_path(wanted.name))[0])
+    """The recipe of a CNI or variant, at the version wanted (default: the recipe's own). Raises InputError."""
+    base = read_one(recipe_path(wanted.cni))
+    recipe = validate(Recipe, base)
+    if wanted.variant:
+        overlay = read_one(recipe_path(wanted.name))
+        if "name" in overlay.content:
+            raise overlay.error(("name",), f"a variant is named by its folder: {wanted.name}")
+        content = overlaid(base.content, overlay.content) | {"name": wanted.name}
+        # The base is valid, so whatever is wrong now is in the overlay, and its lines say where.
+        recipe = validate(Recipe, replace(overlay, content=content))
     if not wanted.version:
         return recipe
     prefix = "v" if recipe.version.startswith("v") else ""
     return recipe.model_copy(update={"version": prefix + wanted.version.removeprefix("v")})
 
 
+def overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
+    """The overlay over the base: mappings are merged, everything else (lists too) replaces, null takes a key away."""
+    merged = dict(base)
+    for key, value in overlay.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = overlaid(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
 def recipe_path(name: str) -> Path:
-    return data_dir("clusters") / name / "recipe.yaml"
+    """The recipe of a CNI, or the overlay of a variant. Its known differences are beside it: a variant has its own, and
+    its CNI's do not count for it."""
+    cni, _, variant = name.partition("+")
+    folder = data_dir("clusters") / cni
+    return (folder / VARIANTS / variant if variant else folder) / "recipe.yaml"
+
+
+def _versioned(recipe: Recipe) -> bool:
+    """Whether its files differ by version at all."""
+    return "{version}" in recipe.model_dump_json(include={"manifests", "helm", "images"})

@@ -92,7 +92,7 @@ class Session:
     def prepare(self, topologies: Sequence[Topology]) -> None:
         """Deploy the canaries and all topologies that fit together, then run the pre-flight. Raises NotEnforced."""
         together = preflight.TOPOLOGY
-        for topology in topologies:
+        for topology in topologies if self.recipe.enforces else ():
             together = merged(together, topology) or together
         with self._guarded():
             with self._progress.phase(f"probe pods ({len(together.pods)})") as say:

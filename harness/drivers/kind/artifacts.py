@@ -1,5 +1,5 @@
-"""Upstream's own files: from the artifact directory if there is one, else from upstream into the user's cache. Nothing
-else is ever fetched, and what was applied is recorded with its SHA-256."""
+"""A recipe's files: ours beside the recipes; upstream's own from the artifact directory if there is one, else from
+upstream into the user's cache. Nothing else is ever fetched, and what was applied is recorded with its SHA-256."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import os
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from platformdirs import user_cache_path
 
 from harness.drivers import Applied, Manifest
 from harness.drivers.kind import engine
+from harness.drivers.kind.patches import patched
 from harness.errors import ClusterError, InputError
-from harness.recipes import Recipe, Source
+from harness.files import data_dir, shown
+from harness.recipes import Local, Patch, Recipe, Source, recipe_path
 
 DOWNLOAD_TIMEOUT = 60.0
 VARIABLE = "NETPROOF_ARTIFACTS"
@@ -29,11 +31,13 @@ VARIABLE = "NETPROOF_ARTIFACTS"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """One file of upstream's on this machine, and where it came from."""
+    """One file on this machine, where it came from, and what to change in its objects. `ours`: it has placeholders."""
 
     path: Path
     source: str
     sha256: str
+    patches: tuple[Patch, ...] = ()
+    ours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +55,10 @@ def resolve(recipe: Recipe, directory: str) -> Artifacts:
     """
     root = _root(directory)
     return Artifacts(
-        manifests=tuple(_find(recipe, source, root) for source in recipe.manifests),
+        manifests=tuple(
+            _ours(recipe, source) if isinstance(source, Local) else _find(recipe, source, root)
+            for source in recipe.manifests
+        ),
         chart=_find(recipe, recipe.helm.chart, root) if recipe.helm else None,
     )
 
@@ -66,10 +73,17 @@ def _root(directory: str) -> Path | None:
     return root
 
 
+def _ours(recipe: Recipe, source: Local) -> Artifact:
+    path = data_dir("clusters") / source.local
+    if not path.is_file():
+        raise InputError(f"there is no {source.local} below clusters/", file=recipe_path(recipe.name), key="manifests")
+    return _artifact(path, shown(path), ours=True)
+
+
 def _find(recipe: Recipe, source: Source, root: Path | None) -> Artifact:
     path, url = recipe.fill(source.path), recipe.fill(source.url)
     if root and (root / path).is_file():
-        return _artifact(root / path, path)
+        return _artifact(root / path, path, source.patches)
     cached = user_cache_path("netproof") / "artifacts" / path
     if not cached.is_file():
         try:
@@ -84,11 +98,12 @@ def _find(recipe: Recipe, source: Source, root: Path | None) -> Artifact:
                 f"Either give a directory that has {path} by --artifacts DIR or {VARIABLE}, "
                 f"or let this machine reach {url}"
             ) from None
-    return _artifact(cached, url)
+    return _artifact(cached, url, source.patches)
 
 
-def _artifact(path: Path, source: str) -> Artifact:
-    return Artifact(path=path, source=source, sha256=hashlib.sha256(path.read_bytes()).hexdigest())
+def _artifact(path: Path, source: str, patches: Sequence[Patch] = (), *, ours: bool = False) -> Artifact:
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Artifact(path=path, source=source, sha256=sha256, patches=tuple(patches), ours=ours)
 
 
 def _download(url: str, target: Path) -> None:
@@ -113,17 +128,26 @@ def render(recipe: Recipe, files: Artifacts, *, kubernetes: str) -> tuple[list[M
     objects: list[Manifest] = []
     applied: list[Applied] = []
     for artifact in files.manifests:
-        objects.extend(_objects(artifact.path.read_text(encoding="utf-8"), str(artifact.path)))
+        text = artifact.path.read_text(encoding="utf-8")
+        found = list(_objects(recipe.fill(text) if artifact.ours else text, str(artifact.path)))
         applied.append(Applied(name=artifact.path.name, source=artifact.source, sha256=artifact.sha256))
+        if artifact.patches:
+            found = patched(found, artifact.patches, f"{artifact.path.name} of {recipe.title} {recipe.version}")
+            name = f"{artifact.path.name}, patched"
+            applied.append(Applied(name=name, source=artifact.source, sha256=_digest(json.dumps(found))))
+        objects.extend(found)
     if files.chart and recipe.helm:
         text = _template(recipe, files.chart, kubernetes)
         objects.extend(_objects(text, files.chart.path.name))
-        sha256 = hashlib.sha256(text.encode()).hexdigest()
         applied += [
             Applied(name=files.chart.path.name, source=files.chart.source, sha256=files.chart.sha256),
-            Applied(name=f"{recipe.helm.release}, rendered", source=files.chart.source, sha256=sha256),
+            Applied(name=f"{recipe.helm.release}, rendered", source=files.chart.source, sha256=_digest(text)),
         ]
     return objects, applied
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _template(recipe: Recipe, chart: Artifact, kubernetes: str) -> str:

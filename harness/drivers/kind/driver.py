@@ -219,7 +219,10 @@ class KindDriver:
 
     def _outside(self, topology: Topology) -> dict[str, tuple[str, ...]]:
         image, run = self._recipe.probe_image, self._options.run_id
-        return externals.ensure(self._mine, run, image, self._agent, topology.externals)
+        found = externals.ensure(self._mine, run, image, self._agent, topology.externals)
+        if self._recipe.routed:
+            externals.route(self._mine, found, pods.ranges(self._reachable))
+        return found
 
     def _placement(self, topology: Topology) -> Placement:
         addresses, node_of, dns_pods = pods.locate(self._reachable, topology, self._nodes)

@@ -4,7 +4,7 @@ again by their labels, and their removal depends on no helper container."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,34 @@ def ensure(
             future.result()
     found = {item["Config"]["Labels"].get(engine.LABEL_PEER): item for item in _inspect(record)}
     return {external.id: _addresses(found[external.id]) for external in wanted}
+
+
+def route(record: state.Record, peers: Iterable[str], routes: Mapping[str, str]) -> None:
+    """Give peers a route to each range of pods: range -> its node's address. Nothing but the peers themselves changes;
+    their own agents have no right to do this, so it is done from outside. Repeating it changes nothing."""
+    words = [f"{pods}={gateway}" for pods, gateway in sorted(routes.items())]
+    script = (Path(__file__).parent / "inside_peer.py").read_text(encoding="utf-8")
+    with ThreadPoolExecutor(8, thread_name_prefix="netproof-route") as pool:
+        for future in [
+            pool.submit(
+                engine.run,
+                [
+                    "docker",
+                    "exec",
+                    "--privileged",
+                    "--user",
+                    "0",
+                    container(record, peer),
+                    "python3",
+                    "-c",
+                    script,
+                    *words,
+                ],
+                purpose=f"giving the outside peer {peer.partition(':')[2]} routes to pods",
+            )
+            for peer in peers
+        ]:
+            future.result()
 
 
 def container(record: state.Record, endpoint: str) -> str:

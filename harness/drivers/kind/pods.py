@@ -159,6 +159,17 @@ def locate_services(api: Api, topology: Topology) -> tuple[Addresses, dict[tuple
     return addresses, node_ports
 
 
+def ranges(api: Api) -> dict[str, str]:
+    """The range of each node's pods -> the node's address of that family."""
+    return {
+        pods: one["address"]
+        for item in api.list("/api/v1/nodes")
+        for pods in item["spec"].get("podCIDRs") or []
+        for one in item["status"].get("addresses") or []
+        if one["type"] == "InternalIP" and (":" in one["address"]) == (":" in pods)
+    }
+
+
 def _as_pod(item: Mapping[str, Any], index: int) -> Pod:
     return Pod(
         namespace=item["metadata"]["namespace"],

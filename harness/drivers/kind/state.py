@@ -69,7 +69,8 @@ def clusters_dir() -> Path:
 def new(cni: str, version: str, run: str, token: str) -> Record:
     """A record with a fresh name, on disk before anything else exists."""
     record = Record(
-        name=f"{PREFIX}-{cni}-{secrets.token_hex(3)}",
+        # Names of containers and of nodes allow no `+`.
+        name=f"{PREFIX}-{cni.replace('+', '-')}-{secrets.token_hex(3)}",
         cni=cni,
         version=version,
         run=run,
