@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from harness.errors import InputError, NetproofError
+from harness.report.conformance import render_badge, render_conformance
 from harness.report.html import render_html
 from harness.report.junit import render_junit
 from harness.report.markdown import render_markdown
@@ -20,6 +21,8 @@ DRAWN: dict[str, Callable[[Record], str]] = {
     "report.html": render_html,
     "junit.xml": render_junit,
     "summary.md": render_markdown,
+    "conformance.yaml": render_conformance,
+    "badge.json": render_badge,
 }
 """File name -> what draws it. Adding a form of report is a module and a line here."""
 

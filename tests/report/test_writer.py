@@ -25,7 +25,7 @@ def test_all_files_are_there_and_evidence_stays(tmp_path: Path) -> None:
     (directory / "evidence" / "ruleset.txt").write_text("table inet netproof")
     assert write_report(RECORD, directory) == directory / "report.html"
     assert sorted(path.name for path in directory.iterdir()) == [
-        *("evidence", "junit.xml", "record.json", "report.html", "summary.md"),
+        *("badge.json", "conformance.yaml", "evidence", "junit.xml", "record.json", "report.html", "summary.md"),
     ]
     assert (directory / "evidence" / "ruleset.txt").read_text() == "table inet netproof"
     assert load(directory / "record.json") == filled(RECORD)
