@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -86,6 +88,16 @@ class Conductor:
         return record, page
 
 
+def interrupt_on_termination() -> None:
+    """A CI system that cancels a job sends SIGTERM: treat it as Ctrl-C, which tears down and writes what was measured."""
+
+    def interrupt(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, interrupt)
+
+
 def load(asked: Asked) -> dict[Path, list[Scenario]]:
     """The scenarios that were asked for, by the file that holds them. Raises InputError."""
     if asked.service_map is not None:
@@ -114,6 +126,7 @@ def exit_code(record: Record, default: int = 0) -> int:
 
 def run_all(conductor: Conductor, scenarios: Sequence[Scenario], show: Callable[[ScenarioPart], None]) -> None:
     """Every scenario on every CNI. A CNI that fails is recorded; the next one has its turn."""
+    interrupt_on_termination()
     unique = list({repr(scenario.topology): scenario.topology for scenario in scenarios}.values())
     try:
         for wanted in conductor.asked.cnis:

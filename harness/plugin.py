@@ -14,7 +14,7 @@ from typing import IO, Any
 import pytest
 
 from harness import options, recipes
-from harness.conduct import INTERRUPTED, Conductor, dry_run_text, exit_code, label, load
+from harness.conduct import INTERRUPTED, Conductor, dry_run_text, exit_code, interrupt_on_termination, label, load
 from harness.errors import InputError, NetproofError
 from harness.files import data_dir
 from harness.model import Topology
@@ -42,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
             plugin: Netproof | Worker = Worker(config)
         else:
             plugin = Netproof(config)
+            interrupt_on_termination()
             if plugin.asked.service_map is not None:
                 config.args[:] = [str(plugin.asked.service_map)]
     except InputError as error:

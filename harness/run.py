@@ -111,7 +111,7 @@ class Session:
         place.timeout = adaptive_timeout(first.connect_ms(), settings.floor, settings.ceiling)
         expected = preflight.expected(self._capabilities)
         changed_at = self._world.change(place, preflight.STEP)
-        settled = self._world.settle(place, list(expected), lambda measured: bool(measured == expected), changed_at)
+        settled = self._world.settle(place, list(expected), expected, changed_at)
         self.checks = preflight.checks(settled, self._capabilities)
         preflight.judge(self.recipe, self.checks, settled)
 
@@ -174,12 +174,7 @@ class Session:
         evaluator = Evaluator(read_policies(step.policies), step.topology, place.rounds.placement)
         decisions = {probe: evaluator.decide(probe) for probe in step.intended}
         goal = wanted(decisions, self._known, scenario.id, step.name)
-        settled = self._world.settle(
-            place,
-            list(decisions),
-            lambda measured: all(measured[probe] is value for probe, value in goal.items()),
-            changed_at,
-        )
+        settled = self._world.settle(place, list(decisions), goal, changed_at)
         reviewed = (scenario.documented, self._known)
         return judge_step(scenario, step, decisions, settled, reviewed, reproduce=self._by_hand), settled
 
@@ -194,9 +189,11 @@ class Session:
                 self._world.deploy(scenario.topology, say)
         place = self._world.place(scenario.topology)
         fresh = [probe for probe in probes if probe not in place.rounds.connected_before]
-        if fresh:
+        if fresh and place.is_cold:
             with self._progress.phase(f"baseline without policies ({len(fresh)} cells)"):
                 self._world.warm(place, fresh)
+        elif fresh:
+            self._world.warm(place, fresh)
         return place
 
     def _keep(

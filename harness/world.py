@@ -4,7 +4,7 @@ reset and seen to connect again, so that pods are deployed once (design, decisio
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -35,6 +35,11 @@ class Place:
     timeout: float
     denied: set[Probe] = field(default_factory=set)
     reshaped: bool = False
+
+    @property
+    def is_cold(self) -> bool:
+        """Nothing has been probed here yet."""
+        return not self.rounds.connected_before
 
 
 class World:
@@ -130,15 +135,17 @@ class World:
         return changed_at
 
     def settle(
-        self, place: Place, probes: Sequence[Probe], agrees: Callable[[Any], bool], changed_at: float
+        self, place: Place, probes: Sequence[Probe], goal: Mapping[Probe, Measured], changed_at: float
     ) -> Settled:
-        """Rounds of these probes until the matrix is settled."""
+        """Rounds of these probes until the matrix is settled. `goal` is what it must show so that measuring need not go
+        on to the settle limit; probes that it leaves out may vary."""
         rounds, timeout = place.rounds, place.timeout
         held = any(probe.kind == "held" for probe in probes)
         settled = settle(
             lambda train: rounds.ask(probes, timeout, train),
             self.settings,
-            agrees=agrees,
+            agrees=lambda measured: all(measured[probe] is value for probe, value in goal.items()),
+            may_vary=set(probes) - set(goal),
             changed_at=changed_at,
             every=max(PACE, timeout if held else 0.0, len(probes) / PROBES_A_SECOND),
         )

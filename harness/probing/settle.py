@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from statistics import median
@@ -74,10 +74,12 @@ def settle(
     agrees: Callable[[Mapping[Probe, Measured]], bool],
     changed_at: float,
     every: float,
+    may_vary: Collection[Probe] = (),
 ) -> Settled:
     """Ask rounds until `settings.rounds` equal ones span `settings.seconds`; while the settled matrix does not agree,
     on to `settings.limit` seconds after `changed_at` (a time.monotonic() value). Rounds start `every` seconds apart.
-    Ctrl-C ends it with what is there."""
+    Cells of `may_vary` do not count: what the API leaves open may change from round to round for ever. Ctrl-C ends it
+    with what is there."""
     enough = max(settings.rounds, ceil(settings.seconds / every - 1e-6) + 1)
     tracks: dict[Probe, _Track] = {}
     durations: list[float] = []
@@ -99,7 +101,9 @@ def settle(
             measured = current.measured()
             for probe, reading in current.readings.items():
                 tracks.setdefault(probe, _Track()).add(at, reading)
-            if streak and streak[-1].measured() != measured:
+            if streak and any(
+                streak[-1].readings[p].measured is not v for p, v in measured.items() if p not in may_vary
+            ):
                 streak.clear()
             streak.append(current)
             correct = agrees(measured)
@@ -114,7 +118,7 @@ def settle(
     elif not is_settled:
         steady = min(streak[0].began, streak[-1].began - settings.seconds) - changed_at
         for probe, track in tracks.items():
-            if track.changes and track.since >= steady:
+            if track.changes and track.since >= steady and probe not in may_vary:
                 why = f"did not settle within {settings.limit:g} s: changed {track.changes} times"
                 readings[probe] = replace(readings[probe], measured=Measured.UNMEASURED, detail=why)
     return Settled(

@@ -42,10 +42,20 @@ class Script:
         return done
 
 
-def run(script: Script, *, wanted: str, rounds: int = 3, seconds: float = 2.0, limit: float = 20.0) -> Settled:
+def run(
+    script: Script,
+    *,
+    wanted: str,
+    rounds: int = 3,
+    seconds: float = 2.0,
+    limit: float = 20.0,
+    vary: tuple[Probe, ...] = (),
+) -> Settled:
     goal = {probe: WORDS[sign][0] for probe, sign in zip((P, Q), wanted, strict=True)}
     settings = Settle(rounds=rounds, seconds=seconds, limit=limit)
-    return settle(script.ask, settings, agrees=lambda measured: measured == goal, changed_at=100.0, every=1.0)
+    return settle(
+        script.ask, settings, agrees=lambda measured: measured == goal, changed_at=100.0, every=1.0, may_vary=vary
+    )
 
 
 def test_equal_rounds_over_the_hold_window_settle() -> None:
@@ -104,3 +114,10 @@ def test_interrupted_before_it_settled_nothing_is_claimed() -> None:
 def test_interrupted_in_the_first_round_there_is_nothing_to_keep() -> None:
     with pytest.raises(KeyboardInterrupt):
         run(Script("ctrl-c"), wanted="+-")
+
+
+def test_what_the_api_leaves_open_may_vary_for_ever() -> None:
+    script = Script(*["++", "+-"] * 20)
+    settled = run(script, wanted="++", vary=(Q,))
+    assert settled.settled_after_s == 0.0
+    assert settled.readings[Q].measured is not Measured.UNMEASURED
