@@ -89,7 +89,7 @@ class Conductor:
 
 
 def interrupt_on_termination() -> None:
-    """A CI system that cancels a job sends SIGTERM: treat it as Ctrl-C, which tears down and writes what was measured."""
+    """A CI system that cancels a job sends SIGTERM: it counts as Ctrl-C, which tears down and still reports."""
 
     def interrupt(signum: int, frame: object) -> None:
         raise KeyboardInterrupt

@@ -14,8 +14,8 @@ from harness.model import Namespace, Pod, Service, Topology
 
 MANAGED = "netproof.dev/managed"
 RUN = "netproof.dev/run"
-"""Of namespaces an annotation, never a label: a CNI may derive a pod's identity from its namespace's labels, and take its
-time when they change (Cilium: up to 30 s)."""
+"""Of namespaces an annotation, never a label: a CNI may derive a pod's identity from its namespace's labels, and take
+its time when they change (Cilium: up to 30 s)."""
 SPEC = "netproof.dev/spec"
 """Annotation of a namespace: the hash of what was deployed in it."""
 CONTAINER = "agent"
