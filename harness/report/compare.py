@@ -398,8 +398,8 @@ def _missing(sides: Sequence[Side], expect: Sequence[str]) -> list[Side]:
     """What was expected, or was there in the baseline, and is in none of the records."""
     there = {side.cni for side in sides if not side.baseline}
     named = there | {side.cni.partition("@")[0] for side in sides if not side.baseline}
-    named |= {side.label.replace(" ", "@") for side in sides if not side.baseline}
-    gone = {cni: "no record has it" for cni in expect if cni not in named}
+    named |= {side.name.replace(" v", "@").replace(" ", "@") for side in sides if not side.baseline}
+    gone = {cni: "no record has it" for cni in expect if cni.replace("@v", "@") not in named | {cni} & there}
     gone |= {
         side.cni: f"it was there on {side.night}, no record has it now"
         for side in sides
