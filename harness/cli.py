@@ -149,8 +149,14 @@ def _clusters_list(arguments: argparse.Namespace) -> int:
     table = Table("name", "cni", "version", "created", "state", box=None, pad_edge=False)
     for cluster in found:
         table.add_row(cluster.name, cluster.cni, cluster.version, cluster.created, cluster.state)
-    Console(soft_wrap=True).print(table)
+    _print(table)
     return 0
+
+
+def _print(table: Table) -> None:
+    """A table whose first column can be copied: names are never cut, and a pipe gets whole lines."""
+    table.columns[0].no_wrap = True
+    Console(soft_wrap=True, width=None if sys.stdout.isatty() else 1000).print(table)
 
 
 def _clusters_reap(arguments: argparse.Namespace) -> int:
@@ -190,7 +196,7 @@ def _cnis(arguments: argparse.Namespace) -> int:
     for name in recipes.names():
         recipe = recipes.load(recipes.Wanted(name=name))
         table.add_row(recipe.name, recipe.version, recipe.driver, recipe.title)
-    Console(soft_wrap=True).print(table)
+    _print(table)
     return 0
 
 

@@ -10,7 +10,7 @@ import pytest
 from harness import recipes
 from harness.drivers.kind import artifacts
 from harness.errors import ClusterError, InputError
-from harness.recipes import Recipe, Wanted
+from harness.recipes import Local, Patch, Recipe, Wanted
 
 CRD = """\
 apiVersion: apiextensions.k8s.io/v1
@@ -92,6 +92,32 @@ def test_what_is_no_manifest_is_said_so(calico: Recipe, tmp_path: Path) -> None:
     root = store(tmp_path / "artifacts", text="<html>not found</html>")
     with pytest.raises(ClusterError, match=r"calico-vxlan\.yaml is not a file of Kubernetes objects"):
         artifacts.render(calico, artifacts.resolve(calico, str(root)), kubernetes="v1.36.3")
+
+
+def test_our_own_files_are_filled_and_recorded_by_their_place() -> None:
+    plain = recipes.load(Wanted(name="vpc-cni"))
+    objects, applied = artifacts.render(plain, artifacts.resolve(plain, ""), kubernetes="v1.36.3")
+    (daemons,) = [item for item in objects if item["kind"] == "DaemonSet"]
+    assert daemons["spec"]["template"]["spec"]["containers"][0]["image"] == plain.probe_image
+    assert [one.source for one in applied] == ["clusters/vpc-cni/plugin.yaml", "clusters/shared/routes.yaml"]
+
+
+def test_our_own_file_that_is_missing_names_the_recipe() -> None:
+    broken = recipes.load(Wanted(name="none")).model_copy(update={"manifests": [Local(local="none/gone.yaml")]})
+    with pytest.raises(InputError, match=r"none/recipe\.yaml: manifests: there is no none/gone\.yaml below clusters/"):
+        artifacts.resolve(broken, "")
+
+
+def test_a_patched_file_is_recorded_as_upstream_made_it_and_as_it_was_applied(calico: Recipe, tmp_path: Path) -> None:
+    root = store(tmp_path / "artifacts")
+    source = calico.manifests[0].model_copy(
+        update={"patches": [Patch(object="ConfigMap/a", patch={"data": {"mode": "none"}})]}
+    )
+    recipe = calico.model_copy(update={"manifests": [source]})
+    objects, applied = artifacts.render(recipe, artifacts.resolve(recipe, str(root)), kubernetes="v1.36.3")
+    assert objects[1]["data"] == {"mode": "none"}
+    assert [one.name for one in applied] == ["calico-vxlan.yaml", "calico-vxlan.yaml, patched"]
+    assert applied[0].sha256 == hashlib.sha256(CRD.encode()).hexdigest() != applied[1].sha256
 
 
 def test_a_chart_is_rendered_with_the_recipes_values(tmp_path: Path, programs) -> None:  # type: ignore[no-untyped-def]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,6 +29,12 @@ def cluster(*, alive: bool = True, kept: bool = False, usable: bool = True) -> s
     if usable:
         record.kubeconfig.write_text("{}")
     return record
+
+
+def test_the_name_of_a_variants_cluster_is_a_host_name_too() -> None:
+    record = state.new("vpc-cni+calico", "v3.28.5", "run-1", "")
+    assert re.fullmatch(r"netproof-vpc-cni-calico-[0-9a-f]{6}", record.name)
+    assert record.cni == "vpc-cni+calico"
 
 
 def test_a_new_record_is_on_disk_with_its_owner_before_the_cluster_is_made() -> None:
