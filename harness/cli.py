@@ -112,6 +112,7 @@ def _run(arguments: argparse.Namespace) -> int:
     record, page = conductor.finish(0)
     for target in record.targets:
         show(console, terminal.blocks(target))
+    show(console, terminal.declared(record))
     show(console, terminal.summary(record, report=page))
     return INTERRUPTED if conductor.interrupted else exit_code(record)
 

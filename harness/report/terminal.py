@@ -13,7 +13,7 @@ from typing import Literal
 from harness.model.verdict import WHOSE
 from harness.report import findings
 from harness.report.findings import Finding, Standing, count, seconds
-from harness.report.record import Cell, Record, Target
+from harness.report.record import Cell, Record, Reviewed, Target
 
 Style = Literal["", "good", "bad", "warn", "dim", "bold"]
 Line = tuple[str, Style]
@@ -38,13 +38,11 @@ ASCII = str.maketrans({"→": "->", "…": "...", "–": "-", "—": "-", "·": 
 def blocks(
     target: Target, *, scenario: str | None = None, unicode: bool = True, most_cells: int = MOST_CELLS
 ) -> list[Line]:
-    """What is wrong on one CNI: what differs, where, why expected, what was seen, how to reproduce; then one line for
-    each declared finding. With `scenario` only that scenario's."""
+    """What is wrong on one CNI: what differs, where, why expected, what was seen, how to reproduce. With `scenario`
+    only that scenario's. What reviewed entries declare is not wrong: see `declared`."""
     lines: list[Line] = []
     for finding in findings.group(target, scenario):
-        if finding.standing in (Standing.DOCUMENTED, Standing.KNOWN):
-            lines.append(_declared(target, finding))
-        else:
+        if finding.standing not in (Standing.DOCUMENTED, Standing.KNOWN):
             lines.extend(_block(target, finding, most_cells))
             lines.append(("", ""))
     return safe(lines, unicode)
@@ -80,14 +78,6 @@ def _why(cell: Cell, finding: Finding) -> Iterator[Line]:
         yield from labelled("", text, "dim")
     if len(reasons) > 1:
         yield from labelled("", f"(of the first cell; +{count(len(reasons) - 1, 'more reason')} in the report)", "dim")
-
-
-def _declared(target: Target, finding: Finding) -> Line:
-    entries = findings.several([entry.id for entry in finding.reviewed]) or "a reviewed entry"
-    word = findings.WORDS[finding.standing]
-    headline = finding.headline(findings.name(target))
-    text = f"{word}  {finding.scenario}: {headline} ({count(len(finding.cells), 'cell')}, {entries})"
-    return text, STYLES[finding.standing]
 
 
 def _items(label: str, items: list[str], most: int) -> Iterator[Line]:
@@ -184,3 +174,23 @@ def safe(lines: list[Line], unicode: bool) -> list[Line]:
     if unicode:
         return lines
     return [(text.translate(ASCII).encode("ascii", "replace").decode(), style) for text, style in lines]
+
+
+def declared(record: Record, *, unicode: bool = True) -> list[Line]:
+    """The reviewed entries that happened: a chart's documented surprises, then known differences of CNIs."""
+    lines: list[Line] = []
+    for kind, title in (("documented", "Documented surprises"), ("known-difference", "Known differences")):
+        told: dict[str, tuple[Reviewed, set[str], int]] = {}
+        for target in record.targets:
+            for entry in target.reviewed:
+                if entry.kind == kind and entry.cells and not entry.stale:
+                    _, names, cells = told.get(entry.id, (entry, set(), 0))
+                    told[entry.id] = (entry, names | {target.cni}, cells + entry.cells)
+        if told:
+            lines.append((f"{title} (reviewed; the report has the cells):", "bold"))
+        for identifier, (entry, names, cells) in told.items():
+            where = f", {', '.join(sorted(names))}" if len(record.targets) > 1 else ""
+            lines.append((f"  {identifier} ({count(cells, 'cell')}{where})", "warn"))
+            quote = f"“{entry.sentence}” " if entry.sentence else ""
+            lines.extend(wrapped("    ", f"{quote}{entry.reason}", ""))
+    return safe(lines, unicode)

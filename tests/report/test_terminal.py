@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.report.terminal import WIDTH, blocks, summary
+from harness.report.terminal import WIDTH, blocks, declared, summary
 
 from .example import edited, example
 
@@ -29,10 +29,13 @@ def test_a_block_says_what_where_why_seen_and_how_to_reproduce() -> None:
     assert [style for _, style in lines[start : start + 3]] == ["bad", "bad", "bad"]
 
 
-def test_declared_findings_are_one_line_each() -> None:
-    known = [text for text, style in blocks(CILIUM) if text.startswith("KNOWN") and style == "warn"]
-    assert len(known) == 4
-    assert known[0].endswith("(6 cells, documented-egress-everywhere and cilium-cidr-excludes-pods)")
+def test_what_reviewed_entries_declare_is_told_once_for_all_cnis() -> None:
+    lines = declared(RECORD)
+    assert lines[0] == ("Documented surprises (reviewed; the report has the cells):", "bold")
+    titles = [text for text, style in lines if style == "warn"]
+    assert len(titles) == len(set(titles))
+    assert any(text.startswith("  cilium-cidr-excludes-pods (") and text.endswith(", cilium)") for text in titles)
+    assert not any("cilium-cidr-excludes-pods" in text for text, _ in blocks(CILIUM))
 
 
 def test_a_stale_entry_says_what_to_do() -> None:
