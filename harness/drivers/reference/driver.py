@@ -15,7 +15,7 @@ from harness.drivers.reference import addresses, faults, names
 from harness.drivers.reference.compile import ruleset
 from harness.drivers.reference.fabric import Fabric
 from harness.drivers.reference.inside.endpoint import AGENT
-from harness.errors import ClusterError, InputError
+from harness.errors import AgentLost, ClusterError, InputError
 from harness.model import External, Namespace, Placement, Pod, Port, Service, Topology
 from harness.model.topology import DNS_LABELS, DNS_NAMESPACE, DNS_PORTS, DNS_SERVICE
 from harness.policy import Policy, read_policies
@@ -97,7 +97,10 @@ class ReferenceDriver:
         return self._placement()
 
     def open(self, endpoint: str) -> Channel:
-        return self._fabric.open(endpoint)
+        try:
+            return self._fabric.open(endpoint)
+        except ClusterError as error:
+            raise AgentLost(f"no stream to the agent of {endpoint} could be opened: {error}") from None
 
     def apply(self, manifests: Sequence[Manifest]) -> None:
         """Policies by create or replace."""
