@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -24,7 +24,6 @@ from harness.report.record import Cell, Record, Target, Trait, Vote
 UNKNOWN = "not measured"
 
 Text = str | list[str] | None
-TEXTS = ("scenario", "step", "source", "destination", "protocol", "via", "kind", "specified", "measured")
 
 
 class CellPattern(Strict):
@@ -42,18 +41,18 @@ class CellPattern(Strict):
     port: int | list[int] | None = None
     family: int | None = None
 
-    def matches(self, cell: Cell) -> bool:
-        if self.family not in (None, cell.family):
-            return False
-        if self.port is not None and cell.port not in (self.port if isinstance(self.port, list) else [self.port]):
-            return False
-        return all(_same(getattr(cell, name), wanted) for name in TEXTS if (wanted := getattr(self, name)) is not None)
+    def select(self, cells: Mapping[str, Sequence[Cell]]) -> Iterator[Cell]:
+        """The matching ones of cells by scenario, so that a pattern of one scenario reads no other."""
+        wanted = [(name, value) for name, value in self if value is not None and name != "scenario"]
+        for scenario, found in cells.items():
+            if self.scenario is None or _same(scenario, self.scenario):
+                yield from (c for c in found if all(_same(getattr(c, name), value) for name, value in wanted))
 
 
-def _same(value: str, wanted: str | list[str]) -> bool:
+def _same(value: object, wanted: object) -> bool:
     if isinstance(wanted, list):
         return any(_same(value, one) for one in wanted)
-    return fnmatchcase(value, wanted) if "*" in wanted else value == wanted
+    return value == wanted or (isinstance(wanted, str) and "*" in wanted and fnmatchcase(str(value), wanted))
 
 
 class Question(Strict):
@@ -91,8 +90,12 @@ def questions() -> tuple[Question, ...]:
 
 def traits(target: Target, asked: Iterable[Question] | None = None) -> list[Trait]:
     """One answer for each question, in their order; `asked` are those of `traits.yaml` unless told otherwise."""
+    cells: dict[str, list[Cell]] = {}
+    for cell in target.cells:
+        if cell.measured is not Measured.UNMEASURED:
+            cells.setdefault(cell.scenario, []).append(cell)
     return [
-        _timed(target, question) if question.times else _counted(target, question)
+        _timed(target, question) if question.times else _counted(target, question, cells)
         for question in (questions() if asked is None else asked)
     ]
 
@@ -130,12 +133,11 @@ def differ(row: Sequence[Trait | None]) -> bool:
     return len(answers) > 1
 
 
-def _counted(target: Target, question: Question) -> Trait:
+def _counted(target: Target, question: Question, cells: Mapping[str, Sequence[Cell]]) -> Trait:
     counts: Counter[str] = Counter()
     firsts: dict[str, Cell] = {}
-    for cell in target.cells:
-        if cell.measured is Measured.UNMEASURED or not any(pattern.matches(cell) for pattern in question.cells):
-            continue
+    chosen = {id(cell): cell for pattern in question.cells for cell in pattern.select(cells)}
+    for cell in chosen.values():
         word = question.words.get(getattr(cell, question.read))
         if word is not None:
             counts[word] += 1

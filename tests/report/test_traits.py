@@ -55,7 +55,8 @@ def test_every_scenario_that_a_question_names_is_in_the_catalogue() -> None:
 
 def test_drop_or_reject() -> None:
     assert answers(cell(outcome=Outcome.DROPPED))["denied-tcp"].answer == "dropped in silence"
-    rejected = answers(*[cell(outcome=Outcome.REJECTED)] * 2, cell(outcome=Outcome.DROPPED))["denied-tcp"]
+    twice = [cell(outcome=Outcome.REJECTED), cell(outcome=Outcome.REJECTED)]
+    rejected = answers(*twice, cell(outcome=Outcome.DROPPED))["denied-tcp"]
     assert rejected.answer == "rejected at once in 2 cells, dropped in silence in 1 cell"
     assert [(vote.answer, vote.cells) for vote in rejected.votes] == [
         *(("rejected at once", 2), ("dropped in silence", 1)),
@@ -150,7 +151,12 @@ def test_a_pattern_takes_stars_lists_and_numbers() -> None:
             "words": {"denied": "no"},
         }
     ).cells[0]
-    assert pattern.matches(cell(port=1))
-    assert not pattern.matches(cell(port=3))
-    assert not pattern.matches(cell(port=1, kind="lookup"))
-    assert not pattern.matches(cell(port=1, scenario="stageset"))
+
+    def taken(**changes: object) -> bool:
+        one = cell(**changes)
+        return list(pattern.select({one.scenario: [one]})) == [one]
+
+    assert taken(port=1)
+    assert not taken(port=3)
+    assert not taken(port=1, kind="lookup")
+    assert not taken(port=1, scenario="stageset")
