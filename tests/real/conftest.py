@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -42,10 +42,32 @@ class Machine:
 
     def pytest(self, *arguments: str, report: str) -> tuple[int, str, Record]:
         """Exit code, output and record of a run."""
-        where = self.folder / report
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--report-dir", str(where), *arguments]
-        done = self._run(command)
-        return done.returncode, done.stdout + done.stderr, self.record(where)
+        done = self._run(self._command(report, arguments))
+        return done.returncode, done.stdout + done.stderr, self.record(self.folder / report)
+
+    def pytest_while(self, *arguments: str, report: str, after: str, do: Callable[[], None]) -> tuple[int, str, Record]:
+        """As `pytest`, and `do` something as soon as a line of the output has `after` in it."""
+        process = subprocess.Popen(
+            self._command(report, arguments),
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert process.stdout
+        said = ""
+        for line in process.stdout:
+            said += line
+            if after in line:
+                do()
+                break
+        rest, _ = process.communicate(timeout=LIMIT)
+        return process.returncode, said + rest, self.record(self.folder / report)
+
+    def _command(self, report: str, arguments: tuple[str, ...]) -> list[str]:
+        where = str(self.folder / report)
+        return [sys.executable, "-u", "-m", "pytest", "-p", "no:cacheprovider", "--report-dir", where, *arguments]
 
     def netproof(self, *arguments: str) -> str:
         done = self._run([sys.executable, "-m", "harness.cli", *arguments])
