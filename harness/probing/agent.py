@@ -21,6 +21,8 @@ MAX_OPEN = 512
 """Probes under way at once in one agent; the rest of a batch waits for a place, each with its own time-out."""
 DATAGRAMS = 3
 """A datagram is sent this often, evenly over the time-out, so that one lost packet is not a denial."""
+ANSWER_TIME = 2.0
+"""Seconds at least that a new connection waits for its answer: who let it open does not drop it, a busy machine is late."""
 LINE_LIMIT = 4096
 SCTP = getattr(socket, "IPPROTO_SCTP", 132)
 REJECTIONS = frozenset(
@@ -206,6 +208,7 @@ class Flight:
             self.fail(code)
         elif not self.connected:
             self.connected = True
+            self.deadline = max(self.deadline, time.monotonic() + ANSWER_TIME)
             self.send()
 
     def readable(self):
@@ -224,7 +227,11 @@ class Flight:
 
     def tick(self, now):
         """When to look again; ends the flight at its deadline, sends a datagram again in between."""
-        if now >= self.deadline:
+        if now >= self.deadline and self.datagram and self.sent < DATAGRAMS:
+            # The processor was busy elsewhere: all datagrams must have had their chance.
+            self.send()
+            self.deadline = now + self.timeout / DATAGRAMS
+        elif now >= self.deadline:
             if self.datagram:
                 self.finish("dropped", detail=f"no answer to {self.sent} datagrams")
             elif self.connected:

@@ -97,8 +97,9 @@ class ReferenceDriver:
         return self._placement()
 
     def open(self, endpoint: str) -> Channel:
+        fabric = self._fabric
         try:
-            return self._fabric.open(endpoint)
+            return fabric.open(endpoint)
         except ClusterError as error:
             raise AgentLost(f"no stream to the agent of {endpoint} could be opened: {error}") from None
 
