@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,10 +74,27 @@ def test_silence_is_dropped_after_the_time_out() -> None:
     assert 200 <= float(str(result["ms"])) < 1000
 
 
-def test_a_server_that_accepts_and_says_nothing_is_dropped() -> None:
+def test_a_server_that_accepts_and_says_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agent, "ANSWER_TIME", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         (result,) = ask({"protocol": "TCP", "port": mute.getsockname()[1]}, timeout=0.2)
     assert (result["outcome"], result["detail"]) == ("dropped", "connected, but no answer")
+
+
+def test_a_busy_server_is_late_and_not_dropped() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+
+        def answer() -> None:
+            connection, _ = busy.accept()
+            nonce = connection.recv(200).split()[2].decode()
+            time.sleep(0.6)
+            connection.sendall(json.dumps({"nonce": nonce, "name": "busy", "peer": ["127.0.0.1", 1]}).encode() + b"\n")
+            connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        (result,) = ask({"protocol": "TCP", "port": busy.getsockname()[1]}, timeout=0.2)
+    assert result["outcome"] == "connected"
+    assert float(str(result["ms"])) >= 600
 
 
 def test_somebody_who_does_not_know_the_token_gets_no_answer(ports: dict[str, int]) -> None:
