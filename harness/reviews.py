@@ -7,14 +7,14 @@ specified and measured differ; `clusters/<cni>/known-differences.yaml` may decla
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from harness.errors import InputError
 from harness.files import Document, Strict, read_yaml, shown, validate
@@ -35,25 +35,34 @@ KINDS: dict[Fault, Literal["documented", "known-difference"]] = {"policy": "docu
 
 
 class CellPattern(Strict):
-    """Cells by their keys; each key takes one value or a list, and a key left out takes any. Strings may hold `*`."""
+    """Cells by their keys; each key takes one value or a list, and a key left out takes any. Strings may hold `*`.
+    `scenario` and `step` say where the pattern counts: one cause is one entry, whatever scenarios it shows in."""
 
+    scenario: str | list[str] | None = None
+    step: str | list[str] | None = None
     source: str | list[str] | None = None
     destination: str | list[str] | None = None
     port: int | list[int] | None = None
     protocol: str | list[str] | None = None
     via: str | list[str] | None = None
 
+    def counts(self, scenario: str, step: str) -> bool:
+        return _any(self.scenario, scenario) and _any(self.step, step)
+
     def matches(self, probe: Probe) -> bool:
-        return all(
-            wanted is None or any(_same(value, one) for one in (wanted if isinstance(wanted, list) else [wanted]))
-            for wanted, value in (
-                (self.source, probe.source),
-                (self.destination, probe.destination),
-                (self.port, probe.port),
-                (self.protocol, probe.protocol),
-                (self.via, probe.via),
-            )
+        return (
+            _any(self.source, probe.source)
+            and _any(self.destination, probe.destination)
+            and _any(self.port, probe.port)
+            and _any(self.protocol, probe.protocol)
+            and _any(self.via, probe.via)
         )
+
+
+def _any(wanted: str | int | Sequence[str | int] | None, value: str | int) -> bool:
+    if wanted is None or isinstance(wanted, str | int):
+        return wanted is None or _same(value, wanted)
+    return any(_same(value, one) for one in wanted)
 
 
 def _same(value: str | int, wanted: str | int) -> bool:
@@ -61,10 +70,11 @@ def _same(value: str | int, wanted: str | int) -> bool:
 
 
 class Entry(Strict):
-    """One reviewed entry. `versions` limits a known difference to versions of its CNI (">=1.20,<1.21")."""
+    """One reviewed entry: one cause. `scenarios` and `steps` limit all its patterns; `scenarios` may be left out when
+    each pattern names its own. `versions` limits a known difference to versions of its CNI (">=1.20,<1.21")."""
 
     id: str
-    scenarios: list[str]
+    scenarios: list[str] | None = None
     steps: list[str] | None = None
     cells: list[CellPattern] = Field(min_length=1)
     sentence: str = ""
@@ -82,6 +92,18 @@ class Entry(Strict):
             raise ValueError(f"not a version range: {error}") from None
         return value
 
+    @model_validator(mode="after")
+    def _placed(self) -> Entry:
+        if self.scenarios is None and any(pattern.scenario is None for pattern in self.cells):
+            raise ValueError("name the scenarios: `scenarios` of the entry, or `scenario` of each of its cells")
+        return self
+
+    def patterns(self, scenario: str, step: str) -> list[CellPattern]:
+        """Those that count in this step of this scenario."""
+        if not _any(self.scenarios, scenario) or not _any(self.steps, step):
+            return []
+        return [pattern for pattern in self.cells if pattern.counts(scenario, step)]
+
 
 class _File(Strict):
     entries: list[Entry]
@@ -89,15 +111,17 @@ class _File(Strict):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reviews:
-    """The entries of one file that count in this run, and which fault they declare."""
+    """The entries that count in this run, and which fault they declare. `files`: entry id -> its file, where that is
+    another than `file`."""
 
     fault: Fault
     entries: tuple[Entry, ...] = ()
     file: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def declared(self, scenario: str, step: str, probe: Probe) -> list[str]:
         """The ids of the entries that declare this fault for a cell."""
-        return [entry.id for entry in self._for(scenario, step) if any(p.matches(probe) for p in entry.cells)]
+        return [entry.id for entry, cells in self._for(scenario, step) if any(p.matches(probe) for p in cells)]
 
     def stale(
         self, scenario: str, step: str, verdicts: Iterable[tuple[Probe, Verdict]]
@@ -105,9 +129,9 @@ class Reviews:
         """For each entry of a scenario: how many measured cells it declares, and what of it did not happen."""
         cells = [(probe, verdict) for probe, verdict in verdicts if verdict is not Verdict.UNMEASURED]
         found = {}
-        for entry in self._for(scenario, step):
+        for entry, patterns in self._for(scenario, step):
             gone, count = [], 0
-            for pattern in entry.cells:
+            for pattern in patterns:
                 matched = [(probe, verdict) for probe, verdict in cells if pattern.matches(probe)]
                 if not matched:
                     gone.append(f"no measured cell matches {_pattern_text(pattern)}")
@@ -119,13 +143,12 @@ class Reviews:
     def entry(self, identifier: str) -> Entry:
         return next(entry for entry in self.entries if entry.id == identifier)
 
-    def _for(self, scenario: str, step: str) -> Sequence[Entry]:
-        return [
-            entry
-            for entry in self.entries
-            if any(fnmatchcase(scenario, wanted) for wanted in entry.scenarios)
-            and (entry.steps is None or step in entry.steps)
-        ]
+    def file_of(self, identifier: str) -> str:
+        return self.files.get(identifier, self.file)
+
+    def _for(self, scenario: str, step: str) -> Sequence[tuple[Entry, list[CellPattern]]]:
+        found = [(entry, entry.patterns(scenario, step)) for entry in self.entries]
+        return [(entry, patterns) for entry, patterns in found if patterns]
 
 
 def _pattern_text(pattern: CellPattern) -> str:
@@ -147,3 +170,18 @@ def load(path: Path, fault: Fault, version: str = "") -> Reviews:
         raise InputError(f"these ids stand twice: {', '.join(sorted(twice))}", file=path)
     applying = tuple(e for e in entries if not (e.versions and version) or SpecifierSet(e.versions).contains(version))
     return Reviews(fault=fault, entries=applying, file=shown(path))
+
+
+def load_all(paths: Sequence[Path], fault: Fault, version: str = "") -> Reviews:
+    """The entries of several files, of which the first may be one's own and the others somebody else's. Raises
+    InputError, also when two of them use one id."""
+    entries: list[Entry] = []
+    files: dict[str, str] = {}
+    for path in paths:
+        found = load(path, fault, version)
+        for entry in found.entries:
+            if entry.id in files:
+                raise InputError(f"the id {entry.id} stands in {files[entry.id]} too", file=path)
+            files[entry.id] = found.file
+        entries += found.entries
+    return Reviews(fault=fault, entries=tuple(entries), file=shown(paths[0]), files=files)

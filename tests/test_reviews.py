@@ -76,6 +76,38 @@ def test_an_entry_that_matches_nothing_measured_is_told(file: Path) -> None:
     assert told == ["no measured cell matches source=['x/a', 'x/c'], destination=x/b, port=443"]
 
 
+ONE_CAUSE = """
+- id: covers-pods
+  cells:
+    - {scenario: chart-*, step: applied, source: x/a}
+    - {scenario: [other, another], source: [x/a, x/c]}
+  reason: the CIDR covers pods
+  link: docs/x.md
+"""
+
+
+def test_one_cause_shows_in_several_scenarios_by_different_cells(tmp_path: Path) -> None:
+    path = tmp_path / "known-differences.yaml"
+    path.write_text(ONE_CAUSE)
+    found = reviews.load(path, "cni")
+    assert found.declared("chart-enabled", "applied", probe("x/a")) == ["covers-pods"]
+    assert found.declared("chart-enabled", "later", probe("x/a")) == []
+    assert found.declared("chart-enabled", "applied", probe("x/c")) == []
+    assert found.declared("another", "later", probe("x/c")) == ["covers-pods"]
+    only_c = [(probe("x/c"), Verdict.CNI_DIFFERENCE)]
+    assert found.stale("other", "applied", only_c) == {"covers-pods": (1, [])}
+    assert found.stale("chart-enabled", "later", only_c) == {}
+    assert found.stale("chart-enabled", "applied", only_c)["covers-pods"][0] == 0
+
+
+def test_an_entry_that_names_no_scenario_names_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "known-differences.yaml"
+    path.write_text(ONE_CAUSE.replace("scenario: chart-*, ", ""))
+    with pytest.raises(InputError, match="name the scenarios") as caught:
+        reviews.load(path, "cni")
+    assert f"{path}:2" in str(caught.value)
+
+
 def test_a_misspelt_key_names_file_line_and_the_nearest(tmp_path: Path) -> None:
     path = tmp_path / "known-differences.yaml"
     path.write_text(FILE.replace("  reason: since", "  raeson: since"))
@@ -91,6 +123,18 @@ def test_an_unreadable_version_range_names_its_line(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a version range") as caught:
         reviews.load(path, "cni")
     assert f"{path}:13" in str(caught.value)
+
+
+def test_entries_of_several_files_keep_their_own_file(file: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text(FILE.replace("id: ", "id: other-"))
+    found = reviews.load_all([tmp_path / "none.yaml", file, other], "cni", "1.19.0")
+    assert [(entry.id, found.file_of(entry.id)) for entry in found.entries] == [
+        ("over-wide", str(file)),
+        ("other-over-wide", str(other)),
+    ]
+    with pytest.raises(InputError, match=f"the id over-wide stands in {file} too"):
+        reviews.load_all([file, file], "cni")
 
 
 def test_no_file_declares_nothing(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ MAX_OPEN = 512
 DATAGRAMS = 3
 """A datagram is sent this often, evenly over the time-out, so that one lost packet is not a denial."""
 ANSWER_TIME = 2.0
-"""Seconds at least that a new connection waits for its answer: who let it open does not drop it, a busy machine is late."""
+"""Seconds at least that a new connection waits for an answer: who let it open drops nothing; a busy machine is late."""
 LINE_LIMIT = 4096
 SCTP = getattr(socket, "IPPROTO_SCTP", 132)
 REJECTIONS = frozenset(
