@@ -107,7 +107,7 @@ def judge_step(
                     link=entry.link,
                     cells=count,
                     stale=gone,
-                    file=kind.file,
+                    file=kind.file_of(identifier),
                 )
             )
     return Judged(cells=cells, reviewed=entries)

@@ -110,6 +110,9 @@ class Recipe(Strict):
     ready: Ready = Ready()
     settle: Settle = Settle()
     dialects: list[str] = Field(default_factory=lambda: ["networking.k8s.io/v1"])
+    known_differences: list[str] = Field(default_factory=list)
+    """Files below `clusters/` that count besides the `known-differences.yaml` of its own folder: another CNI's, whose
+    policies these are."""
     logs: dict[str, str] = Field(default_factory=dict)
     """Whose logs are evidence: container name -> `namespace/label selector` of the pods that have it."""
     state: dict[str, Look] = Field(default_factory=dict)
@@ -206,11 +209,17 @@ def overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, A
 
 
 def recipe_path(name: str) -> Path:
-    """The recipe of a CNI, or the overlay of a variant. Its known differences are beside it: a variant has its own, and
-    its CNI's do not count for it."""
+    """The recipe of a CNI, or the overlay of a variant."""
     cni, _, variant = name.partition("+")
     folder = data_dir("clusters") / cni
     return (folder / VARIANTS / variant if variant else folder) / "recipe.yaml"
+
+
+def known_differences(recipe: Recipe) -> list[Path]:
+    """The files of known differences, whether they exist or not: its own folder's first. What a CNI is known for does
+    not count for its variants unless their overlays say so."""
+    own = recipe_path(recipe.name).parent / "known-differences.yaml"
+    return [own, *(data_dir("clusters") / file for file in recipe.known_differences)]
 
 
 def _versioned(recipe: Recipe) -> bool:

@@ -59,9 +59,7 @@ class Session:
         self.environment: Environment | None = None
         self._options, self._progress, self._order = options, progress, order
         self._store = Store(options.report_dir)
-        self._known = reviews.load(
-            recipes.recipe_path(wanted_cni.name).parent / "known-differences.yaml", "cni", self.recipe.version
-        )
+        self._known = reviews.load_all(recipes.known_differences(self.recipe), "cni", self.recipe.version)
         driver_options = DriverOptions(
             run_id=options.run_id,
             worker=options.worker,

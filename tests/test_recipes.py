@@ -141,5 +141,10 @@ def test_a_wrong_overlay_names_its_own_file_and_line(folder: Path, text: str, sa
 
 
 def test_a_variants_known_differences_are_beside_its_overlay(folder: Path) -> None:
-    assert recipes.recipe_path("plain+walls") == overlay(folder)
-    assert recipes.recipe_path("plain") == folder / "plain" / "recipe.yaml"
+    own = overlay(folder).parent / "known-differences.yaml"
+    assert recipes.known_differences(recipes.load(Wanted(name="plain+walls"))) == [own]
+    overlay(folder).write_text(OVERLAY + "known_differences: [other/known-differences.yaml]\n")
+    others = folder / "other" / "known-differences.yaml"
+    assert recipes.known_differences(recipes.load(Wanted(name="plain+walls"))) == [own, others]
+    mine = folder / "plain" / "known-differences.yaml"
+    assert recipes.known_differences(recipes.load(Wanted(name="plain"))) == [mine]
