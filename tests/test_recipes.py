@@ -55,6 +55,12 @@ def test_every_recipe_and_variant_of_ours_can_be_read() -> None:
                 assert (data_dir("clusters") / source.local).is_file()
 
 
+def test_the_documentation_lists_every_cni_and_variant() -> None:
+    text = (data_dir("clusters").parent / "docs" / "cnis.md").read_text(encoding="utf-8")
+    listed = [line.split("`")[1] for line in text.splitlines() if line.startswith("| `") and line.count("|") == 6]
+    assert sorted(listed) == sorted(recipes.names())
+
+
 def test_what_enforces_nothing_says_what_to_switch_on() -> None:
     plain = [recipe for name in recipes.names() if not (recipe := recipes.load(Wanted(name=name))).enforces]
     assert {recipe.name for recipe in plain} == {"none", "vpc-cni"}
