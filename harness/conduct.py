@@ -14,9 +14,10 @@ from typing import IO
 from harness import __version__
 from harness import scenarios as catalogue
 from harness.errors import NetproofError
-from harness.model import Intent, Matrix, Specified, Topology
+from harness.judging import decide
+from harness.model import Intent, Matrix, Probe, Specified, Topology
 from harness.options import Asked
-from harness.policy import Evaluator, read_policies
+from harness.policy import Decision
 from harness.progress import Progress
 from harness.report.record import Record, Run
 from harness.report.store import ScenarioPart, Store
@@ -147,10 +148,11 @@ def run_all(conductor: Conductor, scenarios: Sequence[Scenario], show: Callable[
 def specified(scenario: Scenario) -> list[tuple[str, Matrix[Intent], Matrix[Specified]]]:
     """The intended and specified matrices of each step with no cluster, on made-up addresses."""
     found = []
+    decisions: dict[Probe, Decision] = {}
     for step in scenario.filled(placed(scenario.topology)).steps:
-        evaluator = Evaluator(read_policies(step.policies), step.topology, placed(step.topology))
-        cells = {probe: evaluator.decide(probe).specified for probe in step.intended}
-        found.append((step.name, step.intended, Matrix(cells)))
+        decisions = decide(step, placed(step.topology), decisions)
+        meant = Matrix({probe: decision.specified for probe, decision in decisions.items()})
+        found.append((step.name, step.intended, meant))
     return found
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from harness.model import Measured, Probe, Specified, Verdict, judge
-from harness.policy import Decision, Side
+from harness.model import Measured, Placement, Probe, Specified, Verdict, judge
+from harness.policy import Decision, Evaluator, Side, read_policies
 from harness.probing import Settled
 from harness.report import record
 from harness.reviews import FAULTS, KINDS, Reviews
@@ -27,6 +27,20 @@ class Judged:
     @property
     def stale(self) -> list[str]:
         return [f"{entry.id}: {line}" for entry in self.reviewed for line in entry.stale]
+
+
+MAY_HAVE_ENDED = "unspecified: an earlier change denied this, and the API leaves open whether the connection ended then."
+
+
+def decide(step: Step, placement: Placement, before: Mapping[Probe, Decision] | None = None) -> dict[Probe, Decision]:
+    """What a step's policies mean for each of its probes. `before` are the decisions of the step before it: a kept
+    connection that was open to denial then is so for ever."""
+    evaluator = Evaluator(read_policies(step.policies), step.topology, placement)
+    decisions = {probe: evaluator.decide(probe) for probe in step.intended}
+    for probe in decisions.keys() & (before or {}).keys():
+        if probe.kind == "held" and before and before[probe].specified is not Specified.CONNECTED:
+            decisions[probe] = replace(decisions[probe], specified=Specified.UNSPECIFIED, because=MAY_HAVE_ENDED)
+    return decisions
 
 
 def wanted(decisions: Mapping[Probe, Decision], known: Reviews, scenario: str, step: str) -> dict[Probe, Measured]:

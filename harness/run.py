@@ -16,9 +16,9 @@ from typing import Any
 from harness import preflight, recipes, reviews
 from harness.drivers import Driver, DriverOptions, Environment, create
 from harness.errors import ClusterError, NetproofError
-from harness.judging import Judged, judge_step, wanted
+from harness.judging import Judged, decide, judge_step, wanted
 from harness.model import Measured, Probe, Topology
-from harness.policy import Evaluator, read_policies
+from harness.policy import Decision, read_policies
 from harness.policy import warnings as policy_warnings
 from harness.probing import Settled
 from harness.probing.rounds import adaptive_timeout
@@ -135,11 +135,14 @@ class Session:
             return self._keep(scenario, order, began, [], [], result="skipped", reason=reason)
         judged: list[Judged] = []
         steps: list[StepResult] = []
+        decisions: dict[Probe, Decision] = {}
         try:
             place = self._ready(scenario)
             scenario = scenario.filled(place.rounds.placement)
             for step in scenario.steps:
-                found, settled = self._measure_step(scenario, step, place)
+                changed_at = self._world.change(place, step)
+                decisions = decide(step, place.rounds.placement, decisions)
+                found, settled = self._measure_step(scenario, step, place, decisions, changed_at)
                 judged.append(found)
                 steps.append(_step_result(step, settled, place.timeout))
                 if settled.interrupted:
@@ -167,10 +170,9 @@ class Session:
             self._save_evidence(part)
         return part
 
-    def _measure_step(self, scenario: Scenario, step: Step, place: Place) -> tuple[Judged, Settled]:
-        changed_at = self._world.change(place, step)
-        evaluator = Evaluator(read_policies(step.policies), step.topology, place.rounds.placement)
-        decisions = {probe: evaluator.decide(probe) for probe in step.intended}
+    def _measure_step(
+        self, scenario: Scenario, step: Step, place: Place, decisions: Mapping[Probe, Decision], changed_at: float
+    ) -> tuple[Judged, Settled]:
         goal = wanted(decisions, self._known, scenario.id, step.name)
         settled = self._world.settle(place, list(decisions), goal, changed_at)
         reviewed = (scenario.documented, self._known)
@@ -186,6 +188,7 @@ class Session:
             with self._progress.phase(f"probe pods ({len(scenario.topology.pods)})") as say:
                 self._world.deploy(scenario.topology, say)
         place = self._world.place(scenario.topology)
+        self._world.renew_held(place)
         fresh = [probe for probe in probes if probe not in place.rounds.connected_before]
         if fresh and place.is_cold:
             with self._progress.phase(f"baseline without policies ({len(fresh)} cells)"):

@@ -28,7 +28,7 @@ class StepEntry(Strict):
     `apply`: whole manifests, or `namespace/name: spec` for a NetworkPolicy; addresses may be placeholders, which stand
     for what they are before the first step (harness/placeholders.py). `delete`: names of such policies. `label`:
     pods (`namespace/name`) or namespaces with their new labels. `recreate`: pods that are replaced by new ones of the
-    same name. `remove`: pods that are deleted.
+    same name. `remove`: pods that are deleted. `create`: pods that an earlier step removed come as new ones.
     """
 
     name: str = "applied"
@@ -37,6 +37,7 @@ class StepEntry(Strict):
     label: dict[str, dict[str, str]] = Field(default_factory=dict)
     recreate: list[str] = Field(default_factory=list)
     remove: list[str] = Field(default_factory=list)
+    create: list[str] = Field(default_factory=list)
     expect: str = ""
 
 
@@ -150,7 +151,13 @@ def _of_tables(wanted: ScenarioFile, document: Document) -> Scenario:
                 raise document.error((*where, "delete"), f"{ref} is not applied; in force: {', '.join(in_force)}")
             gone.append(in_force.pop(ref))
         try:
-            world = topologies.changed(world, label=entry.label, recreate=entry.recreate, remove=entry.remove)
+            world = topologies.changed(
+                world,
+                label=entry.label,
+                recreate=entry.recreate,
+                remove=entry.remove,
+                create=[topologies.named(wanted.topology).pod(name) or name for name in entry.create],
+            )
             expected = tables.parse(entry.expect, world)
         except ValueError as error:
             raise document.error((*where, "expect"), f"scenario {wanted.id}: {error}") from None

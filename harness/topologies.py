@@ -154,21 +154,31 @@ def changed(
     label: Mapping[str, Mapping[str, str]] | None = None,
     recreate: Sequence[str] = (),
     remove: Sequence[str] = (),
+    create: Sequence[Pod | str] = (),
 ) -> Topology:
-    """The world after a step's changes. Raises ValueError for a name that it does not have."""
+    """The world after a step's changes; `create` holds pods that it lost before (or names that nobody has). Raises
+    ValueError for a name that it does not have, and for a new pod that is there already."""
     label = label or {}
-    pods = {pod.id for pod in world.pods}
+    there = {pod.id for pod in world.pods}
+    pods = there | {pod.id for pod in create if isinstance(pod, Pod)}
     namespaces = {namespace.name for namespace in world.namespaces}
     for name in (*label, *recreate, *remove):
         if name not in pods and (name not in label or name not in namespaces):
             near = get_close_matches(name, [*pods, *namespaces], n=1)
             raise ValueError(f"there is no {name}" + (f"; did you mean {near[0]}?" if near else ""))
+    new = []
+    for pod in create:
+        if isinstance(pod, str):
+            raise ValueError(f"{pod} cannot be created: this scenario's topology does not have it")
+        if pod.id in there:
+            raise ValueError(f"{pod.id} cannot be created: it is there; an earlier step must remove it")
+        new.append(pod)
     return replace(
         world,
         namespaces=tuple(replace(n, labels=dict(label.get(n.name, n.labels))) for n in world.namespaces),
         pods=tuple(
             replace(pod, labels=dict(label.get(pod.id, pod.labels)), incarnation=pod.incarnation + (pod.id in recreate))
-            for pod in world.pods
+            for pod in (*world.pods, *new)
             if pod.id not in remove
         ),
     )

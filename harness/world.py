@@ -51,6 +51,7 @@ class World:
         self._deployed: list[tuple[Topology, Placement]] = []
         self._places: dict[str, Place] = {}
         self._dirty = False
+        self._held = 0
 
     def deploy(self, topology: Topology, say: Say) -> None:
         """Make a topology exist. Raises ClusterError."""
@@ -77,13 +78,20 @@ class World:
         self._dirty = False
         for place in self._places.values():
             if place.reshaped:
-                placement = self.driver.reshape(place.topology)
-                place.rounds = Rounds(place.topology, placement, self.fleet, place.rounds.connected_before)
+                self._reshape(place, place.topology)
                 place.reshaped = False
-            if place.denied:
-                place.rounds.connected_before -= place.denied
-                self.baseline(place.rounds, place.denied, timeout=place.timeout, at_least=1)
-                place.denied.clear()
+            place.rounds.connected_before -= place.denied
+            # A kept connection that ended does not come back; the next scenario opens new ones.
+            again = [probe for probe in place.denied if probe.kind != "held"]
+            if again:
+                self.baseline(place.rounds, again, timeout=place.timeout, at_least=1)
+            place.denied.clear()
+
+    def renew_held(self, place: Place) -> None:
+        """From now on `held` probes open connections of their own, and need a baseline again."""
+        self._held += 1
+        place.rounds.key = str(self._held)
+        place.rounds.connected_before -= {p for p in place.rounds.connected_before if p.kind == "held"}
 
     def baseline(
         self,
@@ -115,24 +123,30 @@ class World:
         place.timeout = adaptive_timeout(last.connect_ms(), self.settings.floor, self.settings.ceiling)
 
     def change(self, place: Place, step: Step) -> float:
-        """Carry out a step's changes. Gives the time before the first of them (time.monotonic())."""
+        """Carry out a step's changes. Gives the time before the first of them (time.monotonic()); for new pods, the
+        time at which they were ready."""
         changed_at = time.monotonic()
         self._dirty = True
         if step.topology != place.rounds.topology:
-            gone = {pod.id for pod in place.rounds.topology.pods} - {pod.id for pod in step.topology.pods}
-            again = {
-                pod.id for pod in step.topology.pods if pod.incarnation != _incarnation(place.rounds.topology, pod.id)
-            }
-            for endpoint in gone | again:
-                self.fleet.forget(endpoint)
-            placement = self.driver.reshape(step.topology)
-            place.rounds = Rounds(step.topology, placement, self.fleet, place.rounds.connected_before)
             place.reshaped = True
+            if self._reshape(place, step.topology):
+                changed_at = time.monotonic()
         if step.deleted:
             self.driver.delete(step.deleted)
         if step.applied:
             self.driver.apply(step.applied)
         return changed_at
+
+    def _reshape(self, place: Place, topology: Topology) -> bool:
+        """Make a place look like this. Gives whether pods were made."""
+        before, after = place.rounds.topology, topology
+        gone = {pod.id for pod in before.pods} - {pod.id for pod in after.pods}
+        new = {pod.id for pod in after.pods if pod.incarnation != _incarnation(before, pod.id)}
+        for endpoint in gone | new:
+            self.fleet.forget(endpoint)
+        placement = self.driver.reshape(topology)
+        place.rounds = replace(place.rounds, topology=topology, placement=placement)
+        return bool(new)
 
     def settle(
         self, place: Place, probes: Sequence[Probe], goal: Mapping[Probe, Measured], changed_at: float
@@ -161,9 +175,9 @@ def _hopeless(detail: str) -> bool:
     return detail.startswith("no ") and "socket" in detail
 
 
-def _incarnation(topology: Topology, endpoint: str) -> int:
+def _incarnation(topology: Topology, endpoint: str) -> int | None:
     pod = topology.pod(endpoint)
-    return pod.incarnation if pod else 0
+    return pod.incarnation if pod else None
 
 
 def _covers(placed: Topology, wanted: Topology) -> bool:

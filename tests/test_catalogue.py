@@ -8,7 +8,9 @@ import pytest
 
 from harness import scenarios
 from harness.files import data_dir
-from harness.policy import Evaluator, read_policies
+from harness.judging import decide
+from harness.model import Probe
+from harness.policy import Decision
 from harness.scenarios import Scenario
 from harness.synthetic import placed
 
@@ -23,11 +25,12 @@ def test_ids_are_unique() -> None:
 @pytest.mark.parametrize("scenario", TABLES, ids=lambda scenario: scenario.id)
 def test_a_table_is_what_the_api_means(scenario: Scenario) -> None:
     wrong = []
+    decisions: dict[Probe, Decision] = {}
     for step in scenario.filled(placed(scenario.topology)).steps:
-        evaluator = Evaluator(read_policies(step.policies), step.topology, placed(step.topology))
+        decisions = decide(step, placed(step.topology), decisions)
         for probe, meant in step.intended.cells.items():
             expected = "unspecified" if probe in step.left_open else meant.value
-            decision = evaluator.decide(probe)
+            decision = decisions[probe]
             if decision.specified.value != expected:
                 wrong.append(
                     f"{step.name}: {probe}: table {expected}, evaluator {decision.specified}: {decision.because}"

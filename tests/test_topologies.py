@@ -117,6 +117,21 @@ def test_steps_relabel_recreate_and_remove(tmp_path: Path) -> None:
     assert [pod.id for pod in topologies.changed(before, remove=["x/a"]).pods] == ["x/b", "y/h"]
 
 
+def test_a_removed_pod_comes_back_as_a_new_one(tmp_path: Path) -> None:
+    before = world(tmp_path)
+    without = topologies.changed(before, remove=["x/a"])
+    after = topologies.changed(without, create=[before.pods[0]], label={"x/a": {"pod": "z"}})
+    assert [(pod.id, dict(pod.labels)["pod"]) for pod in after.pods] == [("x/b", "b"), ("y/h", "h"), ("x/a", "z")]
+
+
+def test_what_is_there_or_nowhere_cannot_be_created(tmp_path: Path) -> None:
+    before = world(tmp_path)
+    with pytest.raises(ValueError, match="x/a cannot be created: it is there; an earlier step must remove it"):
+        topologies.changed(before, create=[before.pods[0]])
+    with pytest.raises(ValueError, match="x/c cannot be created: this scenario's topology does not have it"):
+        topologies.changed(before, create=["x/c"])
+
+
 @pytest.mark.parametrize("change", [{"label": {"x/aa": {}}}, {"recreate": ["x/aa"]}, {"remove": ["x/aa"]}])
 def test_a_step_that_changes_nobody_names_the_nearest(tmp_path: Path, change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="there is no x/aa; did you mean x/a\\?"):

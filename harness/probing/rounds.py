@@ -70,7 +70,7 @@ class Rounds:
     connected_before: set[Probe] = field(default_factory=set)
     key: str = ""
     """Names the kept connections of `held` probes: another key opens new ones."""
-    _targets: dict[Probe, _Target | str] = field(default_factory=dict)
+    _targets: dict[Probe, _Target | str] = field(default_factory=dict, init=False)
 
     def ask(
         self, probes: Collection[Probe], timeout: float, train: Train = ONCE, *, baseline: bool = False

@@ -5,6 +5,7 @@ It answers one request at a time on the socket that it was started with: `add`, 
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import shutil
@@ -87,8 +88,12 @@ class Supervisor:
         for child in children:
             os.waitpid(child.pid, 0)
             if child.has_link:
-                # The kernel removes a namespace later; its address must be free now.
-                self._router.ask([netlink.delete_link(endpoint.FIRST_ROUTER_INDEX + child.index)])
+                # The kernel removes a namespace some time after its last process; its address must be free now.
+                try:
+                    self._router.ask([netlink.delete_link(endpoint.FIRST_ROUTER_INDEX + child.index)])
+                except OSError as error:
+                    if error.errno != errno.ENODEV:
+                        raise
         return {}
 
     def open(self, message: dict[str, Any]) -> tuple[dict[str, Any], socket.socket]:
