@@ -26,7 +26,11 @@ from harness.policy.rules import Direction, NetworkPeer, Peer, PodPeer, Policy, 
 
 PEERS_KEY: dict[Direction, str] = {"ingress": "from", "egress": "to"}
 
-OWN_NODE = Side(isolated=False, allowed=True, reason="traffic between a pod and its own node is always allowed")
+OWN_NODE = Side(isolated=False, allowed=True, reason="traffic from a pod's own node is always allowed")
+TO_OWN_NODE = (
+    "this is the pod's own node, which NetworkPolicySpec.egress does not except, while the documentation says that "
+    "traffic to it is always allowed; the API leaves open which of the two counts"
+)
 ITSELF = Side(isolated=False, allowed=True, reason="what an endpoint sends to itself is always allowed")
 SERVICE_ADDRESS = (
     "an ipBlock decides, and the API leaves open whether it sees the Service's address or that of the pod behind it"
@@ -242,7 +246,7 @@ class Evaluator:
                 "egress", source, backend, (far, node), probe.protocol, open_because=REWRITTEN_NODE_PORT
             )
             if egress.allowed is False:
-                # The node that is dialled may be the pod's own, to which traffic is always allowed.
+                # The node that is dialled may be the pod's own, to which traffic may be allowed.
                 egress = Side(isolated=True, isolating=egress.isolating, allowed=None, reason=REWRITTEN_NODE_PORT)
         rewritten = near._replace(group=None, address=nobody)
         kept = service.external_traffic_policy == "Local" and source.group is None
@@ -263,12 +267,15 @@ class Evaluator:
         if subject.group is None:
             what = "on a node's own network" if subject.host else "outside the cluster"
             return Side(isolated=False, allowed=True, reason=f"{subject.id} is {what}, where no policy applies")
-        if other.host and subject.node is not None and subject.node == other.node:
+        own_node = other.host and subject.node is not None and subject.node == other.node
+        if own_node and direction == "ingress":
             return OWN_NODE
         sides = [self._seen(direction, subject.group, view, protocol) for view in views]
         if any(side.allowed != sides[0].allowed for side in sides):
             return Side(isolated=True, isolating=sides[0].isolating, allowed=None, reason=open_because)
         side = sides[0]
+        if own_node and not side.allowed:
+            return Side(isolated=True, isolating=side.isolating, allowed=None, reason=TO_OWN_NODE)
         if other.host and not side.allowed and (subject.node is None or other.node is None):
             return Side(isolated=True, isolating=side.isolating, allowed=None, reason=UNKNOWN_NODE)
         return side

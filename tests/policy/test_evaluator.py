@@ -446,10 +446,16 @@ NODES = [
         DENY_IN,
         "node:1 > shop/api 8080",
         YES,
-        "ingress: traffic between a pod and its own node is always allowed.",
+        "ingress: traffic from a pod's own node is always allowed.",
     ),
     Case("from another node", DENY_IN, "node:0 > shop/api 8080", NO, "isolates shop/api and has no ingress rule"),
-    Case("to the own node, always", DENY_OUT, "shop/ui > node:0 10250 address", YES),
+    Case("to the own node, perhaps", DENY_OUT, "shop/ui > node:0 10250 address", OPEN, "NetworkPolicySpec.egress"),
+    Case(
+        "to the own node, by a rule",
+        egress("{to: [{ipBlock: {cidr: 172.18.0.0/16}}]}"),
+        "shop/ui > node:0 10250 address",
+        YES,
+    ),
     Case("to another node", DENY_OUT, "shop/ui > node:1 10250 address", NO),
     Case("a node by address", ingress("{from: [{ipBlock: {cidr: 172.18.0.0/16}}]}"), "node:0 > shop/api 8080", YES),
     Case("nodes are no pods", ingress("{from: [{namespaceSelector: {}}]}"), "node:0 > shop/api 8080", NO),
@@ -473,9 +479,7 @@ NODES = [
         "ops/agent > shop/api 8080",
         NO,
     ),
-    Case(
-        "host-network pods are their node", DENY_IN, "ops/agent > shop/db 5432", YES, "its own node is always allowed"
-    ),
+    Case("host-network pods are their node", DENY_IN, "ops/agent > shop/db 5432", YES, "own node is always allowed"),
     Case(
         "host-network pods have their node's address",
         ingress("{from: [{ipBlock: {cidr: 172.18.0.2/32}}]}"),
