@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fnmatch
 from pathlib import Path
 
 import pytest
 
-from harness import reviews
+from harness import reviews, scenarios
 from harness.errors import InputError
+from harness.files import data_dir
 from harness.model import Probe, Verdict
+
+KNOWN = sorted(data_dir("clusters").glob("*/known-differences.yaml"))
 
 FILE = """
 - id: over-wide
@@ -139,3 +143,19 @@ def test_entries_of_several_files_keep_their_own_file(file: Path, tmp_path: Path
 
 def test_no_file_declares_nothing(tmp_path: Path) -> None:
     assert reviews.load(tmp_path / "none.yaml", "cni").entries == ()
+
+
+@pytest.mark.parametrize("path", KNOWN, ids=lambda path: path.parent.name)
+def test_a_known_difference_is_about_scenarios_that_exist_and_has_its_evidence(path: Path) -> None:
+    """A run notices a pattern that matches no cell, but not one whose scenario is never run."""
+    catalogue = [scenario.id for file in scenarios.files() for scenario in scenarios.read_scenarios(file)]
+    for entry in reviews.load(path, "cni").entries:
+        for pattern in entry.cells:
+            named = pattern.scenario or entry.scenarios or []
+            for wanted in [named] if isinstance(named, str) else named:
+                assert fnmatch.filter(catalogue, wanted), f"{entry.id}: no scenario is named {wanted}"
+        evidence = (data_dir("clusters").parent / entry.evidence).read_text(encoding="utf-8")
+        assert entry.id in evidence
+        assert "Images compiled from the projects' source modules at this version." in evidence
+        assert entry.link.startswith("https://")
+        assert entry.versions
