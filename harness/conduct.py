@@ -13,7 +13,7 @@ from typing import IO
 
 from harness import __version__
 from harness import scenarios as catalogue
-from harness.errors import NetproofError
+from harness.errors import ClusterError, NetproofError
 from harness.judging import decide
 from harness.model import Intent, Matrix, Probe, Specified, Topology
 from harness.options import Asked
@@ -61,6 +61,12 @@ class Conductor:
         if session.error is not None:
             raise session.error
         return session
+
+    def on_paper(self, cni: str, scenario: Scenario, order: int) -> None:
+        """A CNI that did not come up measures nothing: its report still has what the policies mean."""
+        session = self.sessions.get(cni)
+        if session is not None and isinstance(session.error, ClusterError):
+            session.on_paper(scenario, order)
 
     def close(self) -> None:
         """End the current session, whatever became of it."""
@@ -138,6 +144,8 @@ def run_all(conductor: Conductor, scenarios: Sequence[Scenario], show: Callable[
                     show(session.measure(scenario, order))
             except NetproofError as error:
                 conductor.write(f"{cni}: {error}")
+                for order, scenario in enumerate(scenarios):
+                    conductor.on_paper(cni, scenario, order)
     except KeyboardInterrupt:
         conductor.interrupted = True
         conductor.write("interrupted: tearing down, then writing what was measured")

@@ -29,17 +29,23 @@ class Judged:
         return [f"{entry.id}: {line}" for entry in self.reviewed for line in entry.stale]
 
 
-MAY_HAVE_ENDED = "unspecified: an earlier change denied this, and the API leaves open whether the connection ended then."
+MAY_HAVE_ENDED = "unspecified: an earlier change denied this; the API leaves open whether the connection ended then."
+MAY_COME_LATER = "unspecified: a new pod is isolated from its first instruction on, what is allowed may come later."
 
 
 def decide(step: Step, placement: Placement, before: Mapping[Probe, Decision] | None = None) -> dict[Probe, Decision]:
     """What a step's policies mean for each of its probes. `before` are the decisions of the step before it: a kept
-    connection that was open to denial then is so for ever."""
+    connection that was open to denial then is so for ever. For a new pod's first attempts, denials must hold from its
+    first instant, and "allow rules will be applied eventually" (Network Policies, Pod lifecycle)."""
     evaluator = Evaluator(read_policies(step.policies), step.topology, placement)
     decisions = {probe: evaluator.decide(probe) for probe in step.intended}
     for probe in decisions.keys() & (before or {}).keys():
         if probe.kind == "held" and before and before[probe].specified is not Specified.CONNECTED:
             decisions[probe] = replace(decisions[probe], specified=Specified.UNSPECIFIED, because=MAY_HAVE_ENDED)
+    for probe, decision in decisions.items():
+        isolated = decision.egress.isolated or decision.ingress.isolated
+        if probe.kind == "first" and isolated and decision.specified is Specified.CONNECTED:
+            decisions[probe] = replace(decision, specified=Specified.UNSPECIFIED, because=MAY_COME_LATER)
     return decisions
 
 
@@ -99,7 +105,7 @@ def judge_step(
                     record.Attempt(at_s=a.at_s, outcome=a.outcome, count=a.count, ms=a.ms, detail=a.detail)
                     for a in settled.attempts[probe]
                 ],
-                settled_after_s=settled.since_s[probe],
+                settled_after_s=settled.since_s.get(probe),
                 host=reading.host,
                 seen_source=reading.seen_source,
                 note=reading.detail,

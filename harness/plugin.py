@@ -86,6 +86,7 @@ class ScenarioItem(pytest.Item):
             part = session.measure(self.scenario, self.order)
         except NetproofError as error:
             plugin.note(f"{self.cni}: {error}")
+            plugin.on_paper(self)
             pytest.skip(f"NOT AVAILABLE: {str(error).splitlines()[0]}")
         self.user_properties.append(("netproof_result", part.scenario.result))
         if part.scenario.result == "skipped":
@@ -170,6 +171,9 @@ class Netproof:
     def note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+    def on_paper(self, item: ScenarioItem) -> None:
+        self.conductor.on_paper(item.cni, item.scenario, item.order)
 
     def session(self, item: ScenarioItem) -> Session:
         return self.conductor.ready(item.cni, _topologies(item.session.items, item.cni))
@@ -277,6 +281,9 @@ class Worker:
 
     def note(self, text: str) -> None:
         """The controller reads errors from the record."""
+
+    def on_paper(self, item: ScenarioItem) -> None:
+        """A worker starts only when the controller's cluster is there."""
 
     def session(self, item: ScenarioItem) -> Session:
         cni = item.cni

@@ -170,6 +170,17 @@ class Session:
             self._save_evidence(part)
         return part
 
+    def on_paper(self, scenario: Scenario, order: int) -> None:
+        """Where nothing can be measured: keep what the policies mean against what was meant, marked as such."""
+        began = time.monotonic()
+        decisions: dict[Probe, Decision] = {}
+        judged = []
+        for step in scenario.filled(placed(scenario.topology)).steps:
+            decisions = decide(step, placed(step.topology), decisions)
+            nothing = Settled.nothing(decisions, f"{self.cni} is not available here")
+            judged.append(judge_step(scenario, step, decisions, nothing, (), reproduce=lambda probe, host: ""))
+        self._keep(scenario, order, began, judged, [], result="error", reason=f"{self.cni} is not available here")
+
     def _measure_step(
         self, scenario: Scenario, step: Step, place: Place, decisions: Mapping[Probe, Decision], changed_at: float
     ) -> tuple[Judged, Settled]:

@@ -189,12 +189,28 @@ def test_ctrl_c_still_writes_what_was_measured(shop: pytest.Pytester, monkeypatc
 
 def test_help_lists_the_options_in_their_own_group(pytester: pytest.Pytester) -> None:
     result = inner(pytester, "--help")
-    result.stdout.fnmatch_lines(
-        ["netproof: NetworkPolicy conformance:", "*--cni=NAME*", "*(default: reference)*"]
-    )
+    result.stdout.fnmatch_lines(["netproof: NetworkPolicy conformance:", "*--cni=NAME*", "*(default: reference)*"])
 
 
 def test_the_page_is_one_file(shop: pytest.Pytester) -> None:
     inner(shop, "--service-map", "shop.yaml", body=ENFORCING % HONEST)
     page = Path(shop.path / "out" / "report.html").read_text()
     assert "http://" not in page.replace("http://www.w3.org", "")
+
+
+def test_a_machine_that_cannot_measure_still_draws_what_the_policies_mean(shop: pytest.Pytester) -> None:
+    broken = """pass
+    from harness.errors import ClusterError
+    def start(say):
+        raise ClusterError("this machine allows no network namespaces")
+    driver.start = start
+"""
+    result = inner(shop, "--service-map", "shop.yaml", body=broken)
+    assert result.ret == 11
+    result.stdout.fnmatch_lines(["*this machine allows no network namespaces*"])
+    (target,) = record(shop).targets
+    assert {cell.measured.value for cell in target.cells} == {"unmeasured"}
+    meant = {(c.source, c.destination): (c.intended.value, c.specified.value) for c in target.cells if c.via == "pod"}
+    assert meant["shop/web", "shop/db"] == ("connected", "connected")
+    assert meant["shop/db", "shop/web"] == ("denied", "denied")
+    assert "not available here" in (shop.path / "out" / "report.html").read_text()

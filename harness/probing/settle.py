@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 from statistics import median
@@ -65,6 +65,23 @@ class Settled:
     flaps: int
     round_s: float
     interrupted: bool
+
+    @classmethod
+    def nothing(cls, probes: Iterable[Probe], why: str) -> Settled:
+        """A matrix of which nothing was measured."""
+        reading = Reading(measured=Measured.UNMEASURED, outcome=Outcome.ERROR, detail=why)
+        probes = list(probes)
+        return cls(
+            readings=dict.fromkeys(probes, reading),
+            attempts=dict.fromkeys(probes, ()),
+            since_s={},
+            rounds=0,
+            first_correct_s=None,
+            settled_after_s=None,
+            flaps=0,
+            round_s=0.0,
+            interrupted=False,
+        )
 
 
 def settle(
