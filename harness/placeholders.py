@@ -26,6 +26,11 @@ def filled(manifests: Sequence[Manifest], placement: Placement) -> tuple[Manifes
     return tuple(_filled(manifest, placement) for manifest in manifests)
 
 
+def filled_text(text: str, placement: Placement) -> str:
+    """The same for one text."""
+    return str(_filled(text, placement))
+
+
 def _filled(value: Any, placement: Placement) -> Any:
     match value:
         case dict():

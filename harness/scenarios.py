@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -17,7 +17,8 @@ from harness.charts import Plan
 from harness.drivers import Manifest
 from harness.errors import InputError
 from harness.files import Document, Strict, data_dir, read_yaml, validate
-from harness.model import Intent, Matrix, Placement, Probe, Topology
+from harness.model import Intent, Matrix, Placement, Pod, Probe, Topology
+from harness.model.topology import FirstAttempt
 from harness.policy import read_policies
 from harness.synthetic import placed
 
@@ -97,7 +98,9 @@ class Scenario:
             policies, applied, deleted = (
                 placeholders.filled(part, placement) for part in (step.policies, step.applied, step.deleted)
             )
-            return replace(step, policies=policies, applied=applied, deleted=deleted)
+            pods = tuple(_with_hosts(pod, placement) for pod in step.topology.pods)
+            topology = replace(step.topology, pods=pods)
+            return replace(step, policies=policies, applied=applied, deleted=deleted, topology=topology)
 
         return replace(self, steps=tuple(put(step) for step in self.steps))
 
@@ -159,6 +162,7 @@ def _of_tables(wanted: ScenarioFile, document: Document) -> Scenario:
                 create=[topologies.named(wanted.topology).pod(name) or name for name in entry.create],
             )
             expected = tables.parse(entry.expect, world)
+            world = _with_first(world, expected.cells, {*entry.recreate, *entry.create})
         except ValueError as error:
             raise document.error((*where, "expect"), f"scenario {wanted.id}: {error}") from None
         steps.append(
@@ -187,6 +191,33 @@ def _of_tables(wanted: ScenarioFile, document: Document) -> Scenario:
     except InputError as error:
         raise document.error(("steps",) if wanted.steps else ("policies",), f"scenario {wanted.id}: {error}") from None
     return scenario
+
+
+def _with_first(world: Topology, probes: Iterable[Probe], new: Collection[str]) -> Topology:
+    """The world whose new pods make the first attempts that a table asks about. Raises ValueError."""
+    attempts: dict[str, list[FirstAttempt]] = {name: [] for name in new}
+    for probe in probes:
+        if probe.kind != "first":
+            continue
+        if probe.protocol != "TCP" or probe.via not in ("pod", "address") or probe.family != 4:
+            raise ValueError(f"{probe}: first attempts are made by TCP, to an IPv4 address")
+        if probe.source in new:
+            attempts[probe.source].append(FirstAttempt(host=f"{{address:{probe.destination}}}", port=probe.port))
+            continue
+        helper = world.pod(probe.source)
+        port = next((p.port for p in helper.ports if p.protocol == "TCP"), 0) if helper else 0
+        if probe.destination not in new or not port:
+            raise ValueError(
+                f"{probe}: first attempts are between a pod that this step makes and a pod that serves TCP"
+            )
+        attempts[probe.destination].append(FirstAttempt(host=f"{{address:{probe.source}}}", port=port, back=probe.port))
+    pods = (replace(pod, first=tuple(attempts.get(pod.id, pod.first))) for pod in world.pods)
+    return replace(world, pods=tuple(pods))
+
+
+def _with_hosts(pod: Pod, placement: Placement) -> Pod:
+    first = (replace(one, host=placeholders.filled_text(one.host, placement)) for one in pod.first)
+    return replace(pod, first=tuple(first)) if pod.first else pod
 
 
 def _manifest(item: Mapping[str, Any], document: Document, path: tuple[str | int, ...]) -> Manifest:

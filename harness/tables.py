@@ -11,7 +11,8 @@ Signs: `+` connects, `-` is denied, `~` the API leaves it open, `.` is not asked
 row (or column) of the table names; a pod never asks itself unless both its row and its column name it. `out:near` is
 a peer outside the cluster, `node:0` a node, `dns` the cluster's DNS. The corner is `PORT/PROTOCOL`, or with how it is
 dialled: `80/TCP@service`, `@name`, `@nodeport`, `@lookup`, `@held` (one connection, kept open from before the first
-step), and `@v6` for IPv6. A blank line ends a table.
+step), `@first` (whether a pod that is new in this step connects, or is reached, at any time from its first instruction
+on), and `@v6` for IPv6. A blank line ends a table.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from harness.model.traffic import Kind
 
 SIGNS = {"+": Intent.CONNECTED, "-": Intent.DENIED, "~": Intent.CONNECTED}
 BY_SERVICE = ("service", "name", "nodeport")
-HOW = (*BY_SERVICE, "lookup", "held", "v6")
+HOW = (*BY_SERVICE, "lookup", "held", "first", "v6")
 PORT = re.compile(rf"(?P<port>\d+)/(?P<protocol>TCP|UDP|SCTP)(?P<how>(@({'|'.join(HOW)}))*)")
 TO = "to:"
 

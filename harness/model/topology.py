@@ -38,11 +38,26 @@ class Port:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FirstAttempt:
+    """What a new pod tries at its first instruction, by TCP: to reach `port` of `host`; or with `back`, to be reached
+    itself on its port `back` by the agent that it asks on `port` of `host`. `host` may be a placeholder."""
+
+    host: str
+    port: int
+    back: int = 0
+
+
+FIRST_SECONDS = 1.5
+"""How long a new pod goes on with its first attempts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
     """A probe pod. `node` is the index of the node it should run on; with fewer nodes it is taken modulo.
 
     `service_account` is what dialects can select on; `host_network` pods have their node's address; a pod of a higher
-    `incarnation` replaces the one of the same name.
+    `incarnation` replaces the one of the same name. A pod with `first` attempts makes them before all else, and is
+    ready only afterwards.
     """
 
     namespace: str
@@ -53,10 +68,19 @@ class Pod:
     host_network: bool = False
     service_account: str = "default"
     incarnation: int = 0
+    first: tuple[FirstAttempt, ...] = ()
 
     @property
     def id(self) -> str:
         return f"{self.namespace}/{self.name}"
+
+    def agent_first(self) -> dict[str, object]:
+        """Its first attempts as its agent is told them (protocol.md), or nothing."""
+        probes = [
+            {"host": one.host, "port": one.port} | ({"kind": "back", "back": one.back} if one.back else {})
+            for one in self.first
+        ]
+        return {"first": {"seconds": FIRST_SECONDS, "probes": probes}} if probes else {}
 
     def port_number(self, target: int | str, protocol: str) -> int | None:
         """The number behind a Service's target: itself, or the container port of that name and protocol, if any."""

@@ -11,9 +11,10 @@ Via = Literal["pod", "service", "name", "nodeport", "address"]
 """How the destination is addressed: a pod's address, a Service's address, a DNS name, a node port; `address` is for
 destinations that have only one (externals, nodes)."""
 
-Kind = Literal["echo", "lookup", "held"]
+Kind = Literal["echo", "lookup", "held", "first"]
 """`echo`: connect, send a nonce, expect it back. `lookup`: ask the destination, a DNS server, for a name. `held`: as
-echo, but on the one connection that was opened before the policies and is kept."""
+echo, but on the one connection that was opened before the policies and is kept. `first`: whether any of the attempts
+that a new pod (the source or the destination) made from its first instruction on connected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

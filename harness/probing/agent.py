@@ -15,6 +15,7 @@ import selectors
 import socket
 import struct
 import sys
+import threading
 import time
 
 MAX_OPEN = 512
@@ -23,6 +24,10 @@ DATAGRAMS = 3
 """A datagram is sent this often, evenly over the time-out, so that one lost packet is not a denial."""
 ANSWER_TIME = 2.0
 """Seconds at least that a new connection waits for an answer: who let it open drops nothing; a busy machine is late."""
+FIRST_EVERY = 0.02
+"""Seconds between a new pod's first attempts."""
+FIRST_TIMEOUT = 0.4
+"""Seconds of silence that end one of them: less than TCP takes to ask again, so an attempt is one packet."""
 LINE_LIMIT = 4096
 SCTP = getattr(socket, "IPPROTO_SCTP", 132)
 REJECTIONS = frozenset(
@@ -44,6 +49,7 @@ class Server:
         self.selector = selectors.DefaultSelector()
         self.buffers = {}
         self.missing = []
+        self.first, self.history = spec.get("first"), []
         for port in spec.get("ports", ()):
             self._listen(port["protocol"], port["port"])
         self.wake, waker = socket.socketpair()
@@ -102,7 +108,7 @@ class Server:
             return
         while b"\n" in self.buffers.get(connection, b""):
             line, self.buffers[connection] = self.buffers[connection].split(b"\n", 1)
-            answer = self._answer(line, connection.getpeername())
+            answer = self._answer(line, connection.getpeername(), connection)
             if answer is None:
                 self._close(connection)
                 return
@@ -119,12 +125,34 @@ class Server:
         if answer is not None:
             listener.sendto(answer, peer)
 
-    def _answer(self, line, peer):
+    def _answer(self, line, peer, connection=None):
         words = line.split(b" ")
-        if len(words) != 3 or words[0] != b"netproof" or not secrets.compare_digest(words[1], self.token):
+        if len(words) < 3 or not secrets.compare_digest(words[1], self.token):
             return None
         answer = {"nonce": words[2].decode("ascii", "replace"), "name": self.name, "peer": [peer[0], peer[1]]}
+        if words[0] == b"first" and len(words) == 4:
+            index = int(words[3])
+            waiting = {"outcome": "error", "detail": "this pod has no such first attempts"}
+            answer["result"] = self.history[index] if index < len(self.history) else waiting
+        elif words[0] == b"back" and len(words) == 4 and connection is not None:
+            threading.Thread(target=self._dial_back, args=(connection, answer, int(words[3])), daemon=True).start()
+            return b""
+        elif words[0] != b"netproof" or len(words) != 3:
+            return None
         return json.dumps(answer).encode() + b"\n"
+
+    def _dial_back(self, connection, answer, port):
+        """Try to reach who asks, and tell him on his own connection what came of it."""
+        probe = {"id": 0, "protocol": "TCP", "host": answer["peer"][0], "port": port}
+        request = {"timeout": FIRST_TIMEOUT, "probes": [probe]}
+        answer["result"] = answer_batch(request, {"token": self.token.decode()})[0]
+        with contextlib.suppress(OSError):
+            connection.sendall(json.dumps(answer).encode() + b"\n")
+
+    def try_first(self):
+        """A new pod's first attempts, if it was told any, for as long as it was told; `run` must serve meanwhile."""
+        if self.first:
+            self.history = first_attempts(self.first, self.name, self.token.decode())
 
 
 HELD = {}
@@ -141,7 +169,7 @@ class Flight:
         self.held = (address, probe["port"], probe["key"]) if probe.get("kind") == "held" else None
         self.nonce = secrets.token_hex(8)
         self.address = (address, probe["port"])
-        self.request = self._question() if self.lookup else f"netproof {token} {self.nonce}\n".encode()
+        self.request = self._question() if self.lookup else self._greeting(token).encode()
         self.received = b""
         self.connected = False
         self.sent = 0
@@ -150,6 +178,13 @@ class Flight:
         self.named = None
         """The probe whose host's name this flight looks up, if it does."""
         self.number = 0
+
+    def _greeting(self, token):
+        verb, *more = {
+            "first": ("first", self.probe.get("index")),
+            "back": ("back", self.probe.get("back")),
+        }.get(self.probe.get("kind"), ("netproof",))
+        return " ".join(map(str, [verb, token, self.nonce, *more])) + "\n"
 
     def start(self):
         """Open and connect; afterwards either `result` is there or `sock` is to be watched."""
@@ -276,6 +311,9 @@ class Flight:
         expect = self.probe.get("expect")
         if expect and name not in expect:
             self.finish("error", detail=f"reached {name} instead of {' or '.join(expect)}", server=name, peer=peer)
+        elif "result" in answer:
+            told = answer["result"]
+            self.finish(told["outcome"], detail=told.get("detail", ""), server=told.get("server", name), told=True)
         else:
             self.finish("connected", server=name, peer=peer)
 
@@ -492,6 +530,41 @@ def answer_batch(request, spec):
     return next(answer_train(request, spec))
 
 
+def first_attempts(first, name, token):
+    """Try each probe of `first` again and again for its `seconds`; for each what came of it, with times from now on."""
+    count = max(1, round(first["seconds"] / FIRST_EVERY))
+    probes = [{"id": number, "protocol": "TCP", **probe} for number, probe in enumerate(first["probes"])]
+    request = {"timeout": FIRST_TIMEOUT, "probes": probes, "repeat": count, "every": FIRST_EVERY}
+    attempts = list(answer_train(request, {"token": token}))
+    return [summary(probe, [results[probe["id"]] for results in attempts], name) for probe in probes]
+
+
+def summary(probe, results, name):
+    """First attempts as one result: `connected` when any of them was, else how the last one ended. `detail` tells when
+    what happened first."""
+    told, runs = [], []
+    for number, result in enumerate(results):
+        outcome, at = result["outcome"], round(number * FIRST_EVERY * 1000)
+        if probe.get("kind") == "back":
+            if not result.get("told"):
+                continue
+            if outcome == "connected" and result["server"] != name:
+                outcome = "error"
+        told.append(outcome)
+        if not runs or runs[-1][0] != outcome:
+            runs.append((outcome, at))
+    if not told:
+        last = results[-1]
+        return {"outcome": "error", "detail": f"nobody could be asked to dial back: {last['outcome']}"}
+    changes = ", then ".join(f"{outcome} from {at} ms" for outcome, at in runs)
+    lasting = round(len(results) * FIRST_EVERY, 1)
+    outcome = "connected" if "connected" in told else told[-1]
+    return {
+        "outcome": outcome,
+        "detail": f"{changes} after its first instruction; {len(told)} attempts in {lasting:g} s",
+    }
+
+
 def probe_loop(spec, reader, writer):
     """Answer request lines until the reader ends. `reader` gives text lines, `writer` takes them."""
     for line in reader:
@@ -506,8 +579,11 @@ def probe_loop(spec, reader, writer):
 
 def serve(spec):
     server = Server(spec)
+    serving = threading.Thread(target=server.run)
+    serving.start()
+    server.try_first()
     print("ready " + json.dumps({"missing": server.missing}), flush=True)
-    server.run()
+    serving.join()
 
 
 def once(spec):

@@ -18,6 +18,8 @@ Control = tuple[str, str, int]
 
 ONCE = Train()
 
+LOOPBACK = "127.0.0.1"
+
 LOOKUP_NAME = "kubernetes.default.svc.cluster.local"
 """The name that lookups ask for: every cluster's DNS has it."""
 
@@ -51,12 +53,15 @@ class Round:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Target:
-    """Where a probe is sent, who may answer, and the controls (endpoint, protocol, port) that vouch for the server."""
+    """Where a probe is sent, who may answer, and the controls (endpoint, protocol, port) that vouch for the server.
+    For first attempts it is the new pod that is `asked`, for the one with this `index`, on a port of its own."""
 
     host: str
     port: int
     expect: tuple[str, ...]
     controls: tuple[Control, ...]
+    asked: str = ""
+    index: int = 0
 
 
 @dataclass(slots=True)
@@ -91,7 +96,7 @@ class Rounds:
             if isinstance(target, str):
                 unplaced[probe] = target
                 continue
-            put(probe.source, probe, self._request(probe, target))
+            put(target.asked or probe.source, probe, self._request(probe, target))
             controls.update(dict.fromkeys(target.controls))
         for control in controls:
             self._put_control(control, put)
@@ -112,6 +117,8 @@ class Rounds:
             request["family"] = 6
         if probe.kind == "held":
             request |= {"kind": "held", "key": self.key}
+        if target.asked:
+            request |= {"kind": "first", "index": target.index}
         return request | {"expect": list(target.expect)}
 
     def _put_control(self, control: Control, put: Any) -> None:
@@ -152,9 +159,12 @@ class Rounds:
 
     def _weigh(self, probe: Probe, reading: Reading, held: Mapping[Control, str], *, baseline: bool) -> Reading:
         """A denial counts only when the server was there and the pair connected before the policies."""
+        target = self._targets[probe]
+        if isinstance(target, _Target) and target.asked:
+            # Nobody dialled an address now; no command repeats a new pod's first attempts.
+            reading = replace(reading, host="")
         if reading.outcome in (Outcome.CONNECTED, Outcome.ERROR):
             return reading
-        target = self._targets[probe]
         assert isinstance(target, _Target)
         failed = [
             f"{control[0]}: {held.get(control, 'no witness')}" for control in target.controls if held.get(control, "?")
@@ -186,7 +196,8 @@ class Rounds:
             if host is None:
                 return f"{destination} has no IPv{probe.family} address here"
             own: tuple[Control, ...] = ((destination, probe.protocol, probe.port),)
-            return _Target(host=host, port=probe.port, expect=(self._name(destination),), controls=own)
+            dialled = _Target(host=host, port=probe.port, expect=(self._name(destination),), controls=own)
+            return self._remembered(probe, dialled) if probe.kind == "first" else dialled
         service = self.topology.service(destination)
         if service is None:
             return f"{destination} is not deployed"
@@ -216,6 +227,22 @@ class Rounds:
         if not host or not number:
             return f"{destination} has no address for via {probe.via} here"
         return _Target(host=host, port=number, expect=expect, controls=controls)
+
+    def _remembered(self, probe: Probe, dialled: _Target) -> _Target | str:
+        """Where the new pod tells what it remembers of this. Before there is one, for the baseline, the pair is dialled."""
+        news = False
+        for endpoint, other, port, back in (
+            (probe.source, probe.destination, probe.port, 0),
+            (probe.destination, probe.source, 0, probe.port),
+        ):
+            pod, host = self.topology.pod(endpoint), self.placement.address(other)
+            for index, one in enumerate(pod.first if pod else ()):
+                news = True
+                if pod and (one.host, one.back) == (host, back) and port in (0, one.port):
+                    own = next((p.port for p in pod.ports if p.protocol == "TCP"), 0)
+                    expect = (self._name(endpoint),)
+                    return replace(dialled, host=LOOPBACK, port=own, expect=expect, asked=endpoint, index=index)
+        return "the new pod was not told to try this" if news else dialled
 
     def _name(self, endpoint: str) -> str:
         return self.placement.server_names.get(endpoint, endpoint)

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from typing import get_args
 
 import yaml
 
 from harness.errors import InputError
+from harness.model.traffic import Kind
 from harness.model.verdict import WHOSE
 from harness.report import findings
 from harness.report.findings import seconds
@@ -24,7 +26,8 @@ MOST_LINES = 12
 _NAME = re.compile(
     r"""^\s*(?P<source>\S+?)\s*(?:->|→|\.\.)\s*(?P<destination>\S+?)(?::(?P<port>\d+|\*))?(?:/(?P<protocol>TCP|UDP|SCTP))?
     (?:/(?P<key>pod|service|name|nodeport|address)(?P<kind>,\w+)?(?P<six>,6)?)?
-    (?:\s+(?:via|by)\s+(?P<via>[A-Za-z ]+?))?(?:\s+\((?P<what>lookup|kept\ open)\))?(?:\s+IPv(?P<family>[46]))?\s*$""",
+    (?:\s+(?:via|by)\s+(?P<via>[A-Za-z ]+?))?
+    (?:\s+\((?P<what>lookup|kept\ open|first\ attempts)\))?(?:\s+IPv(?P<family>[46]))?\s*$""",
     re.VERBOSE | re.IGNORECASE,
 )
 
@@ -70,7 +73,8 @@ def parse(name: str) -> Wanted:
     via = found["key"] or found["via"]
     if via and via.lower() not in HOW:
         raise InputError(f"{name!r}: via {', '.join(dict.fromkeys(HOW.values()))}, not {via!r}")
-    kinds = {"lookup": "lookup", "kept open": "held", ",lookup": "lookup", ",held": "held"}
+    kinds = {"lookup": "lookup", "kept open": "held", "first attempts": "first"}
+    kinds |= {f",{kind}": kind for kind in get_args(Kind)}
     if destination.startswith("svc:") and via is None:
         via = "service"
     family = 6 if found["six"] else int(found["family"]) if found["family"] else None
@@ -112,7 +116,7 @@ def find(record: Record, wanted: Wanted, *, scenario: str = "*", step: str = "*"
 def short(cell: Cell) -> str:
     """A cell as a user may write it: `berserk/ui->berserk/meta:9500/TCP via service`."""
     how = "" if cell.via == "address" else f" via {cell.via}"
-    kind = {"lookup": " (lookup)", "held": " (kept open)"}.get(cell.kind, "")
+    kind = {"lookup": " (lookup)", "held": " (kept open)", "first": " (first attempts)"}.get(cell.kind, "")
     family = " IPv6" if cell.family == 6 else ""
     return f"{cell.source}->{cell.destination.removeprefix('svc:')}:{cell.port}/{cell.protocol}{how}{kind}{family}"
 

@@ -256,7 +256,7 @@ def probe_key(cell: Cell) -> str:
 def route(cell: Cell) -> str:
     """A cell in words: `berserk/ui → berserk/meta:9500/TCP by pod address`."""
     parts = [f"{cell.source} → {cell.destination.removeprefix('svc:')}:{cell.port}/{cell.protocol}", BY[cell.via]]
-    parts += {"lookup": ["(lookup)"], "held": ["(kept open)"]}.get(cell.kind, [])
+    parts += {"lookup": ["(lookup)"], "held": ["(kept open)"], "first": ["(first attempts)"]}.get(cell.kind, [])
     if cell.family == 6:
         parts.append("IPv6")
     return " ".join(filter(None, parts))

@@ -177,3 +177,45 @@ def test_the_file_runs_alone_with_the_standard_library(ports: dict[str, int]) ->
     )
     answer = json.loads(done.stdout)
     assert (answer["round"], answer["results"][0]["outcome"]) == (4, "connected")
+
+
+def test_a_new_pod_remembers_its_first_attempts_in_both_directions(ports: dict[str, int]) -> None:
+    own, nobody = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM)
+    there = {"host": "127.0.0.1", "port": ports["TCP"]}
+    first = {
+        "seconds": 0.1,
+        "probes": [
+            there,
+            {"host": "127.0.0.1", "port": nobody},
+            {"kind": "back", **there, "back": own},
+            {"kind": "back", **there, "back": nobody},
+            {"kind": "back", "host": "127.0.0.1", "port": nobody, "back": own},
+        ],
+    }
+    spec = {"name": "ns/new", "token": TOKEN, "ports": [{"protocol": "TCP", "port": own}], "first": first}
+    server = agent.Server(spec)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    (early,) = ask({"protocol": "TCP", "port": own, "kind": "first", "index": 0})
+    server.try_first()
+    results = ask(*({"protocol": "TCP", "port": own, "kind": "first", "index": index} for index in range(6)))
+    server.stop()
+    thread.join(5)
+    assert (early["outcome"], early["detail"]) == ("error", "this pod has no such first attempts")
+    outcomes = ["connected", "refused", "connected", "refused", "error", "error"]
+    assert [result["outcome"] for result in results] == outcomes
+    assert results[0]["detail"] == "connected from 0 ms after its first instruction; 5 attempts in 0.1 s"
+    assert results[4]["detail"] == "nobody could be asked to dial back: refused"
+
+
+def test_first_attempts_are_told_in_the_order_in_which_outcomes_came() -> None:
+    outcomes = ["dropped", "dropped", "connected", "dropped"]
+    told = agent.summary({"id": 0}, [{"outcome": outcome} for outcome in outcomes], "ns/new")
+    assert told["outcome"] == "connected"
+    assert told["detail"].startswith("dropped from 0 ms, then connected from 40 ms, then dropped from 60 ms after")
+
+
+def test_only_those_who_know_the_token_are_dialled_back(ports: dict[str, int]) -> None:
+    probe = {"protocol": "TCP", "port": ports["TCP"], "kind": "back", "back": free_port(socket.SOCK_STREAM)}
+    (result,) = ask(probe, token="guess")
+    assert (result["outcome"], result["detail"]) == ("error", "the server closed the connection without an answer")

@@ -134,6 +134,7 @@ def _pod(pod: Pod, agent_name: str, source: str, terms: Terms) -> Manifest:
         "name": agent_name,
         "token": terms.token,
         "ports": [{"port": port.port, "protocol": port.protocol} for port in pod.ports],
+        **pod.agent_first(),
     }
     security: dict[str, Any] = {"runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER}
     security["seccompProfile"] = {"type": "RuntimeDefault"}

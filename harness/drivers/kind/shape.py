@@ -44,12 +44,17 @@ class Shape:
         pods.wait_serving(self._api, made, nudge=nudge)
 
     def reshape(self, topology: Topology, wanted: Sequence[Deployment]) -> None:
-        """Labels change in place; pods that the topology's namespaces no longer hold are deleted; new ones, and those
-        of a higher incarnation, are made and awaited."""
+        """Labels change in place; pods that the topology's namespaces no longer hold are deleted; new ones, those of a
+        higher incarnation, and those of another spec are made and awaited."""
         made, incarnations = _pods(wanted), _incarnations(topology)
         spaces = {one.namespace["metadata"]["name"]: one.namespace for one in wanted}
         gone = [name for name in self._pods if name[0] in spaces and name not in made]
-        again = [name for name in made if incarnations.get(name, 0) > self._incarnations.get(name, 0)]
+        again = [
+            name
+            for name, pod in made.items()
+            if incarnations.get(name, 0) > self._incarnations.get(name, 0)
+            or (name in self._pods and self._pods[name]["spec"] != pod["spec"])
+        ]
         pods.remove_pods(self._api, [name for name in (*gone, *again) if name in self._pods])
         relabelled = [
             {**old, "metadata": {**old["metadata"], "labels": new["metadata"]["labels"]}}

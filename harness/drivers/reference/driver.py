@@ -91,9 +91,10 @@ class ReferenceDriver:
                 self._addresses.service(service.id)
             for port in service.ports if service.node_port else ():
                 self._addresses.node_port(service.id, port.port, port.protocol)
+        # Rules come before the pods that they are about: a pod is isolated from its first instruction on.
+        self._program()
         if wishes:
             self._pids |= self._fabric.add(wishes)
-        self._program()
         return self._placement()
 
     def open(self, endpoint: str) -> Channel:
@@ -195,7 +196,8 @@ class ReferenceDriver:
     def _pod_wish(self, pod: Pod) -> dict[str, Any]:
         if pod.host_network:
             return self._wish(pod.id, self._addresses.same(pod.id, _node(pod)), pod.ports, host=_node(pod))
-        return self._wish(pod.id, self._addresses.pod(pod.id, pod.node % len(NODES)), pod.ports)
+        wish = self._wish(pod.id, self._addresses.pod(pod.id, pod.node % len(NODES)), pod.ports)
+        return {**wish, "spec": {**wish["spec"], **pod.agent_first()}}
 
     def _wish(
         self, endpoint: str, given: Sequence[str], ports: Sequence[Port], *, host: str | None = None

@@ -96,6 +96,7 @@ def _serve(wish: dict[str, Any]) -> Any:
             continue  # the pre-flight finds out, and scenarios that need it are skipped with the reason
         raise OSError(f"cannot listen on {missing['port']}/{missing['protocol']}: {missing['why']}")
     threading.Thread(target=server.run, daemon=True).start()
+    server.try_first()
     return None
 
 
