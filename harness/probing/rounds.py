@@ -229,7 +229,7 @@ class Rounds:
         return _Target(host=host, port=number, expect=expect, controls=controls)
 
     def _remembered(self, probe: Probe, dialled: _Target) -> _Target | str:
-        """Where the new pod tells what it remembers of this. Before there is one, for the baseline, the pair is dialled."""
+        """Where the new pod tells what it remembers of this. Without one, as for the baseline, the pair is dialled."""
         news = False
         for endpoint, other, port, back in (
             (probe.source, probe.destination, probe.port, 0),

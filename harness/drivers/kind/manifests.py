@@ -18,6 +18,8 @@ RUN = "netproof.dev/run"
 its time when they change (Cilium: up to 30 s)."""
 SPEC = "netproof.dev/spec"
 """Annotation of a namespace: the hash of what was deployed in it."""
+FIRST = "netproof.dev/first-attempts"
+"""Annotation of a pod that was made for its first attempts: a run that ended meanwhile left it behind."""
 CONTAINER = "agent"
 AGENT_PATH = "/netproof/agent.py"
 USER = 65534
@@ -155,6 +157,8 @@ def _pod(pod: Pod, agent_name: str, source: str, terms: Terms) -> Manifest:
     }
     manifest = _object("v1", "Pod", pod.namespace, pod.name)
     manifest["metadata"]["labels"] = dict(pod.labels)
+    if pod.first:
+        manifest["metadata"]["annotations"] = {FIRST: "true"}
     manifest["spec"] = {
         "nodeName": terms.nodes[pod.node % len(terms.nodes)],
         "hostNetwork": pod.host_network,

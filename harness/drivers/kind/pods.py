@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 from harness.drivers import Manifest, Say
 from harness.drivers.kind import waiting
-from harness.drivers.kind.manifests import CONTAINER, MANAGED, SPEC, Deployment
+from harness.drivers.kind.manifests import CONTAINER, FIRST, MANAGED, SPEC, Deployment
 from harness.drivers.kind.objects import Api, Ref, Refused, concurrently
 from harness.drivers.kind.polling import NotYet, poll
 from harness.errors import ClusterError, InputError
@@ -47,6 +47,9 @@ def ensure(api: Api, wanted: Sequence[Deployment], say: Say) -> None:
     concurrently(
         lambda manifest: apply(api, manifest), [item for one in wanted for item in (*one.basis, *one.services)]
     )
+    names = {deployment.namespace["metadata"]["name"] for deployment in wanted} & there.keys()
+    left = [item["metadata"] for item in api.list("/api/v1/pods") if item["metadata"]["namespace"] in names]
+    remove_pods(api, [(pod["namespace"], pod["name"]) for pod in left if FIRST in (pod.get("annotations") or {})])
     concurrently(lambda manifest: apply(api, manifest), [pod for one in wanted for pod in one.pods])
 
 
