@@ -3,6 +3,7 @@ again by their labels, and their removal depends on no helper container."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +27,7 @@ START_TIMEOUT = 60.0
 def ensure(
     record: state.Record, run: str, image: str, agent: str, wanted: Iterable[External]
 ) -> dict[str, tuple[str, ...]]:
-    """Make the peers run: endpoint id -> addresses. One that runs with the same ports is used as it is."""
+    """Make the peers run: endpoint id -> addresses. One that runs this agent with the same ports is used as it is."""
     wanted = list(wanted)
     if not wanted:
         return {}
@@ -34,7 +35,7 @@ def ensure(
     missing = []
     for external in wanted:
         item = there.get(external.id)
-        if item and item["State"]["Running"] and item["Config"]["Cmd"] == _command(record, external):
+        if item and item["State"]["Running"] and _fits(item, _command(record, external), _digest(agent)):
             continue
         if item:
             engine.remove_containers([item["Id"]])
@@ -85,6 +86,15 @@ def _command(record: state.Record, external: External) -> list[str]:
     return ["python3", AGENT_PATH, "serve", json.dumps(spec, separators=(",", ":"))]
 
 
+def _fits(item: Mapping[str, Any], command: list[str], digest: str) -> bool:
+    config = item["Config"]
+    return bool(config["Cmd"] == command and config["Labels"].get(engine.LABEL_AGENT) == digest)
+
+
+def _digest(agent: str) -> str:
+    return hashlib.sha256(agent.encode()).hexdigest()[:10]
+
+
 def _inspect(record: state.Record) -> list[dict[str, Any]]:
     ids = engine.containers(f"{engine.LABEL_CLUSTER}={record.name}", engine.LABEL_PEER)
     return engine.inspect_containers(ids)
@@ -97,7 +107,12 @@ def _start(record: state.Record, run: str, image: str, agent: str, external: Ext
     try:
         peer = DockerContainer(image, name=name, transferables=[(agent.encode(), AGENT_PATH, 0o644)])
         peer.with_command(_command(record, external)).with_kwargs(
-            labels={engine.LABEL_CLUSTER: record.name, engine.LABEL_RUN: run, engine.LABEL_PEER: external.id},
+            labels={
+                engine.LABEL_CLUSTER: record.name,
+                engine.LABEL_RUN: run,
+                engine.LABEL_PEER: external.id,
+                engine.LABEL_AGENT: _digest(agent),
+            },
             network=engine.NETWORK,
             user=f"{USER}:{USER}",
             cap_drop=["ALL"],
