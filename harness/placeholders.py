@@ -20,6 +20,8 @@ from harness.model.topology import Family
 PLACEHOLDER = re.compile(r"\{(?P<what>\w+)(/(?P<length>\d+))?:(?P<endpoint>[^{}]*)\}")
 FAMILIES: dict[str, Family] = {"address": 4, "address6": 6, "network": 4, "network6": 6}
 
+EXAMPLES: dict[Family, str] = {4: "192.0.2.0", 6: "2001:db8::"}
+
 
 def filled(manifests: Sequence[Manifest], placement: Placement) -> tuple[Manifest, ...]:
     """The manifests with every placeholder replaced. Raises InputError for an endpoint without that address."""
@@ -29,6 +31,11 @@ def filled(manifests: Sequence[Manifest], placement: Placement) -> tuple[Manifes
 def filled_text(text: str, placement: Placement) -> str:
     """The same for one text."""
     return str(_filled(text, placement))
+
+
+def exemplary(text: str) -> str:
+    """The text with made-up addresses, for what must be checked before real ones are known."""
+    return PLACEHOLDER.sub(lambda match: EXAMPLES[FAMILIES.get(match["what"], 4)] + (match[2] or ""), text)
 
 
 def _filled(value: Any, placement: Placement) -> Any:

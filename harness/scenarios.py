@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -57,6 +57,8 @@ class ScenarioFile(Strict):
     chart: str = ""
     values: dict[str, Any] = Field(default_factory=dict)
     side: Literal["both", "ingress", "egress"] = "both"
+    only: list[reviews.CellPattern] = Field(default_factory=list)
+    """Of a chart's cells only those that match one of these; all when it is empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +127,7 @@ def _of_chart(wanted: ScenarioFile, document: Document) -> Scenario:
         plan = charts.chart_plan(wanted.chart, wanted.values)
     except InputError as error:
         raise document.error(("values",), str(error)) from None
-    return of_plan(
+    scenario = of_plan(
         plan,
         id=wanted.id,
         claim=wanted.claim,
@@ -136,6 +138,20 @@ def _of_chart(wanted: ScenarioFile, document: Document) -> Scenario:
         values=yaml.safe_dump(wanted.values, sort_keys=False) if wanted.values else "",
         select=f"--scenario-set {wanted.id}",
     )
+    for index, pattern in enumerate(wanted.only):
+        if not any(pattern.matches(probe) for step in scenario.steps for probe in step.intended):
+            raise document.error(("only", index), f"scenario {wanted.id} has no such cell")
+    try:
+        scenario.filled(placed(scenario.topology))
+    except InputError as error:
+        raise document.error(("values",), f"scenario {wanted.id}: {error}") from None
+    return replace(scenario, steps=tuple(_narrowed(step, wanted.only) for step in scenario.steps))
+
+
+def _narrowed(step: Step, only: Sequence[reviews.CellPattern]) -> Step:
+    cells = step.intended.cells.items()
+    kept = {probe: meant for probe, meant in cells if not only or any(pattern.matches(probe) for pattern in only)}
+    return replace(step, intended=Matrix(kept))
 
 
 def _of_tables(wanted: ScenarioFile, document: Document) -> Scenario:

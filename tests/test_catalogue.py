@@ -9,12 +9,14 @@ import pytest
 from harness import scenarios
 from harness.files import data_dir
 from harness.judging import decide
-from harness.model import Probe
+from harness.model import Measured, Probe, judge
+from harness.model.verdict import WRONG
 from harness.policy import Decision
 from harness.scenarios import Scenario
 from harness.synthetic import placed
 
 ALL = [scenario for path in scenarios.files() for scenario in scenarios.read_scenarios(path)]
+CHARTS = [scenario for scenario in ALL if scenario.documented.file != ""]
 TABLES = [scenario for scenario in ALL if scenario.documented.file == ""]
 
 
@@ -36,6 +38,24 @@ def test_a_table_is_what_the_api_means(scenario: Scenario) -> None:
                     f"{step.name}: {probe}: table {expected}, evaluator {decision.specified}: {decision.because}"
                 )
     assert wrong == []
+
+
+@pytest.mark.parametrize("scenario", CHARTS, ids=lambda scenario: scenario.id)
+def test_a_charts_surprises_are_all_declared_and_all_happen(scenario: Scenario) -> None:
+    (step,) = scenario.filled(placed(scenario.topology)).steps
+    decisions = decide(step, placed(step.topology))
+    verdicts = {
+        probe: judge(meant, decisions[probe].specified, Measured(decisions[probe].specified.value))
+        for probe, meant in step.intended.cells.items()
+    }
+    wrong = [
+        str(probe)
+        for probe, verdict in verdicts.items()
+        if verdict in WRONG and not scenario.documented.declared(scenario.id, step.name, probe)
+    ]
+    assert wrong == []
+    stale = scenario.documented.stale(scenario.id, step.name, verdicts.items())
+    assert {name: gone for name, (_, gone) in stale.items() if gone} == {}
 
 
 def test_every_scenario_stands_in_a_folder_that_is_a_set() -> None:

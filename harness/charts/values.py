@@ -12,17 +12,20 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, create_model
 
+from harness import placeholders
 from harness.charts.servicemap import PortReference, ServiceMap
 from harness.files import Document, KeyPath, Strict, nearest, validate
 from harness.model.topology import Protocol
 
 
 def _cidr(value: str) -> str:
+    """An address range; addresses may be placeholders, which are filled once pods run (harness/placeholders.py)."""
+    example = placeholders.exemplary(value)
     try:
-        ip_network(value, strict=False)
+        ip_network(example, strict=False)
     except ValueError:
         raise ValueError(f"{value!r} is not a CIDR such as 10.0.0.0/16") from None
-    if "/" not in value:
+    if "/" not in example:
         raise ValueError(f"{value!r} needs a prefix length, such as {value}/32")
     return value
 
