@@ -11,8 +11,6 @@ from harness.model import Measured
 from harness.report.record import Cell
 from tests.real.conftest import Machine, image_missing
 
-pytestmark = pytest.mark.xdist_group("clusters")
-
 
 @pytest.mark.parametrize(
     ("cni", "hint"),

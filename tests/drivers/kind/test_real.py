@@ -29,8 +29,6 @@ DENY = {
     "spec": {"podSelector": {}, "policyTypes": ["Ingress"]},
 }
 
-pytestmark = pytest.mark.xdist_group("kind")
-
 
 @pytest.fixture
 def driver(home: object, request: pytest.FixtureRequest) -> Iterator[Driver]:
