@@ -151,7 +151,7 @@ def _range(cidr: str) -> str:
         return f"{family} one address"
     if network.prefixlen == 0:
         return f"{family} everything"
-    return f"{family} with host bits" if not cidr.startswith(f"{network.network_address}/") else f"{family} range"
+    return f"{family} range"
 
 
 def _selector(at: str, selector: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -37,7 +37,7 @@ def test_a_policy_with_everything() -> None:
         "matchLabels": {"a": "b", "c": "d"},
         "matchExpressions": [{"key": "e", "operator": "In", "values": ["f"]}],
     }
-    block = {"cidr": "10.0.0.1/24", "except": ["10.0.0.0/25", "10.0.0.128/25"]}
+    block = {"cidr": "10.0.0.0/24", "except": ["10.0.0.0/25", "10.0.0.128/25"]}
     port = {"port": 80, "endPort": 81, "protocol": "UDP"}
     rule = {"from": [{"namespaceSelector": {}, "podSelector": several}, {"ipBlock": block}], "ports": [port]}
     used = set(coverage.uses(policy(policyTypes=["Egress", "Ingress"], ingress=[rule, None], egress=[])))
@@ -53,7 +53,7 @@ def test_a_policy_with_everything() -> None:
         ("spec.ingress.from.podSelector", "both"),
         ("spec.ingress.from.podSelector.matchLabels", "several labels"),
         ("spec.ingress.from.podSelector.matchExpressions.operator", "In one value"),
-        ("spec.ingress.from.ipBlock.cidr", "IPv4 with host bits"),
+        ("spec.ingress.from.ipBlock.cidr", "IPv4 range"),
         ("spec.ingress.from.ipBlock.except", "several ranges"),
         ("spec.ingress.ports.protocol", "UDP"),
         ("spec.ingress.ports.port", "number"),
