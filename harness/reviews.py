@@ -126,15 +126,17 @@ class Reviews:
     def stale(
         self, scenario: str, step: str, verdicts: Iterable[tuple[Probe, Verdict]]
     ) -> dict[str, tuple[int, list[str]]]:
-        """For each entry of a scenario: how many measured cells it declares, and what of it did not happen."""
-        cells = [(probe, verdict) for probe, verdict in verdicts if verdict is not Verdict.UNMEASURED]
+        """For each entry of a scenario: how many measured cells it declares, and what of it did not happen. A cell that
+        was not measured says neither."""
+        cells = list(verdicts)
         found = {}
         for entry, patterns in self._for(scenario, step):
             gone, count = [], 0
             for pattern in patterns:
-                matched = [(probe, verdict) for probe, verdict in cells if pattern.matches(probe)]
-                if not matched:
-                    gone.append(f"no measured cell matches {_pattern_text(pattern)}")
+                declared = [(probe, verdict) for probe, verdict in cells if pattern.matches(probe)]
+                if not declared:
+                    gone.append(f"no cell matches {_pattern_text(pattern)}")
+                matched = [(probe, verdict) for probe, verdict in declared if verdict is not Verdict.UNMEASURED]
                 count += len(matched)
                 gone += [f"{probe} shows no {self.fault} fault" for probe, v in matched if self.fault not in FAULTS[v]]
             found[entry.id] = (count, gone)

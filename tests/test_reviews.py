@@ -73,11 +73,16 @@ def test_a_declared_fault_that_does_not_happen_is_told(
         assert len(told) == (2 if gone else 0)
 
 
-def test_an_entry_that_matches_nothing_measured_is_told(file: Path) -> None:
-    cells = [(probe("x/a"), Verdict.UNMEASURED), (probe("x/c"), Verdict.UNMEASURED)]
+def test_an_entry_that_matches_no_cell_is_told(file: Path) -> None:
+    cells = [(probe("x/z"), Verdict.HOLDS)]
     count, told = reviews.load(file, "cni").stale("chart-enabled", "applied", cells)["over-wide"]
     assert count == 0
-    assert told == ["no measured cell matches source=['x/a', 'x/c'], destination=x/b, port=443"]
+    assert told == ["no cell matches source=['x/a', 'x/c'], destination=x/b, port=443"]
+
+
+def test_an_entry_whose_cells_were_not_measured_is_neither_confirmed_nor_stale(file: Path) -> None:
+    cells = [(probe("x/a"), Verdict.UNMEASURED), (probe("x/c"), Verdict.UNMEASURED)]
+    assert reviews.load(file, "cni").stale("chart-enabled", "applied", cells)["over-wide"] == (0, [])
 
 
 ONE_CAUSE = """

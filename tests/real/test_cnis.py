@@ -11,7 +11,6 @@ import pytest
 from harness.report.record import Cell
 from tests.real.conftest import Machine, image_missing
 
-
 BERSERK = ["berserk-enabled", "berserk-ingress-side", "berserk-egress-side", "berserk-disabled"]
 
 OVER_WIDE = {
