@@ -176,7 +176,8 @@ class Netproof:
         self.conductor.on_paper(item.cni, item.scenario, item.order)
 
     def session(self, item: ScenarioItem) -> Session:
-        return self.conductor.ready(item.cni, _topologies(item.session.items, item.cni))
+        known = item.cni in self.conductor.sessions
+        return self.conductor.ready(item.cni, () if known else _topologies(item.session.items, item.cni))
 
     def pytest_report_header(self) -> list[str]:
         asked = self.asked

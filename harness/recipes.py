@@ -61,9 +61,11 @@ class Ready(Strict):
 
 class Settle(Strict):
     """When a matrix counts as settled: `rounds` equal rounds in a row that span `seconds`; measured on to `limit`
-    seconds while it disagrees with what is specified. `floor` and `ceiling` bound the time-out for silence."""
+    seconds while it disagrees with what is specified. Rounds start `every` seconds apart, large ones more slowly.
+    `floor` and `ceiling` bound the time-out for silence."""
 
     rounds: int = 3
+    every: float = 0.1
     seconds: float = 1.0
     limit: float = 15.0
     floor: float = 0.25

@@ -18,10 +18,9 @@ from harness.scenarios import Step
 BASELINE_ROUNDS = 2
 """The first round fills neighbour and conntrack tables; time-outs are taken from the last."""
 
-PACE = 0.1
 PROBES_A_SECOND = 1500
-"""Rounds start at least PACE seconds apart, and slower when they are large: probing must not take the processor from
-the CNI that it watches. Rounds of `held` probes do not overlap: a connection answers one question at a time."""
+"""Rounds start slower when they are large: probing must not take the processor from the CNI that it watches. Rounds of
+`held` probes do not overlap: a connection answers one question at a time."""
 
 PARTS = ("namespaces", "pods", "services", "externals", "nodes")
 
@@ -161,7 +160,7 @@ class World:
             agrees=lambda measured: all(measured[probe] is value for probe, value in goal.items()),
             may_vary=set(probes) - set(goal),
             changed_at=changed_at,
-            every=max(PACE, timeout if held else 0.0, len(probes) / PROBES_A_SECOND),
+            every=max(self.settings.every, timeout if held else 0.0, len(probes) / PROBES_A_SECOND),
         )
         place.denied |= {p for p, r in settled.readings.items() if r.measured is not Measured.CONNECTED}
         return settled

@@ -1,4 +1,5 @@
-"""Policies on a topology -> one nftables ruleset, loaded in one transaction. Pure. Services are in nat.py.
+"""Policies on a topology -> one nftables table, loaded in one transaction. Pure. Services are in nat.py, in a table of
+their own, which changes only with the topology.
 
 Two base chains see each forwarded packet after Services were translated: first the source's egress, then the
 destination's ingress. `accept` ends one side, `drop` ends the packet. Only packets of a connection's original direction
@@ -23,13 +24,22 @@ VERDICTS = {"allow": "accept", "deny": "drop"}
 
 
 def ruleset(policies: Sequence[Policy], topology: Topology, placement: Placement) -> str:
-    """The whole ruleset as text for `nft -f`. `topology` holds the cluster's DNS too."""
+    """The policies' table as text for `nft -f`. `topology` holds the cluster's DNS too."""
     compiler = _Compiler(policies, topology, placement)
-    lines = [*nat.chains(topology, placement), *compiler.free_pairs()]
+    lines = list(compiler.free_pairs())
     for direction in PRIORITY:
         lines += compiler.direction(direction)
+    return _table("netproof", lines)
+
+
+def services(topology: Topology, placement: Placement) -> str:
+    """The Services' table."""
+    return _table("netproof-services", nat.chains(topology, placement))
+
+
+def _table(name: str, lines: Sequence[str]) -> str:
     body = "\n".join(f"\t{line}" if line else "" for line in lines)
-    return f"table inet netproof\ndelete table inet netproof\ntable inet netproof {{\n{body}\n}}\n"
+    return f"table inet {name}\ndelete table inet {name}\ntable inet {name} {{\n{body}\n}}\n"
 
 
 class _Compiler:

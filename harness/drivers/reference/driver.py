@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.drivers import Channel, DriverOptions, Environment, Manifest, Say
 from harness.drivers.reference import addresses, faults, names
-from harness.drivers.reference.compile import ruleset
+from harness.drivers.reference.compile import ruleset, services
 from harness.drivers.reference.fabric import Fabric
 from harness.drivers.reference.inside.endpoint import AGENT
 from harness.errors import AgentLost, ClusterError, InputError
@@ -40,7 +40,9 @@ class ReferenceDriver:
         self._externals: dict[str, External] = {}
         self._manifests: list[Manifest] = []
         self._enforced: tuple[Policy, ...] = ()
-        self._rules = ""
+        self._loaded = ("", "")
+        """The kernel's tables: of policies, of Services."""
+        self._named: Mapping[str, Sequence[str]] = {}
 
     def start(self, say: Say) -> Environment:
         """Raises ClusterError when the machine lacks namespaces, forwarding or nft."""
@@ -165,11 +167,15 @@ class ReferenceDriver:
         topology, placement = self._topology(), self._placement()
         scene = faults.Scene(topology=topology, enforced=self._enforced)
         self._enforced = self._fault(read_policies(self._manifests), scene)
-        rules, table = ruleset(self._enforced, topology, placement), names.table(topology, placement)
-        if rules != self._rules:
-            self._fabric.load(rules)
-            self._rules = rules
-        self._fabric.names(DNS_POD.id, table)
+        wanted = (ruleset(self._enforced, topology, placement), services(topology, placement))
+        changed = [table for table, loaded in zip(wanted, self._loaded, strict=True) if table != loaded]
+        if changed:
+            self._fabric.load("".join(changed))
+            self._loaded = wanted
+        named = names.table(topology, placement)
+        if named != self._named:
+            self._fabric.names(DNS_POD.id, named)
+            self._named = named
 
     def _topology(self) -> Topology:
         """All that is deployed, and the cluster's DNS."""

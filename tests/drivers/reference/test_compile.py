@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.drivers.reference.compile import ruleset
+from harness.drivers.reference.compile import ruleset, services
 from harness.model import Namespace, Placement, Pod, Port, Service, ServicePort, Topology
 from harness.policy import read_policies
 from reference.wire import policy
@@ -68,11 +68,11 @@ def chain(name: str, text: str) -> list[str]:
 
 def test_the_whole_ruleset() -> None:
     manifest = policy("shop", "in", podSelector={"matchLabels": {"app": "web"}}, ingress=[{"ports": [{"port": 80}]}])
-    assert compiled(manifest) == dedent(
+    assert services(TOPOLOGY, PLACEMENT) + compiled(manifest) == dedent(
         """\
-        table inet netproof
-        delete table inet netproof
-        table inet netproof {
+        table inet netproof-services
+        delete table inet netproof-services
+        table inet netproof-services {
         	set pods4 {
         		type ipv4_addr
         		elements = { 10.244.0.2, 10.244.1.2, 10.244.1.3 }
@@ -102,6 +102,10 @@ def test_the_whole_ruleset() -> None:
         		type nat hook postrouting priority srcnat; policy accept;
         		ip saddr . ip daddr @selves4 snat ip to 169.254.1.1
         	}
+        }
+        table inet netproof
+        delete table inet netproof
+        table inet netproof {
         	set free4 {
         		type ipv4_addr . ipv4_addr
         		elements = { 10.244.0.2 . 10.244.0.2, 10.244.0.2 . 172.30.0.2, 172.30.0.2 . 10.244.0.2, 10.244.1.2 . 10.244.1.2, 10.244.1.2 . 172.30.0.3, 172.30.0.3 . 10.244.1.2, 10.244.1.3 . 10.244.1.3, 10.244.1.3 . 172.30.0.3, 172.30.0.3 . 10.244.1.3 }
