@@ -102,7 +102,9 @@ def interrupt_on_termination() -> None:
         raise KeyboardInterrupt
 
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, interrupt)
+        # SIGINT too: a shell that starts a job in the background has it ignored.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, interrupt)
 
 
 def load(asked: Asked) -> dict[Path, list[Scenario]]:

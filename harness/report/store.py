@@ -8,6 +8,8 @@ import shutil
 from pathlib import Path
 from typing import TypeVar
 
+from pydantic_core import PydanticSerializationError
+
 from harness.errors import NetproofError
 from harness.files import Document, Strict, validate
 from harness.report.record import Cell, Record, Reviewed, Run, ScenarioResult, Target
@@ -73,14 +75,24 @@ class Store:
     def _write(self, name: str, part: Strict) -> None:
         path = self._parts / name
         fresh = path.with_suffix(f".{os.getpid()}.tmp")
+        interrupted = False
+        try:
+            text = part.model_dump_json()
+        except PydanticSerializationError as error:
+            # Ctrl-C met the serializer, which wraps it: what was measured is written all the same.
+            if "KeyboardInterrupt" not in str(error):
+                raise
+            interrupted, text = True, part.model_dump_json()
         try:
             self._parts.mkdir(parents=True, exist_ok=True)
-            fresh.write_text(part.model_dump_json(), encoding="utf-8")
+            fresh.write_text(text, encoding="utf-8")
             fresh.replace(path)
         except OSError as error:
             raise NetproofError(
                 f"cannot write results below {self.directory}: {error.strerror}; choose another --report-dir"
             ) from None
+        if interrupted:
+            raise KeyboardInterrupt
 
     def _read(self, pattern: str, model: type[P]) -> list[P]:
         return [
