@@ -57,6 +57,7 @@ class Relocated:
             node_ports={(home.get(key, key), *rest): port for (key, *rest), port in there.node_ports.items()},  # type: ignore[misc]
             dns_pods=there.dns_pods,
             server_names={endpoint: there.server_names.get(away, away) for away, endpoint in home.items()},
+            namespaces={namespace.name: self._away(namespace.name) for namespace in topology.namespaces},
         )
 
     def open(self, endpoint: str) -> Channel:

@@ -20,6 +20,7 @@ def test_the_placement_comes_back_under_the_names_above() -> None:
     placement = Relocated(FakeDriver(), "gw1").deploy(TOPOLOGY, lambda _: None)
     assert {"x/a", "svc:x/a", "external:s3", "svc:kube-system/kube-dns"} <= set(placement.addresses)
     assert placement.server_names["x/a"] == "x-gw1/a"
+    assert placement.namespaces == {"x": "x-gw1"}
     assert set(placement.node_of) == {"x/a"}
     assert set(placement.node_ports) == {("svc:x/a", 80, "TCP")}
 

@@ -196,7 +196,8 @@ class Placement:
     `addresses`: endpoint id (pods, services, externals, nodes) -> addresses, IPv4 before IPv6. Holds
     `svc:kube-system/kube-dns` and the DNS pods too. `node_of`: pod id -> node id. `node_ports`: (service id, port,
     protocol) -> port on every node. `dns_pods`: the cluster's DNS pods as pods, which topologies do not list.
-    `server_names`: the name under which an endpoint's agent answers, where it is not the endpoint's id.
+    `server_names`: the name under which an endpoint's agent answers, where it is not the endpoint's id. `namespaces`:
+    the name of a namespace in the cluster, where it is not the topology's.
     """
 
     addresses: Mapping[str, tuple[str, ...]]
@@ -204,6 +205,7 @@ class Placement:
     node_ports: Mapping[tuple[str, int, str], int] = field(default_factory=dict)
     dns_pods: tuple[Pod, ...] = ()
     server_names: Mapping[str, str] = field(default_factory=dict)
+    namespaces: Mapping[str, str] = field(default_factory=dict)
 
     def address(self, endpoint: str, family: Family = 4) -> str | None:
         """The endpoint's address of that family, or None when it has none."""

@@ -217,7 +217,8 @@ class Rounds:
         expect = tuple(self._name(pod.id) for pod in backends)
         match probe.via:
             case "name":
-                host, number = f"{service.name}.{service.namespace}.svc.cluster.local", probe.port
+                namespace = placement.namespaces.get(service.namespace, service.namespace)
+                host, number = f"{service.name}.{namespace}.svc.cluster.local", probe.port
             case "nodeport":
                 node = placement.node_of.get(backends[0].id, "") if backends else ""
                 host = placement.address(node, probe.family) or ""

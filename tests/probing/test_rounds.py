@@ -110,3 +110,19 @@ def test_a_destination_without_an_address_is_unmeasured_with_the_reason() -> Non
 )
 def test_silence_is_twenty_times_the_slowest_percent_within_bounds(times_ms: list[float], expected: float) -> None:
     assert adaptive_timeout(times_ms, 0.25, 2.0) == pytest.approx(expected)
+
+
+def test_a_name_is_that_of_the_namespace_in_the_cluster() -> None:
+    """xdist workers have namespaces of their own."""
+    asked: list[str] = []
+
+    def sees(source: str, probe: Any) -> str:
+        asked.append(probe["host"])
+        return "connected"
+
+    driver = FakeDriver()
+    driver.sees = sees
+    by_name = replace(VIA_SERVICE, via="name")
+    Rounds(TOPOLOGY, replace(PLACEMENT, namespaces={"x": "x-gw1"}), Fleet(driver.open)).ask([by_name], 0.1)
+    Rounds(TOPOLOGY, PLACEMENT, Fleet(driver.open)).ask([by_name], 0.1)
+    assert [host for host in asked if "svc" in host] == ["b.x-gw1.svc.cluster.local", "b.x.svc.cluster.local"]

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -44,26 +44,6 @@ class Machine:
         """Exit code, output and record of a run."""
         done = self._run(self._command(report, arguments))
         return done.returncode, done.stdout + done.stderr, self.record(self.folder / report)
-
-    def pytest_while(self, *arguments: str, report: str, after: str, do: Callable[[], None]) -> tuple[int, str, Record]:
-        """As `pytest`, and `do` something as soon as a line of the output has `after` in it."""
-        process = subprocess.Popen(
-            self._command(report, arguments),
-            cwd=ROOT,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        assert process.stdout
-        said = ""
-        for line in process.stdout:
-            said += line
-            if after in line:
-                do()
-                break
-        rest, _ = process.communicate(timeout=LIMIT)
-        return process.returncode, said + rest, self.record(self.folder / report)
 
     def _command(self, report: str, arguments: tuple[str, ...]) -> list[str]:
         where = str(self.folder / report)

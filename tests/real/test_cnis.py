@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections import Counter
 from collections.abc import Sequence
 
@@ -50,38 +49,6 @@ def test_the_chart_cold_and_again_on_the_kept_cluster(machine: Machine, cni: str
     code, said, again = machine.pytest("--cni", cni, "--reuse-cluster", name, report="again")
     assert code == 0, said
     assert verdicts(again.targets[0].cells) == verdicts(target.cells)
-
-    one = ["--cni", cni, "--reuse-cluster", name, "--scenario-set", "berserk-enabled"]
-    code, said, evicted = machine.pytest_while(
-        *one, report="evicted", after="baseline", do=lambda: evict(machine, name)
-    )
-    assert code == 11, said
-    for cell in evicted.targets[0].cells:
-        assert cell.verdict.value in {"unmeasured", verdicts(target.cells)[key(cell)]}
-    assert any(cell.measured == "unmeasured" and cell.source == "berserk/query" for cell in evicted.targets[0].cells)
-    code, said, _ = machine.pytest(*one, report="healed")
-    assert code == 0, said
-
-    code, said, shared = machine.pytest("--cni", cni, "--reuse-cluster", name, "-n", "2", report="shared")
-    assert code == 0, said
-    assert verdicts(shared.targets[0].cells) == verdicts(target.cells)
-
-
-def evict(machine: Machine, cluster: str) -> None:
-    kubeconfig = machine.netproof("clusters", "kubeconfig", cluster).strip()
-    command = [
-        "kubectl",
-        "--kubeconfig",
-        kubeconfig,
-        "-n",
-        "berserk",
-        "delete",
-        "pod",
-        "query",
-        "--now",
-        "--wait=false",
-    ]
-    subprocess.run(command, check=True, capture_output=True)
 
 
 def key(cell: Cell) -> tuple[str, ...]:
