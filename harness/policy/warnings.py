@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
+from typing import Literal
 
 from harness.model.topology import Topology
 from harness.policy.groups import ASSUMED_DNS, Groups
 from harness.policy.rules import PodPeer, Policy, Rule, Selector
+
+
+Kind = Literal["ignored-rules", "unknown-namespace", "no-namespace", "host-pods-only", "no-pod", "unknown-port-name"]
+KeyPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oddity:
+    """One of them: `path` is where it stands in the policy's object, `peer` the selection that it is about."""
+
+    kind: Kind
+    policy: Policy
+    path: KeyPath
+    sentence: str
+    peer: PodPeer | None = None
 
 
 def warnings(policies: Sequence[Policy], topology: Topology) -> list[str]:
@@ -15,60 +32,76 @@ def warnings(policies: Sequence[Policy], topology: Topology) -> list[str]:
     name that no selected pod has (with the nearest label or name that exists), and rules that policyTypes leaves out.
     """
     groups = Groups(topology, (ASSUMED_DNS,))
-    return list(dict.fromkeys(sentence for policy in policies for sentence in _of_policy(policy, groups)))
+    return list(dict.fromkeys(oddity.sentence for oddity in oddities(policies, groups)))
 
 
-def _of_policy(policy: Policy, groups: Groups) -> Iterator[str]:
+def oddities(policies: Iterable[Policy], groups: Groups) -> Iterator[Oddity]:
+    """The same with their places, in the order of the policies."""
+    for policy in policies:
+        yield from _of_policy(policy, groups)
+
+
+def _of_policy(policy: Policy, groups: Groups) -> Iterator[Oddity]:
     for direction in sorted(policy.ignored):
-        rules, word = f"the {direction} rules of {policy.ref}", direction.capitalize()
-        yield f"{rules} have no effect: its policyTypes does not list {word}"
+        sentence = (
+            f"the {direction} rules of {policy.ref} have no effect: its policyTypes does not list "
+            f"{direction.capitalize()}"
+        )
+        yield Oddity(kind="ignored-rules", policy=policy, path=("spec", direction), sentence=sentence)
     subjects = groups.selected(policy.subject)
-    yield from _of_selection(policy.subject, f"podSelector {policy.subject.pods} in {policy.ref}", policy.ref, groups)
+    what = f"podSelector {policy.subject.pods} in {policy.ref}"
+    for kind, sentence in _of_selection(policy.subject, what, policy.ref, groups):
+        yield Oddity(kind=kind, policy=policy, path=("spec", "podSelector"), sentence=sentence, peer=policy.subject)
     for rule in policy.rules:
+        at: KeyPath = ("spec", rule.direction, rule.index)
         selected: set[int] = set()
-        for peer in rule.peers or ():
+        for place, peer in enumerate(rule.peers or ()):
             if isinstance(peer, PodPeer):
                 selected |= groups.selected(peer)
                 what = f"podSelector {peer.pods} in {_place(rule)} of {policy.ref}"
-                yield from _of_selection(peer, what, f"{_place(rule)} of {policy.ref}", groups)
-        if rule.direction == "ingress":
-            yield from _of_ports(rule, policy.ref, subjects, groups)
-        elif rule.peers is None or any(not isinstance(peer, PodPeer) for peer in rule.peers):
-            yield from _of_ports(rule, policy.ref, range(len(groups.groups)), groups)
-        else:
-            yield from _of_ports(rule, policy.ref, selected, groups)
+                path = (*at, "from" if rule.direction == "ingress" else "to", place)
+                for kind, sentence in _of_selection(peer, what, f"{_place(rule)} of {policy.ref}", groups):
+                    yield Oddity(kind=kind, policy=policy, path=path, sentence=sentence, peer=peer)
+        members: Iterable[int] = subjects
+        if rule.direction == "egress":
+            known = rule.peers is not None and all(isinstance(peer, PodPeer) for peer in rule.peers)
+            members = selected if known else range(len(groups.groups))
+        for number, sentence in _of_ports(rule, policy.ref, members, groups):
+            yield Oddity(kind="unknown-port-name", policy=policy, path=(*at, "ports", number), sentence=sentence)
 
 
 def _place(rule: Rule) -> str:
     return f"{rule.direction} rule {rule.index + 1}"
 
 
-def _of_selection(peer: PodPeer, what: str, where: str, groups: Groups) -> Iterator[str]:
+def _of_selection(peer: PodPeer, what: str, where: str, groups: Groups) -> Iterator[tuple[Kind, str]]:
     namespaces = groups.selected_namespaces(peer)
     if peer.namespace is not None and peer.namespace not in groups.namespaces:
         near = _nearest(peer.namespace, groups.namespaces)
-        yield f"{where} is about namespace {peer.namespace}, which does not exist{_hint('nearest namespace', near)}"
+        lost = f"{where} is about namespace {peer.namespace}, which does not exist"
+        yield "unknown-namespace", f"{lost}{_hint('nearest namespace', near)}"
     elif not namespaces:
         labels = {f"{key}={value}" for found in groups.namespaces.values() for key, value in found.items()}
         near = _nearest(_sought(peer.namespaces or Selector()), labels)
-        yield f"namespaceSelector {peer.namespaces} in {where} matches no namespace{_hint('nearest label', near)}"
+        lost = f"namespaceSelector {peer.namespaces} in {where} matches no namespace"
+        yield "no-namespace", f"{lost}{_hint('nearest label', near)}"
     elif not groups.selected(peer) and any(
         pod.host_network and pod.namespace in namespaces and peer.pods.matches(pod.labels)
         for pod in groups.pods.values()
     ):
-        yield f"{what} matches only pods on the host's network, which policies leave alone"
+        yield "host-pods-only", f"{what} matches only pods on the host's network, which policies leave alone"
     elif not groups.selected(peer):
         inside = [group for group in groups.groups if group.namespace in namespaces]
         labels = {f"{key}={value}" for group in inside for key, value in group.labels.items()}
         near = _nearest(_sought(peer.pods, labels), labels)
-        yield f"{what} matches no pod{_hint('nearest label', near)}"
+        yield "no-pod", f"{what} matches no pod{_hint('nearest label', near)}"
 
 
-def _of_ports(rule: Rule, ref: str, selected: Iterable[int], groups: Groups) -> Iterator[str]:
+def _of_ports(rule: Rule, ref: str, selected: Iterable[int], groups: Groups) -> Iterator[tuple[int, str]]:
     members = [groups[index] for index in selected]
     if not members:
         return
-    for port in rule.ports or ():
+    for place, port in enumerate(rule.ports or ()):
         if port.name is None or any(group.port(port.name, port.protocol) for group in members):
             continue
         others = sorted({other.protocol for group in members for other in group.ports if other.name == port.name})
@@ -76,7 +109,8 @@ def _of_ports(rule: Rule, ref: str, selected: Iterable[int], groups: Groups) -> 
             other.name for group in members for other in group.ports if other.name and other.protocol == port.protocol
         }
         hint = f"; its {others[0]} port has that name" if others else _hint("nearest name", _nearest(port.name, names))
-        yield f"no pod that {_place(rule)} of {ref} is about has a {port.protocol} port named {port.name}{hint}"
+        lost = f"no pod that {_place(rule)} of {ref} is about has a {port.protocol} port named {port.name}"
+        yield place, f"{lost}{hint}"
 
 
 def _sought(selector: Selector, present: Iterable[str] = ()) -> str:
