@@ -48,6 +48,19 @@ class Document:
         return InputError(message, file=self.file, line=self.line(path), key=dotted(path) or None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """One object of a document, such as an item of a List, that knows where it stands."""
+
+    content: Mapping[str, Any]
+    document: Document
+    path: KeyPath = ()
+
+    def line(self, path: KeyPath = ()) -> int | None:
+        """The line of one of its keys, or of the nearest parent that has one."""
+        return self.document.line((*self.path, *path))
+
+
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     pass
 

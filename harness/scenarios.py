@@ -274,15 +274,20 @@ def of_map(service_map: Path, values: Path | None = None, policies: Path | str |
     options = [f"--service-map {service_map}"]
     options += [f"--values {values}"] if values else []
     options += [f"--policies {policies}"] if policies else []
-    reviewed = reviews.load(Path(service_map).with_suffix(".findings.yaml"), "policy")
     return of_plan(
         plan,
         claim=f"With {how}, exactly the paths of the service map connect.",
         source=str(service_map),
-        documented=replace(reviewed, entries=(*reviewed.entries, *_own_node(plan))),
+        documented=documented(Path(service_map), plan),
         values=Path(values).read_text(encoding="utf-8") if values else "",
         select=" ".join(options),
     )
+
+
+def documented(service_map: Path, plan: Plan) -> reviews.Reviews:
+    """What the file beside a user's map declares, and what holds for every map. Raises InputError."""
+    reviewed = reviews.load(service_map.with_suffix(".findings.yaml"), "policy")
+    return replace(reviewed, entries=(*reviewed.entries, *_own_node(plan)))
 
 
 def _own_node(plan: Plan) -> list[reviews.Entry]:

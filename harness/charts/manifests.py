@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.charts.intent import Side
 from harness.errors import InputError
-from harness.files import Document, KeyPath, read_yaml
+from harness.files import Document, KeyPath, Located, read_yaml
 
 Manifest = Mapping[str, Any]
 
@@ -21,10 +21,15 @@ def read_manifests(source: Path | str) -> tuple[Manifest, ...]:
 
     Lists are flattened. Raises InputError when there is none, or one without apiVersion, kind or name.
     """
-    found = []
+    return tuple(located.content for located in read_located(source))
+
+
+def read_located(source: Path | str) -> tuple[Located, ...]:
+    """The same objects, each with its place. Raises InputError as `read_manifests` does."""
+    found: list[Located] = []
     for file in _files(source):
         for document in read_yaml(file):
-            found += list(_objects(document, (), document.content))
+            found += _objects(document, (), document.content)
     if not found:
         raise InputError("no Kubernetes object in here", file="<stdin>" if str(source) == "-" else source)
     return tuple(found)
@@ -36,7 +41,7 @@ def _files(source: Path | str) -> list[Path | str]:
     return sorted(path for path in Path(source).iterdir() if path.suffix in SUFFIXES and path.is_file())
 
 
-def _objects(document: Document, path: KeyPath, content: Any) -> Iterator[Manifest]:
+def _objects(document: Document, path: KeyPath, content: Any) -> Iterator[Located]:
     if not isinstance(content, dict):
         raise document.error(path, "a Kubernetes object is expected: a mapping with apiVersion, kind and metadata")
     for key in ("apiVersion", "kind"):
@@ -57,7 +62,7 @@ def _objects(document: Document, path: KeyPath, content: Any) -> Iterator[Manife
     metadata = content.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
         raise document.error((*path, "metadata"), f"this {kind} has no metadata.name")
-    yield content
+    yield Located(content=content, document=document, path=path)
 
 
 def in_namespace(manifests: tuple[Manifest, ...], namespace: str) -> tuple[Manifest, ...]:
