@@ -19,7 +19,7 @@ from harness.files import Strict, read_one, validate
 from harness.judging import decide
 from harness.model import Probe
 from harness.policy import Decision, Policy, read_policies
-from harness.policy.rules import NetworkPeer, PodPeer, Rule
+from harness.policy.rules import NetworkPeer, Peer, PodPeer, Rule, leaves
 from harness.scenarios import Scenario, Step
 from harness.synthetic import placed
 
@@ -202,7 +202,7 @@ def _met(step: Step, decisions: Mapping[Probe, Decision]) -> Iterator[Meeting]:
 
 
 def _kinds(rule: Rule) -> Iterator[tuple[str, str]]:
-    selectors = {"everybody"} if rule.peers is None else {_selector_kind(peer) for peer in rule.peers}
+    selectors = {"everybody"} if rule.peers is None else {_selector_kind(peer) for peer in leaves(rule.peers)}
     ports = {"every port"}
     if rule.ports is not None:
         ports = {
@@ -218,7 +218,9 @@ def _kinds(rule: Rule) -> Iterator[tuple[str, str]]:
     return ((selector, port) for selector in selectors for port in ports)
 
 
-def _selector_kind(peer: PodPeer | NetworkPeer) -> str:
+def _selector_kind(peer: Peer) -> str:
+    if not isinstance(peer, PodPeer | NetworkPeer):
+        return "other dialects"
     if isinstance(peer, NetworkPeer):
         return "addresses except" if peer.excepts else "addresses"
     if peer.namespaces is None:

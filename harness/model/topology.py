@@ -139,6 +139,9 @@ class Node:
         return f"node:{self.index}"
 
 
+API_SERVER_NODE = "node:0"
+"""The node that the API server runs on."""
+
 DNS_NAMESPACE = Namespace(name="kube-system")
 DNS_PORTS = (Port(port=53, protocol="UDP", name="dns"), Port(port=53, protocol="TCP", name="dns-tcp"))
 DNS_LABELS: Mapping[str, str] = {"k8s-app": "kube-dns"}
@@ -197,7 +200,8 @@ class Placement:
     `svc:kube-system/kube-dns` and the DNS pods too. `node_of`: pod id -> node id. `node_ports`: (service id, port,
     protocol) -> port on every node. `dns_pods`: the cluster's DNS pods as pods, which topologies do not list.
     `server_names`: the name under which an endpoint's agent answers, where it is not the endpoint's id. `namespaces`:
-    the name of a namespace in the cluster, where it is not the topology's.
+    the name of a namespace in the cluster, where it is not the topology's. `hostnames`: external id -> the DNS name
+    under which pods find it.
     """
 
     addresses: Mapping[str, tuple[str, ...]]
@@ -206,6 +210,7 @@ class Placement:
     dns_pods: tuple[Pod, ...] = ()
     server_names: Mapping[str, str] = field(default_factory=dict)
     namespaces: Mapping[str, str] = field(default_factory=dict)
+    hostnames: Mapping[str, str] = field(default_factory=dict)
 
     def address(self, endpoint: str, family: Family = 4) -> str | None:
         """The endpoint's address of that family, or None when it has none."""

@@ -9,15 +9,15 @@ from harness.errors import InputError
 from harness.policy import networkpolicy
 from harness.policy.decision import Decision, Side
 from harness.policy.evaluator import Evaluator
-from harness.policy.rules import Policy
+from harness.policy.rules import TIERS, Policy
 from harness.policy.warnings import warnings
 
 __all__ = ["READERS", "Decision", "Evaluator", "Policy", "Side", "read_policies", "warnings"]
 
-READERS: dict[tuple[str, str], Callable[[Mapping[str, Any]], Policy]] = {
+READERS: dict[tuple[str, str], Callable[[Mapping[str, Any], Mapping[str, float]], Sequence[Policy]]] = {
     ("networking.k8s.io/v1", "NetworkPolicy"): networkpolicy.read,
 }
-"""(apiVersion, kind) -> reader of one such object."""
+"""(apiVersion, kind) -> reader of one such object, which is given the order of each tier, too."""
 
 
 def read_policies(manifests: Sequence[Mapping[str, Any]], *, file: str | None = None) -> tuple[Policy, ...]:
@@ -27,14 +27,15 @@ def read_policies(manifests: Sequence[Mapping[str, Any]], *, file: str | None = 
     of this room's business and is passed over. Lists (`kind: List`) are opened. Raises InputError, which names the
     object and the key, and `file` when it is given.
     """
-    found: dict[str, Policy] = {}
+    found: dict[tuple[str, str], Sequence[Policy]] = {}
+    tiers = dict(TIERS)
     try:
         for manifest in _opened(manifests):
             api_version, kind = manifest["apiVersion"], manifest["kind"]
             if (api_version, kind) in READERS:
-                policy = READERS[api_version, kind](manifest)
-                found.pop(policy.ref, None)
-                found[policy.ref] = policy
+                key = (api_version, _name(manifest))
+                found.pop(key, None)
+                found[key] = READERS[api_version, kind](manifest, tiers)
             elif kind.endswith("NetworkPolicy"):
                 known = ", ".join(f"{kind} ({api_version})" for api_version, kind in READERS)
                 raise InputError(
@@ -44,7 +45,7 @@ def read_policies(manifests: Sequence[Mapping[str, Any]], *, file: str | None = 
         if file is None or error.file is not None:
             raise
         raise InputError(str(error), file=file) from None
-    return tuple(found.values())
+    return tuple(policy for policies in found.values() for policy in policies)
 
 
 def _opened(manifests: Sequence[Any]) -> Iterator[Mapping[str, Any]]:

@@ -16,6 +16,7 @@ class AddressClasses:
 
     def __init__(self, blocks: Iterable[NetworkPeer]) -> None:
         self.place: dict[NetworkPeer, int] = {block: place for place, block in enumerate(dict.fromkeys(blocks))}
+        self.any_outside = any(block.outside for block in self.place)
         self._ranges: dict[tuple[int, int], dict[int, list[tuple[int, bool]]]] = {}
         self._members: list[tuple[frozenset[int], frozenset[int]]] = []
         self._class_of: dict[tuple[frozenset[int], frozenset[int]], int] = {}

@@ -1,8 +1,7 @@
 """From rules to a decision for each probe, by the API's text. What the text leaves open is `unspecified`, and why.
 
-A *view* is one way to see the far end of a packet: as a pod, by an address, on a port. Where the API does not say
-whether addresses are rewritten before or after policies act, a side is judged in every view, and is open where they
-disagree.
+A *view* (matching.py) is one way to see the far end of a packet. Where the API does not say whether addresses are
+rewritten before or after policies act, a side is judged in every view, and is open where they disagree.
 """
 
 from __future__ import annotations
@@ -13,18 +12,33 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
 from itertools import groupby
-from typing import NamedTuple
 
 from harness.errors import InputError
 from harness.model.outcome import Specified
-from harness.model.topology import DNS_SERVICE, Family, Placement, Pod, Port, Service, Topology
+from harness.model.topology import API_SERVER_NODE, DNS_SERVICE, Family, Placement, Pod, Service, Topology
 from harness.model.traffic import Probe
 from harness.policy.addresses import AddressClasses
 from harness.policy.decision import Decision, Side, because, listed, specified_by
 from harness.policy.groups import Groups, dns_pods
-from harness.policy.rules import Direction, NetworkPeer, Peer, PodPeer, Policy, PortMatch, Rule
+from harness.policy.matching import Compiled, Match, Matcher, View
+from harness.policy.rules import (
+    UNION_ORDER,
+    Action,
+    Direction,
+    Entity,
+    EntityPeer,
+    NamePeer,
+    NetworkPeer,
+    PodPeer,
+    Policy,
+    ServicePeer,
+    leaves,
+)
 
 PEERS_KEY: dict[Direction, str] = {"ingress": "from", "egress": "to"}
+
+PERHAPS: dict[Action, set[bool]] = {"allow": {True}, "deny": {False}, "pass": {True, False}}
+"""What a rule may come to when it is not known whether it matches."""
 
 OWN_NODE = Side(isolated=False, allowed=True, reason="traffic from a pod's own node is always allowed")
 TO_OWN_NODE = (
@@ -50,16 +64,6 @@ HOST_NETWORK = "the API leaves open whether policies select pods on a node's own
 ESTABLISHED = "the API leaves open whether a policy reaches connections that exist when it arrives"
 
 
-class _View(NamedTuple):
-    """`group` is None for what is no pod. An ipBlock looks at `address` (a class), `block_port`, and `named` ports."""
-
-    group: int | None
-    address: int
-    port: int
-    block_port: int
-    named: bool = True
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _End:
     """A source or destination. `node`: the node it is or runs on, if known. `host`: it is on a node's own network."""
@@ -72,21 +76,6 @@ class _End:
     node: str | None
     host: bool
     address: int
-
-
-class _Rule(NamedTuple):
-    policy: Policy
-    rule: Rule
-    peers: tuple[tuple[Peer, frozenset[int] | NetworkPeer], ...] | None
-
-
-class _Match(NamedTuple):
-    """How far a rule matches: `certain` or only perhaps, and the entries by which it does."""
-
-    certain: bool
-    peer: Peer | None
-    place: int
-    port: PortMatch | None
 
 
 class Evaluator:
@@ -110,15 +99,18 @@ class Evaluator:
             peer
             for policy in policies
             for rule in policy.rules
-            for peer in rule.peers or ()
+            for peer in leaves(rule.peers or ())
             if isinstance(peer, NetworkPeer)
         )
+        self._matcher = Matcher(self._groups, self._classes, topology)
         self._policies = self._by_subject(policies)
-        self._rules: dict[int, list[_Rule]] = {id(policy): self._compiled(policy) for policy in policies}
+        self._rules = {id(policy): self._matcher.compiled(policy) for policy in policies}
+        kinds = {type(leaf) for policy in policies for rule in policy.rules for leaf in leaves(rule.peers or ())}
+        self._by_kind = not kinds.isdisjoint((EntityPeer, NamePeer)) or self._classes.any_outside
         self._as_subject, self._as_peer = self._representatives(policies)
         self._backends: dict[str, tuple[Pod, ...]] = {}
         self._ends: dict[tuple[str, Family], _End] = {}
-        self._sides: dict[tuple[Direction, int, _View, str], Side] = {}
+        self._sides: dict[tuple[Direction, int, View, str], Side] = {}
 
     def decide(self, probe: Probe) -> Decision:
         """What the policies mean for this probe.
@@ -163,14 +155,17 @@ class Evaluator:
         source = self._end(probe.source, probe.family)
         if probe.destination.startswith("svc:"):
             return self._through_service(probe, source)
-        if probe.via in ("service", "name", "nodeport"):
+        named = probe.via == "name" and probe.destination in self._placement.hostnames
+        if probe.via in ("service", "name", "nodeport") and not named:
             raise InputError(f"{probe}: via {probe.via} needs a Service as its destination (svc:namespace/name)")
         destination = self._end(probe.destination, probe.family)
         if source.id == destination.id:
             egress, ingress = ITSELF, ITSELF
         else:
-            far = _View(destination.peer, destination.address, probe.port, probe.port)
-            near = _View(source.peer, source.address, probe.port, probe.port)
+            far = self._view(source, destination, probe.port)
+            if names := self._placement.hostnames.get(destination.id):
+                far = far._replace(names=(names,), dialled=probe.via == "name")
+            near = self._view(destination, source, probe.port)
             egress = self._side("egress", source, destination, (far,), probe.protocol)
             ingress = self._side("ingress", destination, source, (near,), probe.protocol)
         return _decision(egress, ingress, source.id, destination.id, f"{probe.port}/{probe.protocol}")
@@ -207,12 +202,11 @@ class Evaluator:
         )
 
     def _to_backend(self, probe: Probe, service: Service, source: _End, *, backend: _End, port: int) -> Decision:
-        far = _View(backend.peer, backend.address, port, port)
-        near = _View(source.peer, source.address, port, port)
+        far, near = self._view(source, backend, port), self._view(backend, source, port)
         if probe.via == "nodeport":
             egress, ingress = self._through_node_port(probe, service, (source, backend), far, near)
         else:
-            views: tuple[_View, ...] = (far,)
+            views: tuple[View, ...] = (far,)
             if not service.headless:
                 address = self._placement.address(service.id, probe.family)
                 service_address = self._classes.of(address, probe.family)
@@ -233,7 +227,7 @@ class Evaluator:
         return replace(decision, because=lead + decision.because)
 
     def _through_node_port(
-        self, probe: Probe, service: Service, ends: tuple[_End, _End], far: _View, near: _View
+        self, probe: Probe, service: Service, ends: tuple[_End, _End], far: View, near: View
     ) -> tuple[Side, Side]:
         source, backend = ends
         nobody = self._classes.of(None, probe.family)
@@ -241,14 +235,14 @@ class Evaluator:
             egress = self._side("egress", source, backend, (far,), probe.protocol)
         else:
             node_port = self._placement.node_ports.get((service.id, probe.port, probe.protocol), 0)
-            node = _View(None, nobody, node_port, node_port)
+            node = View(None, nobody, node_port, node_port)
             egress = self._side(
                 "egress", source, backend, (far, node), probe.protocol, open_because=REWRITTEN_NODE_PORT
             )
             if egress.allowed is False:
                 # The node that is dialled may be the pod's own, to which traffic may be allowed.
                 egress = Side(isolated=True, isolating=egress.isolating, allowed=None, reason=REWRITTEN_NODE_PORT)
-        rewritten = near._replace(group=None, address=nobody)
+        rewritten = near._replace(group=None, address=nobody, far=None)
         kept = service.external_traffic_policy == "Local" and source.group is None
         views = (near,) if kept else (near, rewritten)
         return egress, self._side("ingress", backend, source, views, probe.protocol, open_because=REWRITTEN_SOURCE)
@@ -258,7 +252,7 @@ class Evaluator:
         direction: Direction,
         subject: _End,
         other: _End,
-        views: tuple[_View, ...],
+        views: tuple[View, ...],
         protocol: str,
         *,
         open_because: str = "",
@@ -274,83 +268,86 @@ class Evaluator:
         if any(side.allowed != sides[0].allowed for side in sides):
             return Side(isolated=True, isolating=sides[0].isolating, allowed=None, reason=open_because)
         side = sides[0]
-        if own_node and not side.allowed:
+        if own_node and not side.allowed and not self._judges_own_node(direction, subject.group):
             return Side(isolated=True, isolating=side.isolating, allowed=None, reason=TO_OWN_NODE)
         if other.host and not side.allowed and (subject.node is None or other.node is None):
             return Side(isolated=True, isolating=side.isolating, allowed=None, reason=UNKNOWN_NODE)
         return side
 
-    def _seen(self, direction: Direction, subject: int, view: _View, protocol: str) -> Side:
+    def _judges_own_node(self, direction: Direction, subject: int) -> bool:
+        return any(policy.judges_own_node for policy in self._policies[direction].get(subject, []))
+
+    def _view(self, subject: _End, other: _End, port: int) -> View:
+        far = self._far(subject, other) if self._by_kind else None
+        return View(other.peer, other.address, port, port, far=far)
+
+    def _far(self, subject: _End, other: _End) -> frozenset[Entity] | None:
+        """What the far end is, as seen from the subject; None where that is not known."""
+        if other.id in self._externals:
+            return frozenset(("outside",))
+        if not other.host:
+            return frozenset(("pods",))
+        if subject.node is None or other.node is None:
+            return None
+        api: tuple[Entity, ...] = ("api-server",) if other.node == API_SERVER_NODE else ()
+        return frozenset(("own-node" if subject.node == other.node else "other-nodes", *api))
+
+    def _seen(self, direction: Direction, subject: int, view: View, protocol: str) -> Side:
         key = (direction, subject, view, protocol)
         if key not in self._sides:
             self._sides[key] = self._judge(*key)
         return self._sides[key]
 
-    def _judge(self, direction: Direction, subject: int, view: _View, protocol: str) -> Side:
-        """Level by level of precedence; in each, deny comes before pass, pass before allow, and isolation last."""
+    def _judge(self, direction: Direction, subject: int, view: View, protocol: str) -> Side:
+        """Tier by tier, and in each level by level of precedence. A tier whose policies isolate denies at its end."""
         policies = self._policies[direction].get(subject, [])
         isolating = [policy for policy in policies if direction in policy.isolates]
         refs = tuple(policy.ref for policy in isolating)
         count = sum(rule.direction == direction for policy in isolating for rule in policy.rules)
         perhaps: set[bool] = set()
-        passed: float | None = None
         side = Side(isolated=bool(refs), isolating=refs, allowed=True, rules=count)
-        for precedence, group in groupby(policies, key=lambda policy: policy.precedence):
-            if passed is not None and precedence[0] == passed:
-                continue
-            level = list(group)
-            rules = [rule for policy in level for rule in self._rules[id(policy)] if rule.rule.direction == direction]
-            found = self._first(rules, subject, view, protocol, perhaps)
-            if found is not None and found[0].rule.action == "pass":
-                passed = precedence[0]
-            elif found is not None:
+        for _, tier in groupby(policies, key=lambda policy: policy.precedence[0]):
+            members = list(tier)
+            rules = self._in_turn(members, direction)
+            found = None
+            for rule in rules:
+                match = self._match(rule, subject, view, protocol)
+                if match is not None and match.certain:
+                    found = rule, match
+                    break
+                if match is not None:
+                    perhaps |= PERHAPS[rule.rule.action]
+            if found is not None and found[0].rule.action != "pass":
                 side = _ruled(side, *found)
                 break
-            elif any(direction in policy.isolates for policy in level):
+            if found is None and any(direction in policy.isolates for policy in members):
                 side = replace(side, allowed=False, reason=self._nearest(rules, subject, view, protocol))
                 break
         if perhaps - {side.allowed}:
             return Side(isolated=side.isolated, isolating=refs, allowed=None, reason=UNKNOWN_ADDRESS, rules=count)
         return side
 
-    def _first(
-        self, rules: Sequence[_Rule], subject: int, view: _View, protocol: str, perhaps: set[bool]
-    ) -> tuple[_Rule, _Match] | None:
-        """The rule that decides a level. What rules would say that match only perhaps is added to `perhaps`."""
-        for action in ("deny", "pass", "allow"):
-            for rule in rules:
-                if rule.rule.action != action:
-                    continue
-                match = self._match(rule, subject, view, protocol)
-                if match is not None and match.certain:
-                    return rule, match
-                if match is not None:
-                    perhaps.update({"allow": {True}, "deny": {False}}.get(action, {True, False}))
-        return None
+    def _in_turn(self, members: Sequence[Policy], direction: Direction) -> list[Compiled]:
+        """A tier's rules in the order in which they are asked."""
+        rules: list[Compiled] = []
+        for _, level in groupby(members, key=lambda policy: policy.precedence):
+            policies = list(level)
+            mine = [rule for policy in policies for rule in self._rules[id(policy)] if rule.rule.direction == direction]
+            ordered = policies[0].ordered
+            rules += mine if ordered else sorted(mine, key=lambda rule: UNION_ORDER[rule.rule.action])
+        return rules
 
-    def _match(self, rule: _Rule, subject: int, view: _View, protocol: str) -> _Match | None:
-        owner = subject if rule.rule.direction == "ingress" else view.group
-        names = () if owner is None else self._groups[owner].ports
-        ports = rule.rule.ports
-        port = _port(ports, protocol, view.port, names)
-        fits = ports is None or port is not None
-        if rule.peers is None:
-            return _Match(True, None, 0, port) if fits else None
-        perhaps: _Match | None = None
-        for place, (peer, members) in enumerate(rule.peers):
-            if isinstance(members, NetworkPeer):
-                held = self._classes.holds(members, view.address)
-                block_port = _port(ports, protocol, view.block_port, names if view.named else ())
-                if held is not False and (ports is None or block_port is not None):
-                    match = _Match(held is True, peer, place, block_port)
-                    if match.certain:
-                        return match
-                    perhaps = perhaps or match
-            elif fits and view.group in members:
-                return _Match(True, peer, place, port)
-        return perhaps
+    def _match(self, rule: Compiled, subject: int, view: View, protocol: str) -> Match | None:
+        if view.names and rule.rule.direction == "egress" and not self._learns(subject):
+            view = view._replace(names=())
+        return self._matcher.match(rule, subject, view, protocol)
 
-    def _nearest(self, rules: Sequence[_Rule], subject: int, view: _View, protocol: str) -> str:
+    def _learns(self, subject: int) -> bool:
+        """Whether addresses are learnt from the DNS answers that the subject gets."""
+        policies = self._policies["egress"].get(subject, [])
+        return any(rule.learns_names for policy in policies for rule in policy.rules)
+
+    def _nearest(self, rules: Sequence[Compiled], subject: int, view: View, protocol: str) -> str:
         """The rule that names the peer but not the port: the most frequent slip, so a denial tells of it."""
         for rule in rules:
             if rule.rule.action == "allow" and rule.rule.ports:
@@ -378,9 +375,15 @@ class Evaluator:
         Thousands of groups come down to the few that policies distinguish; sides are worked out for those only.
         """
         chosen: dict[int, list[int]] = defaultdict(list)
-        peers = {p for policy in policies for rule in policy.rules for p in rule.peers or () if isinstance(p, PodPeer)}
+        peers = {
+            peer
+            for policy in policies
+            for rule in policy.rules
+            for peer in leaves(rule.peers or ())
+            if isinstance(peer, PodPeer | ServicePeer)
+        }
         for place, peer in enumerate(peers):
-            for member in self._groups.selected(peer):
+            for member in self._matcher.selected(peer):
                 chosen[member].append(place)
         subjects: dict[object, int] = {}
         sources: dict[object, int] = {}
@@ -390,14 +393,6 @@ class Evaluator:
             as_subject.append(subjects.setdefault((*governed, group.ports), index))
             as_peer.append(sources.setdefault((tuple(chosen[index]), group.ports), index))
         return as_subject, as_peer
-
-    def _compiled(self, policy: Policy) -> list[_Rule]:
-        def peers(rule: Rule) -> tuple[tuple[Peer, frozenset[int] | NetworkPeer], ...] | None:
-            if rule.peers is None:
-                return None
-            return tuple((p, self._groups.selected(p) if isinstance(p, PodPeer) else p) for p in rule.peers)
-
-        return [_Rule(policy, rule, peers(rule)) for rule in policy.rules]
 
     def _end(self, endpoint: str, family: Family) -> _End:
         key = (endpoint, family)
@@ -457,25 +452,11 @@ class Evaluator:
         return next((p.port for p in pod.ports if p.name == target and p.protocol == probe.protocol), None)
 
 
-def _port(
-    wanted: tuple[PortMatch, ...] | None, protocol: str, number: int, names: tuple[Port, ...]
-) -> PortMatch | None:
-    for match in wanted or ():
-        if match.protocol != protocol:
-            continue
-        if match.name is not None:
-            if any(port.name == match.name and (port.port, port.protocol) == (number, protocol) for port in names):
-                return match
-        elif match.first is None or match.first <= number <= (match.last or match.first):
-            return match
-    return None
-
-
-def _ruled(side: Side, rule: _Rule, match: _Match) -> Side:
+def _ruled(side: Side, rule: Compiled, match: Match) -> Side:
     """The side as this rule decides it."""
     direction, index = rule.rule.direction, rule.rule.index
     preposition = PEERS_KEY[direction]
-    at = f"spec.{direction}[{index}]"
+    at = f"spec.{rule.rule.list_key or direction}[{index}]"
     peer = f"{preposition} anywhere" if match.peer is None else f"{preposition} {match.peer}"
     return replace(
         side,
@@ -483,7 +464,7 @@ def _ruled(side: Side, rule: _Rule, match: _Match) -> Side:
         policy=rule.policy.ref,
         rule=f"{direction} rule {index + 1} ({peer}, {match.port or 'every port'})",
         peer="" if match.peer is None else str(match.peer),
-        at=at if match.peer is None else f"{at}.{preposition}[{match.place}]",
+        at=at if match.peer is None else f"{at}.{rule.rule.peers_key or preposition}[{match.place}]",
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from harness.model.topology import DNS_LABELS, DNS_NAMESPACE, DNS_PORTS, NAME_LABEL, Placement, Pod, Port, Topology
-from harness.policy.rules import PodPeer, Selector
+from harness.policy.rules import NAMESPACE, SERVICE_ACCOUNT, PodPeer, Requirement, Selector
 
 ASSUMED_DNS = Pod(namespace=DNS_NAMESPACE.name, name="kube-dns", labels=DNS_LABELS, ports=DNS_PORTS)
 """The cluster's DNS where no driver has placed it yet: every cluster has it."""
@@ -25,6 +25,7 @@ class Group:
 
     namespace: str
     labels: Mapping[str, str]
+    """Its own, and under keys of ours its namespace and service account."""
     ports: tuple[Port, ...]
 
     def port(self, name: str, protocol: str) -> int | None:
@@ -39,14 +40,15 @@ class Groups:
         self.pods: dict[str, Pod] = {pod.id: pod for pod in (*topology.pods, *dns)}
         self.groups: list[Group] = []
         self._of: dict[str, int] = {}
-        known: dict[tuple[str, frozenset[tuple[str, str]], tuple[Port, ...]], int] = {}
+        known: dict[tuple[frozenset[tuple[str, str]], tuple[Port, ...]], int] = {}
         for pod in self.pods.values():
             if pod.host_network and not host_pods:
                 continue
-            key = (pod.namespace, frozenset(pod.labels.items()), pod.ports)
+            labels = {**pod.labels, NAMESPACE: pod.namespace, SERVICE_ACCOUNT: pod.service_account}
+            key = (frozenset(labels.items()), pod.ports)
             if key not in known:
                 known[key] = len(self.groups)
-                self.groups.append(Group(namespace=pod.namespace, labels=dict(pod.labels), ports=pod.ports))
+                self.groups.append(Group(namespace=pod.namespace, labels=labels, ports=pod.ports))
             self._of[pod.id] = known[key]
         self.namespaces: dict[str, Mapping[str, str]] = {DNS_NAMESPACE.name: DNS_NAMESPACE.all_labels}
         self.namespaces.update((pod.namespace, {NAME_LABEL: pod.namespace}) for pod in self.pods.values())
@@ -93,7 +95,7 @@ class Groups:
         """A superset of the namespace's groups that the selector matches, by its most telling requirement."""
         best = self._in_namespace.get(namespace, [])
         for requirement in selector.requirements:
-            if requirement.operator == "In":
+            if isinstance(requirement, Requirement) and requirement.operator == "In":
                 found = [
                     index
                     for value in dict.fromkeys(requirement.values)

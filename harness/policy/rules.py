@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +10,8 @@ from harness.model.topology import Protocol
 
 Direction = Literal["ingress", "egress"]
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist"]
+TextOperator = Literal["Contains", "StartsWith", "EndsWith"]
+"""Calico's selectors have these too; like `In` they do not hold for a missing key."""
 Action = Literal["allow", "deny", "pass"]
 
 
@@ -18,26 +20,42 @@ class Requirement:
     """One line of a label selector (LabelSelectorRequirement). `NotIn` and `DoesNotExist` hold for a missing key."""
 
     key: str
-    operator: Operator
+    operator: Operator | TextOperator
     values: tuple[str, ...] = ()
 
     def holds(self, labels: Mapping[str, str]) -> bool:
-        match self.operator:
-            case "In":
-                return labels.get(self.key) in self.values
-            case "NotIn":
-                return self.key not in labels or labels[self.key] not in self.values
-            case "Exists":
-                return self.key in labels
-            case "DoesNotExist":
-                return self.key not in labels
+        value = labels.get(self.key)
+        return HOLDS[self.operator](value, self.values)
+
+
+HOLDS: Mapping[str, Callable[[str | None, tuple[str, ...]], bool]] = {
+    "In": lambda value, values: value is not None and value in values,
+    "NotIn": lambda value, values: value is None or value not in values,
+    "Exists": lambda value, values: value is not None,
+    "DoesNotExist": lambda value, values: value is None,
+    "Contains": lambda value, values: value is not None and values[0] in value,
+    "StartsWith": lambda value, values: value is not None and value.startswith(values[0]),
+    "EndsWith": lambda value, values: value is not None and value.endswith(values[0]),
+}
+"""Operator -> whether it holds for a label's value (None: no such label) and the selector's values."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Combination:
+    """What a list of requirements cannot say: `any` of these selectors matches, or `none` of them does."""
+
+    kind: Literal["any", "none"]
+    options: tuple[Selector, ...]
+
+    def holds(self, labels: Mapping[str, str]) -> bool:
+        return any(option.matches(labels) for option in self.options) is (self.kind == "any")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selector:
     """A label selector: all requirements hold. Without requirements it matches everything."""
 
-    requirements: tuple[Requirement, ...] = ()
+    requirements: tuple[Requirement | Combination, ...] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         return all(requirement.holds(labels) for requirement in self.requirements)
@@ -46,7 +64,10 @@ class Selector:
         return ", ".join(_requirement_text(r) for r in self.requirements) or "{}"
 
 
-def _requirement_text(requirement: Requirement) -> str:
+def _requirement_text(requirement: Requirement | Combination) -> str:
+    if isinstance(requirement, Combination):
+        options = " or ".join(f"({option})" for option in requirement.options)
+        return options if requirement.kind == "any" else f"not {options}"
     key, values = requirement.key, ", ".join(requirement.values)
     match requirement.operator:
         case "In" if len(requirement.values) == 1:
@@ -77,17 +98,85 @@ class PodPeer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkPeer:
-    """An ipBlock: addresses in `cidr` and in none of `excepts`."""
+    """An ipBlock: addresses in `cidr` and in none of `excepts`. With `outside` those of pods and nodes are never meant
+    (Cilium's CIDR rules, layer3.rst)."""
 
     cidr: str
     excepts: tuple[str, ...] = ()
+    outside: bool = False
 
     def __str__(self) -> str:
         excepts = f" except {', '.join(self.excepts)}" if self.excepts else ""
         return f"addresses {self.cidr}{excepts}"
 
 
-Peer = PodPeer | NetworkPeer
+Entity = Literal["pods", "own-node", "other-nodes", "api-server", "outside"]
+"""Kinds of ends: pods of the cluster; the subject's own node; other nodes; nodes that run an API server; the rest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityPeer:
+    """Ends by what they are. `name` is what the object calls it."""
+
+    name: str
+    entities: frozenset[Entity]
+
+    def __str__(self) -> str:
+        return f"entity {self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamePeer:
+    """Ends outside by their DNS name, where the subject learnt the address from a DNS answer. `*` stands for what is
+    no dot, `**.` for any number of labels (Cilium's matchPattern)."""
+
+    pattern: str
+
+    def __str__(self) -> str:
+        return f"name {self.pattern}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServicePeer:
+    """The pods behind a Service."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"pods behind Service {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BothPeer:
+    """What all of these mean at once."""
+
+    peers: tuple[Peer, ...]
+
+    def __str__(self) -> str:
+        return " and ".join(str(peer) for peer in self.peers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherPeer:
+    """Whatever none of these means."""
+
+    peers: tuple[Peer, ...]
+
+    def __str__(self) -> str:
+        return f"all but {', '.join(str(peer) for peer in self.peers)}"
+
+
+Peer = PodPeer | NetworkPeer | EntityPeer | NamePeer | ServicePeer | BothPeer | OtherPeer
+
+
+def leaves(peers: Iterable[Peer]) -> Iterator[PodPeer | NetworkPeer | EntityPeer | NamePeer | ServicePeer]:
+    """The peers that these are made of."""
+    for peer in peers:
+        if isinstance(peer, BothPeer | OtherPeer):
+            yield from leaves(peer.peers)
+        else:
+            yield peer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +199,21 @@ class PortMatch:
         return f"ports {self.first}–{self.last}/{self.protocol}"
 
 
+UNION_ORDER: Mapping[Action, int] = {"deny": 0, "pass": 1, "allow": 2}
+"""In which order the rules of a union are asked."""
+
+SERVICE_ACCOUNT = "@service-account"
+NAMESPACE = "@namespace"
+"""Keys under which selectors see a pod's service account and namespace, beside its labels. No label has such a key."""
+
+TIERS: Mapping[str, float] = {"Admin": 1_000.0, "default": 1_000_000.0, "Baseline": 10_000_000.0}
+"""The tiers that need no object, lower first: ClusterNetworkPolicy's two, and the one that NetworkPolicy and Cilium's
+policies are in. The numbers are Calico's (Tier.spec.order)."""
+
+NETWORK_POLICY_ORDER = 1000.0
+"""NetworkPolicy's place in its tier, by Calico (kubernetes-policy, "order")."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """`peers` None: everybody. `ports` None: every port of every protocol. An empty tuple matches nobody."""
@@ -120,13 +224,21 @@ class Rule:
     peers: tuple[Peer, ...] | None
     ports: tuple[PortMatch, ...] | None
     action: Action = "allow"
+    learns_names: bool = False
+    """It has DNS answers watched, from which `NamePeer` learns (Cilium's `rules.dns`)."""
+    peers_key: str = ""
+    """What the object calls its list of peers, where that is not `from` or `to`."""
+    list_key: str = ""
+    """What the object calls its list of rules, where that is not the direction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """`subject` pods are isolated in the directions of `isolates`: there, what no rule allows is denied.
+    """`subject` pods are isolated in the directions of `isolates`: there, what no rule of the tier decides is denied at
+    the tier's end.
 
-    `precedence` orders policies that can deny: lower comes first, equal ones form one union (NetworkPolicy has one).
+    Policies are asked by `precedence`, lower first. Those of equal precedence are one union, where deny comes before
+    pass and pass before allow; the rules of an `ordered` policy, which has a precedence to itself, are asked in turn.
     """
 
     ref: str
@@ -134,7 +246,10 @@ class Policy:
     subject: PodPeer
     isolates: frozenset[Direction]
     rules: tuple[Rule, ...]
-    precedence: tuple[float, ...] = (1000.0,)
+    precedence: tuple[float | str, ...] = (TIERS["default"], NETWORK_POLICY_ORDER)
     """Its first number is the tier: `pass` leaves the rest of that tier."""
+    ordered: bool = False
+    judges_own_node: bool = False
+    """Its text says what happens to traffic to the pod's own node; NetworkPolicy's leaves it open."""
     ignored: frozenset[Direction] = frozenset()
     """Directions whose rules the object has to no effect (policyTypes leaves them out); `rules` holds none of them."""

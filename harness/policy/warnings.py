@@ -9,8 +9,7 @@ from typing import Literal
 
 from harness.model.topology import Topology
 from harness.policy.groups import ASSUMED_DNS, Groups
-from harness.policy.rules import PodPeer, Policy, Rule, Selector
-
+from harness.policy.rules import PodPeer, Policy, Requirement, Rule, Selector
 
 Kind = Literal["ignored-rules", "unknown-namespace", "no-namespace", "host-pods-only", "no-pod", "unknown-port-name"]
 KeyPath = tuple[str | int, ...]
@@ -92,7 +91,7 @@ def _of_selection(peer: PodPeer, what: str, where: str, groups: Groups) -> Itera
         yield "host-pods-only", f"{what} matches only pods on the host's network, which policies leave alone"
     elif not groups.selected(peer):
         inside = [group for group in groups.groups if group.namespace in namespaces]
-        labels = {f"{key}={value}" for group in inside for key, value in group.labels.items()}
+        labels = {f"{key}={value}" for group in inside for key, value in group.labels.items() if key[0] != "@"}
         near = _nearest(_sought(peer.pods, labels), labels)
         yield "no-pod", f"{what} matches no pod{_hint('nearest label', near)}"
 
@@ -118,7 +117,9 @@ def _sought(selector: Selector, present: Iterable[str] = ()) -> str:
     labels = set(present)
     keys = {label.partition("=")[0] for label in labels}
     sought = [
-        (requirement.key, requirement.values[0] if requirement.values else "") for requirement in selector.requirements
+        (requirement.key, requirement.values[0] if requirement.values else "")
+        for requirement in selector.requirements
+        if isinstance(requirement, Requirement)
     ]
     for key, value in sought:
         if f"{key}={value}" not in labels and (value or key not in keys):

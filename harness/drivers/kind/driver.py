@@ -151,7 +151,8 @@ class KindDriver:
             state.write(self._record)
             self._connect(self._record)
             say("waiting for the nodes")
-            waiting.wait_nodes(self._reachable, timeout=recipe.ready.timeout)
+            waiting.wait_nodes(self._reachable, self._kind.workers + 1, timeout=recipe.ready.timeout)
+            self._nodes = node_order(self._reachable.list("/api/v1/nodes"))
         except BaseException:
             state.delete(self._record)
             self._record = None

@@ -111,12 +111,16 @@ def restarts(pod: Object) -> list[int]:
     return [one.get("restartCount", 0) for one in _statuses(pod)]
 
 
-def wait_nodes(api: Api, *, timeout: float) -> None:
-    """Until every node is Ready, which takes a CNI on each."""
+def wait_nodes(api: Api, count: int, *, timeout: float) -> None:
+    """Until so many nodes are there, and every one is Ready, which takes a CNI on each."""
     stuck = Stuck()
 
     def step() -> None:
-        waiting = [node["metadata"]["name"] for node in _list(api, "/api/v1/nodes") if not _condition(node, "Ready")]
+        nodes = _list(api, "/api/v1/nodes")
+        if len(nodes) < count:
+            # A kubelet that has joined registers its node a moment later.
+            raise NotYet(f"{len(nodes)} of {count} nodes have registered")
+        waiting = [node["metadata"]["name"] for node in nodes if not _condition(node, "Ready")]
         if waiting:
             stuck.check(_list(api, "/api/v1/pods", field_selector="spec.hostNetwork=true"), api)
             raise NotYet(f"not ready: {', '.join(waiting)}")

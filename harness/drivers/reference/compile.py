@@ -9,18 +9,37 @@ are judged, all of them: a changed policy applies to connections that exist, and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from harness.drivers.reference import nat, ranges
 from harness.drivers.reference.nat import ADDRESS_TYPE, IP, declare_set
 from harness.model import Placement, Pod, Topology
-from harness.policy.rules import Direction, NetworkPeer, Peer, PodPeer, Policy, PortMatch, Rule
+from harness.model.topology import API_SERVER_NODE
+from harness.policy.matching import name_pattern
+from harness.policy.rules import (
+    NAMESPACE,
+    SERVICE_ACCOUNT,
+    UNION_ORDER,
+    BothPeer,
+    Direction,
+    Entity,
+    EntityPeer,
+    NamePeer,
+    NetworkPeer,
+    OtherPeer,
+    Peer,
+    PodPeer,
+    Policy,
+    PortMatch,
+    Rule,
+    ServicePeer,
+)
 
 PRIORITY: dict[Direction, str] = {"egress": "filter - 10", "ingress": "filter"}
 SUBJECT: dict[Direction, str] = {"egress": "saddr", "ingress": "daddr"}
 PEER: dict[Direction, str] = {"egress": "daddr", "ingress": "saddr"}
-VERDICTS = {"allow": "accept", "deny": "drop"}
+VERDICTS = {"allow": "accept", "deny": "drop", "pass": "return"}
 
 
 def ruleset(policies: Sequence[Policy], topology: Topology, placement: Placement) -> str:
@@ -49,16 +68,22 @@ class _Compiler:
         self._namespaces = {namespace.name: namespace.all_labels for namespace in topology.namespaces}
         self._pods = [pod for pod in topology.pods if not pod.host_network]
         """Pods on their node's network are nodes: no policy selects them, as subject or as peer."""
+        self._topology = topology
+        self._nodes = [endpoint for endpoint in placement.addresses if endpoint.startswith("node:")]
+        self._learning = any(rule.learns_names for policy in policies for rule in policy.rules)
         self._families = sorted({ranges.family(a) for group in placement.addresses.values() for a in group})
 
     def free_pairs(self) -> Iterator[str]:
         """Traffic that no policy may stop: between a pod and the node it runs on, and of a pod with itself."""
+        judged = {
+            pod.id for policy in self._policies if policy.judges_own_node for pod in self._selected(policy.subject)
+        }
         for family in self._families:
             pairs = []
             for pod in self._pods:
                 node = self._address(self._placement.node_of[pod.id], family)
                 own = self._address(pod.id, family)
-                pairs += [f"{own} . {own}", f"{own} . {node}", f"{node} . {own}"]
+                pairs += [f"{own} . {own}", f"{node} . {own}", *([f"{own} . {node}"] if pod.id not in judged else [])]
             kind = ADDRESS_TYPE[family]
             yield from declare_set(f"free{family}", f"{kind} . {kind}", pairs)
 
@@ -73,18 +98,26 @@ class _Compiler:
             mine = [policy for policy in policies if pod in subjects[policy.ref]]
             if mine:
                 isolated[pod.id] = f"{direction}/{pod.id}"
-                yield from _block(f"chain {isolated[pod.id]} {{", self._pod(direction, mine))
+                chains = []
+                for tier, members in groupby(mine, key=lambda policy: policy.precedence[0]):
+                    chains.append(f"{isolated[pod.id]}/{tier:.0f}")
+                    yield from _block(f"chain {chains[-1]} {{", self._tier(direction, list(members), pod))
+                yield from _block(f"chain {isolated[pod.id]} {{", (f"jump {chain}" for chain in chains))
         yield from _block(f"chain {direction} {{", self._base(direction, isolated))
 
-    def _pod(self, direction: Direction, policies: Sequence[Policy]) -> Iterator[str]:
-        """Equal precedence is one union; who is isolated by a union gets no further than it."""
-        for _, union in groupby(policies, key=lambda policy: policy.precedence):
-            members = list(union)
-            for policy in members:
-                yield f"jump {_policy_chain(direction, policy)}"
-            if any(direction in policy.isolates for policy in members):
-                yield "counter drop"
-                return
+    def _tier(self, direction: Direction, policies: Sequence[Policy], pod: Pod) -> Iterator[str]:
+        """Level by level of precedence; who is isolated by a tier gets no further than its end, but by `pass`."""
+        for _, group in groupby(policies, key=lambda policy: policy.precedence):
+            level = list(group)
+            rules = [rule for policy in level for rule in policy.rules]
+            if all(rule.action == "allow" for rule in rules):
+                yield from (f"jump {_policy_chain(direction, policy)}" for policy in level)
+                continue
+            if not level[0].ordered:
+                rules.sort(key=lambda rule: UNION_ORDER[rule.action])
+            yield from (line for rule in rules for line in self._rule(direction, rule, [pod]))
+        if any(direction in policy.isolates for policy in policies):
+            yield "counter drop"
 
     def _base(self, direction: Direction, isolated: dict[str, str]) -> Iterator[str]:
         yield f"type filter hook forward priority {PRIORITY[direction]}; policy accept;"
@@ -120,11 +153,52 @@ class _Compiler:
                 yield f"{IP[family]} {PEER[direction]} {{ {ranges.text(found, family)} }}"
 
     def _ranges(self, peer: Peer, family: int) -> Iterable[ranges.Range]:
-        if isinstance(peer, NetworkPeer):
-            if ranges.family(peer.cidr) != family:
-                return []
-            return ranges.without(ranges.network(peer.cidr), map(ranges.network, peer.excepts))
-        return [ranges.network(self._address(pod.id, family)) for pod in self._selected(peer)]
+        match peer:
+            case BothPeer():
+                return ranges.common([self._ranges(part, family) for part in peer.peers], family)
+            case OtherPeer():
+                return ranges.others((r for part in peer.peers for r in self._ranges(part, family)), family)
+            case NetworkPeer():
+                return self._network(peer, family) if ranges.family(peer.cidr) == family else []
+            case EntityPeer():
+                return [r for entity in peer.entities for r in self._entity(entity, family)]
+            case _:
+                return self._of(self._members(peer), family)
+
+    def _network(self, peer: NetworkPeer, family: int) -> list[ranges.Range]:
+        inside = ranges.without(ranges.network(peer.cidr), map(ranges.network, peer.excepts))
+        return ranges.common([inside, self._outside(family)], family) if peer.outside else inside
+
+    def _members(self, peer: PodPeer | ServicePeer | NamePeer) -> Iterable[str]:
+        """The endpoints that are meant."""
+        match peer:
+            case PodPeer():
+                return [pod.id for pod in self._selected(peer)]
+            case ServicePeer():
+                service = self._topology.service(f"svc:{peer.namespace}/{peer.name}")
+                backends = self._topology.backends(service) if service and service.selector else ()
+                return [pod.id for pod in backends]
+            case NamePeer():
+                names = self._placement.hostnames.items() if self._learning else ()
+                return [end for end, name in names if name_pattern(peer.pattern).fullmatch(name)]
+
+    def _entity(self, entity: Entity, family: int) -> Iterable[ranges.Range]:
+        """The own node is taken for any node: what goes there from a pod is told apart by no rule here."""
+        match entity:
+            case "pods":
+                return self._of([pod.id for pod in self._pods], family)
+            case "own-node" | "other-nodes":
+                return self._of(self._nodes, family)
+            case "api-server":
+                return self._of([API_SERVER_NODE], family)
+            case "outside":
+                return self._outside(family)
+
+    def _outside(self, family: int) -> list[ranges.Range]:
+        return ranges.others(self._of([*(pod.id for pod in self._pods), *self._nodes], family), family)
+
+    def _of(self, endpoints: Iterable[str], family: int) -> list[ranges.Range]:
+        return [ranges.network(self._address(endpoint, family)) for endpoint in endpoints]
 
     def _named(self, ports: Sequence[PortMatch], destinations: Sequence[Pod], family: int) -> Iterator[str]:
         """A named port is the number that each destination pod gives the name."""
@@ -145,10 +219,15 @@ class _Compiler:
                 return name == peer.namespace
             return peer.namespaces is not None and peer.namespaces.matches(self._namespaces[name])
 
-        return [pod for pod in self._pods if in_namespace(pod.namespace) and peer.pods.matches(pod.labels)]
+        return [pod for pod in self._pods if in_namespace(pod.namespace) and peer.pods.matches(_seen(pod))]
 
     def _address(self, endpoint: str, family: int) -> str:
         return next(a for a in self._placement.addresses[endpoint] if ranges.family(a) == family)
+
+
+def _seen(pod: Pod) -> Mapping[str, str]:
+    """What selectors see of a pod."""
+    return {**pod.labels, NAMESPACE: pod.namespace, SERVICE_ACCOUNT: pod.service_account}
 
 
 def _concerns(policy: Policy, direction: Direction) -> bool:

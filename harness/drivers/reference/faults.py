@@ -11,7 +11,7 @@ from typing import get_args
 from harness.errors import InputError
 from harness.model import Topology
 from harness.model.topology import Protocol
-from harness.policy.rules import Direction, NetworkPeer, Peer, PodPeer, Policy, PortMatch, Rule, Selector
+from harness.policy.rules import Direction, NetworkPeer, Peer, PodPeer, Policy, PortMatch, Requirement, Rule, Selector
 
 Policies = tuple[Policy, ...]
 
@@ -99,7 +99,9 @@ def _ignore_expressions(policies: Policies, scene: Scene) -> Policies:
     """Only what `matchLabels` can say is understood."""
 
     def simple(selector: Selector) -> Selector:
-        kept = (r for r in selector.requirements if r.operator == "In" and len(r.values) == 1)
+        kept = (
+            r for r in selector.requirements if isinstance(r, Requirement) and r.operator == "In" and len(r.values) == 1
+        )
         return Selector(requirements=tuple(kept))
 
     def change(peer: Peer, policy: Policy) -> Sequence[Peer]:

@@ -9,6 +9,7 @@ Range = tuple[int, int]
 """First and last address, as numbers."""
 
 FAMILIES = {4: IPv4Address, 6: IPv6Address}
+BITS = {4: 32, 6: 128}
 
 
 def family(text: str) -> int:
@@ -42,6 +43,16 @@ def without(whole: Range, holes: Iterable[Range]) -> list[Range]:
     if start <= end:
         left.append((start, end))
     return left
+
+
+def others(ranges: Iterable[Range], version: int) -> list[Range]:
+    """All addresses of the family but these."""
+    return without((0, (1 << BITS[version]) - 1), ranges)
+
+
+def common(groups: Iterable[Iterable[Range]], version: int) -> list[Range]:
+    """The addresses that are in every one of these."""
+    return others((hole for group in groups for hole in others(group, version)), version)
 
 
 def text(ranges: Sequence[Range], version: int) -> str:

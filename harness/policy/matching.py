@@ -1,0 +1,186 @@
+"""Whether one rule means one end of a packet. A new kind of peer is a class in rules.py and a test here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from harness.model.topology import Port, Topology
+from harness.policy.addresses import AddressClasses
+from harness.policy.groups import Groups
+from harness.policy.rules import (
+    BothPeer,
+    Entity,
+    EntityPeer,
+    NamePeer,
+    NetworkPeer,
+    OtherPeer,
+    Peer,
+    PodPeer,
+    Policy,
+    PortMatch,
+    Requirement,
+    Rule,
+    Selector,
+    ServicePeer,
+    leaves,
+)
+
+
+class View(NamedTuple):
+    """One way to see the far end of a packet: as a pod (`group`, None for what is no pod), by an `address` (a class),
+    on a port. An ipBlock looks at `address`, `block_port` and `named` ports. `far` is what it is (None: not known),
+    `names` its DNS names, `dialled` whether one of them was dialled."""
+
+    group: int | None
+    address: int
+    port: int
+    block_port: int
+    named: bool = True
+    far: frozenset[Entity] | None = None
+    names: tuple[str, ...] = ()
+    dialled: bool = False
+
+
+Test = Callable[[View], bool | None]
+"""Whether a peer means a view; None where that is not known."""
+
+
+class Compiled(NamedTuple):
+    """A rule with the tests of its peers. `by_address`: the test looks at addresses, which Services may rewrite."""
+
+    policy: Policy
+    rule: Rule
+    peers: tuple[tuple[Peer, Test, bool], ...] | None
+
+
+class Match(NamedTuple):
+    """How far a rule matches: `certain` or only perhaps, and the entries by which it does."""
+
+    certain: bool
+    peer: Peer | None
+    place: int
+    port: PortMatch | None
+
+
+class Matcher:
+    """Compiles rules for one topology, and matches them."""
+
+    def __init__(self, groups: Groups, classes: AddressClasses, topology: Topology) -> None:
+        self._groups, self._classes, self._topology = groups, classes, topology
+
+    def compiled(self, policy: Policy) -> list[Compiled]:
+        return [Compiled(policy, rule, self._peers(rule)) for rule in policy.rules]
+
+    def selected(self, peer: PodPeer | ServicePeer) -> frozenset[int]:
+        """The groups that are meant."""
+        return self._groups.selected(peer if isinstance(peer, PodPeer) else self._behind(peer))
+
+    def match(self, rule: Compiled, subject: int, view: View, protocol: str) -> Match | None:
+        owner = subject if rule.rule.direction == "ingress" else view.group
+        names = () if owner is None else self._groups[owner].ports
+        ports = rule.rule.ports
+        port = _port(ports, protocol, view.port, names)
+        fits = ports is None or port is not None
+        if rule.peers is None:
+            return Match(True, None, 0, port) if fits else None
+        perhaps: Match | None = None
+        for place, (peer, test, by_address) in enumerate(rule.peers):
+            if by_address:
+                port = _port(ports, protocol, view.block_port, names if view.named else ())
+                fits = ports is None or port is not None
+            held = fits and test(view)
+            if held is True:
+                return Match(True, peer, place, port)
+            if held is None:
+                perhaps = perhaps or Match(False, peer, place, port)
+        return perhaps
+
+    def _peers(self, rule: Rule) -> tuple[tuple[Peer, Test, bool], ...] | None:
+        if rule.peers is None:
+            return None
+        return tuple(
+            (peer, self._test(peer), any(isinstance(leaf, NetworkPeer) for leaf in leaves((peer,))))
+            for peer in rule.peers
+        )
+
+    def _test(self, peer: Peer) -> Test:
+        match peer:
+            case PodPeer() | ServicePeer():
+                members = self.selected(peer)
+                return lambda view: view.group in members
+            case NetworkPeer():
+                return self._network(peer)
+            case EntityPeer():
+                entities = peer.entities
+                return lambda view: None if view.far is None else not entities.isdisjoint(view.far)
+            case NamePeer():
+                return _name(name_pattern(peer.pattern))
+            case BothPeer():
+                tests = [self._test(part) for part in peer.peers]
+                return lambda view: _all([test(view) for test in tests])
+            case OtherPeer():
+                tests = [self._test(part) for part in peer.peers]
+                return lambda view: _none([test(view) for test in tests])
+
+    def _network(self, peer: NetworkPeer) -> Test:
+        holds = self._classes.holds
+        if not peer.outside:
+            return lambda view: holds(peer, view.address)
+        return lambda view: _all(
+            [None if view.far is None else "outside" in view.far, holds(peer, view.address)],
+        )
+
+    def _behind(self, peer: ServicePeer) -> PodPeer:
+        service = self._topology.service(f"svc:{peer.namespace}/{peer.name}")
+        labels = service.selector if service else {}
+        wanted = tuple(Requirement(key=key, operator="In", values=(value,)) for key, value in labels.items())
+        # A Service that does not exist, or has no selector, has no pods.
+        nobody = (Requirement(key="", operator="In"),)
+        return PodPeer(pods=Selector(requirements=wanted or nobody), namespace=peer.namespace)
+
+
+def _port(
+    wanted: tuple[PortMatch, ...] | None, protocol: str, number: int, names: tuple[Port, ...]
+) -> PortMatch | None:
+    for match in wanted or ():
+        if match.protocol != protocol:
+            continue
+        if match.name is not None:
+            if any(port.name == match.name and (port.port, port.protocol) == (number, protocol) for port in names):
+                return match
+        elif match.first is None or match.first <= number <= (match.last or match.first):
+            return match
+    return None
+
+
+def _name(pattern: re.Pattern[str]) -> Test:
+    """An address that was not dialled by its name may have been learnt before; nobody knows."""
+
+    def test(view: View) -> bool | None:
+        named = any(pattern.fullmatch(name) for name in view.names)
+        return named if view.dialled or not named else None
+
+    return test
+
+
+@lru_cache(maxsize=1024)
+def name_pattern(pattern: str) -> re.Pattern[str]:
+    """A matchPattern as an expression for names without the last dot (Cilium, matchpattern.go)."""
+    text = pattern.lower().rstrip(".")
+    if text == "*":
+        return re.compile(r".*")
+    any_depth = r"([-a-z0-9_]+\.)+" if text.startswith("**.") else ""
+    rest = re.escape(text.removeprefix("**.")).replace(r"\*", "[-a-z0-9_]*")
+    return re.compile(any_depth + rest)
+
+
+def _all(found: Sequence[bool | None]) -> bool | None:
+    return False if False in found else None if None in found else True
+
+
+def _none(found: Iterable[bool | None]) -> bool | None:
+    found = list(found)
+    return False if True in found else None if None in found else True
