@@ -797,7 +797,7 @@ def everybody(name: str, action: Any, precedence: tuple[float, ...], *, isolates
     )
 
 
-DENY_ALL = read(manifest("shop/deny", "{podSelector: {}}"))
+(DENY_ALL,) = read(manifest("shop/deny", "{podSelector: {}}"))
 
 
 @pytest.mark.parametrize(

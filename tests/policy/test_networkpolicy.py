@@ -19,7 +19,7 @@ def app(value: str) -> Selector:
 
 
 def test_a_whole_object() -> None:
-    policy = read(
+    (policy,) = read(
         manifest(
             "shop/api",
             """
@@ -78,7 +78,7 @@ def test_a_whole_object() -> None:
     ],
 )
 def test_policy_types(spec: str, isolates: set[str], rules: int, ignored: set[str]) -> None:
-    policy = read(manifest("shop/p", spec))
+    (policy,) = read(manifest("shop/p", spec))
     assert (set(policy.isolates), len(policy.rules), set(policy.ignored)) == (isolates, rules, ignored)
 
 
@@ -88,8 +88,8 @@ def test_namespace_defaults_and_foreign_fields_are_taken() -> None:
         "metadata": {"name": "p", "labels": {"a": "b"}, "annotations": {}, "uid": "1", "managedFields": []},
         "status": {},
     }
-    assert read(whole).ref == "NetworkPolicy default/p"
-    assert read({**whole, "spec": None}).isolates == {"ingress"}
+    assert read(whole)[0].ref == "NetworkPolicy default/p"
+    assert read({**whole, "spec": None})[0].isolates == {"ingress"}
 
 
 def rule(text: str) -> str:

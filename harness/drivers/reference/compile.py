@@ -98,12 +98,17 @@ class _Compiler:
             mine = [policy for policy in policies if pod in subjects[policy.ref]]
             if mine:
                 isolated[pod.id] = f"{direction}/{pod.id}"
-                chains = []
-                for tier, members in groupby(mine, key=lambda policy: policy.precedence[0]):
-                    chains.append(f"{isolated[pod.id]}/{tier:.0f}")
-                    yield from _block(f"chain {chains[-1]} {{", self._tier(direction, list(members), pod))
-                yield from _block(f"chain {isolated[pod.id]} {{", (f"jump {chain}" for chain in chains))
+                yield from self._pod(isolated[pod.id], direction, mine, pod)
         yield from _block(f"chain {direction} {{", self._base(direction, isolated))
+
+    def _pod(self, name: str, direction: Direction, policies: Sequence[Policy], pod: Pod) -> Iterator[str]:
+        """A chain for each tier, so that `pass` can leave it; the only tier's chain is the pod's own."""
+        tiers = [list(tier) for _, tier in groupby(policies, key=lambda policy: policy.precedence[0])]
+        names = [f"{name}/{policies[0].precedence[0]:.0f}" for policies in tiers] if len(tiers) > 1 else [name]
+        for chain, tier in zip(names, tiers, strict=True):
+            yield from _block(f"chain {chain} {{", self._tier(direction, tier, pod))
+        if len(tiers) > 1:
+            yield from _block(f"chain {name} {{", (f"jump {chain}" for chain in names))
 
     def _tier(self, direction: Direction, policies: Sequence[Policy], pod: Pod) -> Iterator[str]:
         """Level by level of precedence; who is isolated by a tier gets no further than its end, but by `pass`."""
