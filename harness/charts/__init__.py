@@ -1,83 +1,68 @@
 """From a service map or a chart with its values to a plan: who exists, what is meant, and which policies say so.
 
 A chart is a folder here with `map.yaml` (its communication table: the intent), `values.yaml` (its defaults) and
-`findings.yaml` (its documented surprises), and a line in `CHARTS`.
+`findings.yaml` (its documented surprises), and a line in `CHARTS` with the function that makes its plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from harness.charts import generated, stageset
 from harness.charts import manifests as own
-from harness.charts.intent import Side, intended, with_telemetry
+from harness.charts.intent import Side
 from harness.charts.manifests import Manifest, read_manifests
-from harness.charts.render import render, telemetry, warnings
-from harness.charts.servicemap import ServiceMap, load_map
-from harness.charts.values import Values, defaults_of, load_values
+from harness.charts.plan import Plan
+from harness.charts.servicemap import load_map
 from harness.errors import InputError
 from harness.files import Document, read_one
-from harness.model import Intent, Matrix, Topology
 
 ValuesSource = Mapping[str, Any] | Path | Document | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What a scenario needs to know about a chart or a map."""
+class Chart:
+    """A bundled chart. `plan`: from its folder and the user's values. Raises InputError."""
 
-    name: str
-    topology: Topology
-    manifests: tuple[Manifest, ...]
-    warnings: tuple[str, ...]
-    service_map: ServiceMap
-    restricted: bool = True
-    """False when the policies are switched off: then every cell is meant to connect."""
-
-    def intended(self, side: Side = "both") -> Matrix[Intent]:
-        """What the map wants of every cell; with one side, what that side alone wants."""
-        return intended(self.service_map, side, restricted=self.restricted)
-
-    def for_side(self, side: Side) -> tuple[Manifest, ...]:
-        """The manifests with only that direction: `policyTypes` reduced to it, the other list removed."""
-        return own.for_side(self.manifests, side)
+    folder: Path
+    plan: Callable[[Path, Document | None], Plan]
 
 
-CHARTS: Mapping[str, Path] = {
-    "berserk": Path(__file__).parent / "berserk",
+HERE = Path(__file__).parent
+
+CHARTS: Mapping[str, Chart] = {
+    "berserk": Chart(folder=HERE / "berserk", plan=generated.chart),
+    "stageset": Chart(folder=HERE / "stageset", plan=stageset.chart),
+    "stageset-alone": Chart(folder=HERE / "stageset", plan=partial(stageset.chart, alone=True)),
 }
-"""Chart name -> its folder."""
 
 
 def chart_plan(name: str, values: ValuesSource = None) -> Plan:
     """A bundled chart with values merged over its defaults. Raises InputError; for an unknown name with the charts."""
-    folder = _folder(name)
-    service_map = load_map(folder / "map.yaml")
-    defaults = read_one(folder / "values.yaml").content
-    return _generated(service_map, load_values(service_map, defaults, _document(values)))
+    chart = _chart(name)
+    return chart.plan(chart.folder, _document(values))
 
 
 def findings_path(name: str) -> Path:
     """A bundled chart's documented surprises. Raises InputError as chart_plan does."""
-    return _folder(name) / "findings.yaml"
+    return _chart(name).folder / "findings.yaml"
 
 
-def map_plan(
-    path: Path, values: ValuesSource = None, policies: Path | str | tuple[Manifest, ...] | None = None
-) -> Plan:
+def map_plan(path: Path, values: ValuesSource = None, policies: Path | str | None = None) -> Plan:
     """A user's own map. The policies are generated from it (shaped by `values`), or are the user's own: a file, a
-    folder, `-` for standard input, or what was read from them. Raises InputError."""
+    folder, or `-` for standard input. Raises InputError."""
     service_map = load_map(path)
     if policies is None:
-        return _generated(service_map, load_values(service_map, defaults_of(service_map), _document(values)))
+        return generated.own_map(service_map, _document(values))
     if values is not None:
         raise InputError(
             "values shape the policies that are generated from the map; with policies of your own, leave them out"
         )
-    given = policies if isinstance(policies, tuple) else read_manifests(policies)
-    manifests = own.in_namespace(given, service_map.namespace)
+    manifests = own.in_namespace(read_manifests(policies), service_map.namespace)
     topology = service_map.topology()
     known = {namespace.name for namespace in topology.namespaces}
     strays = tuple(
@@ -94,25 +79,10 @@ def map_plan(
     )
 
 
-def _folder(name: str) -> Path:
+def _chart(name: str) -> Chart:
     if name not in CHARTS:
         raise InputError(f"no chart is called {name!r}; the charts are: {', '.join(sorted(CHARTS))}")
     return CHARTS[name]
-
-
-def _generated(service_map: ServiceMap, values: Values) -> Plan:
-    target = telemetry(service_map, values)
-    meant = (
-        with_telemetry(service_map, target.collector.name, target.port) if target and target.collector else service_map
-    )
-    return Plan(
-        name=service_map.name,
-        topology=service_map.topology(),
-        manifests=render(service_map, values),
-        warnings=service_map.warnings + warnings(service_map, values),
-        service_map=meant,
-        restricted=bool(values.policy.enabled),
-    )
 
 
 def _document(values: ValuesSource) -> Document | None:

@@ -49,27 +49,29 @@ def probes(service_map: ServiceMap) -> Iterator[Probe]:
         for source in app.pod_names():
             yield from _from_app(service_map, app, f"{app.namespace}/{source}")
     for bystander in service_map.bystanders:
-        for app in service_map.apps:
+        for app in service_map.services:
             yield from _to_app(bystander.id, app)
     for name in service_map.outside_sources:
-        for app in service_map.apps:
+        for app in service_map.services:
             for port in app.service_ports:
                 yield Probe(
                     source=f"external:{name}",
                     destination=app.id,
-                    port=port.port,
+                    port=app.service_number(port),
                     protocol=port.protocol,
                     via="nodeport",
                 )
     for node in ("node:0", "node:1"):
         for pod, app in pods.items():
-            for port in app.ports:
+            for port in app.ports if not app.is_peer else ():
                 yield Probe(source=node, destination=pod, port=port.port, protocol=port.protocol)
 
 
 def _from_app(service_map: ServiceMap, app: App, source: str) -> Iterator[Probe]:
-    for target in service_map.apps:
+    for target in service_map.services if app.is_peer else service_map.apps:
         yield from _to_app(source, target, by_service=target is not app)
+    if app.is_peer:
+        return
     for bystander in service_map.bystanders:
         for port in bystander.ports:
             yield Probe(source=source, destination=bystander.id, port=port.port, protocol=port.protocol)
@@ -94,7 +96,8 @@ def _to_app(source: str, app: App, *, by_service: bool = True) -> Iterator[Probe
             for port in app.ports:
                 yield Probe(source=source, destination=pod, port=port.port, protocol=port.protocol)
     for port in app.service_ports if by_service else ():
-        yield Probe(source=source, destination=app.id, port=port.port, protocol=port.protocol, via="service")
+        number = app.service_number(port)
+        yield Probe(source=source, destination=app.id, port=number, protocol=port.protocol, via="service")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +108,24 @@ class _Table:
     """Pod ids and Service ids."""
     bystanders: Mapping[str, str]
     """Pod id -> namespace."""
+    hosts: Mapping[str, tuple[App, ...]]
+    """Node id -> the peers on that node's own network, whose address is the node's."""
 
     @classmethod
     def of(cls, service_map: ServiceMap) -> _Table:
         return cls(
             {**_pods(service_map), **{app.id: app for app in service_map.apps}},
             {pod.id: pod.namespace for pod in service_map.bystanders},
+            {
+                f"node:{index}": tuple(app for app in service_map.apps if app.host_network and app.node == index)
+                for index in (0, 1)
+            },
         )
 
     def wants(self, probe: Probe, side: Side) -> bool:
         source, target = self.apps.get(probe.source), self.apps.get(probe.destination)
+        if target is not None and probe.via in ("service", "nodeport"):
+            probe = replace(probe, port=target.container_port(probe.port, probe.protocol))
         leaves = source is None or _leaves(source, target, probe)
         enters = target is None or self._enters(source, target, probe)
         return {"both": leaves and enters, "egress": leaves, "ingress": enters}[side]
@@ -126,6 +137,8 @@ class _Table:
         if namespace is None:
             # A node counts as outside: behind `externalTrafficPolicy: Cluster` outside traffic arrives from one.
             if target.external_ingress and _has(target.service_ports, probe):
+                return True
+            if any(self._enters(host, target, probe) for host in self.hosts.get(probe.source, ())):
                 return True
             kind, name = "external", probe.source.removeprefix("external:")
         else:

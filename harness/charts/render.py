@@ -48,7 +48,7 @@ def render(service_map: ServiceMap, values: Values) -> tuple[Rule, ...]:
     if not values.policy.enabled:
         return ()
     target = telemetry(service_map, values)
-    policies = (_policy(service_map, app, values, target) for app in service_map.apps)
+    policies = (_policy(service_map, app, values, target) for app in service_map.services)
     return tuple(policy for policy in policies if policy)
 
 
@@ -64,7 +64,7 @@ def warnings(service_map: ServiceMap, values: Values) -> tuple[str, ...]:
             f"OTLP is enabled with the endpoint {endpoint!r}, which is no service of this namespace, "
             "but global.networkPolicy.otlpEgress has no rule: telemetry will be dropped"
         )
-    for app in service_map.apps:
+    for app in service_map.services:
         block = values.services[app.name]
         if block.ingressFrom is None and (block.additionalIngress or block.allowExternal):
             found.append(f"{app.name}: ingress is unrestricted, so allowExternal and additionalIngress change nothing")

@@ -1,21 +1,27 @@
-"""A service map as its author writes it (YAML), and as a value that the rest of this room works on.
+"""A service map as a value that the rest of this room works on, read from its file (harness/charts/mapfile.py).
 
 Nothing here knows of policies: what the map says is the intended matrix's only source.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
-
-from harness.files import Document, KeyPath, Strict, nearest, read_one, validate
+from harness.charts.mapfile import (
+    DestinationEntry,
+    MapFile,
+    PeerEntry,
+    PeerPodEntry,
+    PortEntry,
+    ServiceEntry,
+    ServicePortEntry,
+    SourceEntry,
+)
+from harness.files import Document, KeyPath, nearest, read_one, validate
 from harness.model import External, Namespace, Node, Pod, Port, Service, ServicePort, Topology
-from harness.model.topology import Protocol
 
 OUTSIDER = "outsider"
 """The outside host that no list names: a source, and a destination on the ports of all declared destinations."""
@@ -24,140 +30,9 @@ DEFAULT_BYSTANDER_PORTS = (443, 5432)
 """An in-cluster web server and database of somebody else: what a too wide CIDR reaches by accident. The ports of the
 map's external destinations come on top."""
 
-
-def _name(value: str) -> str:
-    if not re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", value):
-        raise ValueError(
-            f"{value!r} cannot name an object: lower-case letters, digits and '-', starting with a letter, at most 63"
-        )
-    return value
-
-
-def _port_name(value: str) -> str:
-    if not re.fullmatch(r"(?=.*[a-z])[a-z0-9](-?[a-z0-9])*", value) or len(value) > 15:
-        raise ValueError(f"{value!r} cannot name a port: lower-case letters, digits and '-', at most 15")
-    return value
-
-
-def _port_number(value: object) -> object:
-    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 65535:
-        raise ValueError(f"a port number from 1 to 65535 is expected (got {value!r})")
-    return value
-
-
-def _port_reference(value: object) -> object:
-    return value if isinstance(value, str) else _port_number(value)
-
-
-def _labels(value: dict[str, str]) -> dict[str, str]:
-    for key, text in value.items():
-        prefix, _, word = key.rpartition("/")
-        good = re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", word)
-        if not good or len(prefix) > 253 or not re.fullmatch(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", text):
-            raise ValueError(f"{key!r}: {text!r} is not a label that Kubernetes accepts")
-    return value
-
-
-def _port_as_mapping(value: object) -> object:
-    return value if isinstance(value, dict) else {"port": value}
-
-
-def _destination_as_mapping(value: object) -> object:
-    """`s3:443` and `s3` are short for `{external: s3, ports: [443]}` and `{external: s3}`."""
-    if not isinstance(value, str):
-        return value
-    name, colon, port = value.partition(":")
-    if not colon:
-        return {"external": name}
-    return {"external": name, "ports": [int(port) if port.isdecimal() else port]}
-
-
-def _source_as_mapping(value: object) -> object:
-    if isinstance(value, str):
-        raise ValueError(f"write {{app: {value}}} for a service, or {{external: {value}}} for an outside source")
-    return value
-
-
-Name = Annotated[str, AfterValidator(_name)]
-PortName = Annotated[str, AfterValidator(_port_name)]
-PortNumber = Annotated[int, BeforeValidator(_port_number)]
-PortReference = Annotated[int | str, BeforeValidator(_port_reference)]
-Labels = Annotated[dict[str, str], AfterValidator(_labels)]
-
-
-class PortEntry(Strict):
-    name: PortName | None = None
-    port: PortNumber
-    protocol: Protocol = "TCP"
-
-
-class ServicePortEntry(PortEntry):
-    service: StrictBool = True
-    """False: a container port that the Service does not carry; it is reached by pod address only."""
-
-
-AnyPort = Annotated[PortEntry, BeforeValidator(_port_as_mapping)]
-AnyServicePort = Annotated[ServicePortEntry, BeforeValidator(_port_as_mapping)]
-
-
-class PeerEntry(Strict):
-    """The other end of an arrow. Absent `ports`: all ports of the Service or external destination that is reached."""
-
-    app: str | None = None
-    external: str | None = None
-    ports: Annotated[list[PortReference], Field(min_length=1)] | None = None
-
-    @model_validator(mode="after")
-    def _one_peer(self) -> PeerEntry:
-        if (self.app is None) == (self.external is None):
-            raise ValueError("name one peer: either `app` or `external`")
-        return self
-
-
-class ServiceEntry(Strict):
-    name: Name
-    namespace: Name | None = None
-    labels: Labels | None = None
-    ports: list[AnyServicePort]
-    replicas: Annotated[int, Field(strict=True, ge=1, le=50)] = 1
-    ingressFrom: list[Annotated[PeerEntry, BeforeValidator(_source_as_mapping)]] | None = None
-    egressTo: list[Annotated[PeerEntry, BeforeValidator(_destination_as_mapping)]] | None = None
-    externalIngress: StrictBool = False
-
-
-class DestinationEntry(Strict):
-    name: Name
-    ports: Annotated[list[AnyPort], Field(min_length=1)]
-
-
-class SourceEntry(Strict):
-    name: Name
-
-
-class ExternalEntry(Strict):
-    destinations: list[DestinationEntry] = Field(default_factory=list)
-    sources: list[SourceEntry] = Field(default_factory=list)
-
-
-class BystanderEntry(Strict):
-    name: Name
-    namespace: Name | None = None
-    labels: Labels = Field(default_factory=dict)
-    ports: list[AnyPort] = Field(default_factory=list)
-
-
-class MapFile(Strict):
-    """A service map's file."""
-
-    name: Name
-    namespace: Name
-    namespaceLabels: dict[Name, Labels] = Field(default_factory=dict)
-    services: Annotated[list[ServiceEntry], Field(min_length=1)]
-    external: ExternalEntry = Field(default_factory=ExternalEntry)
-    bystanders: list[BystanderEntry] = Field(default_factory=list)
-
-
 PeerKind = Literal["app", "external"]
+Head = ServiceEntry | PeerPodEntry | DestinationEntry | SourceEntry
+"""Who an arrow may point to or come from, as the file has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +52,8 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """A service of the map. `ingress` or `egress` None: unrestricted; empty: none."""
+    """A service of the map, or one of its peers (`is_peer`): somebody else's pod. `ingress` or `egress` None:
+    unrestricted; empty: none. `ports` and `service_ports` are container ports. `node` None: where its turn is."""
 
     name: str
     namespace: str
@@ -190,10 +66,24 @@ class App:
     external_ingress: bool = False
     open_to_namespace: tuple[Port, ...] = ()
     """Ports that every pod of the service's namespace is meant to reach, listed in the map or not."""
+    service_numbers: Mapping[Port, int] = field(default_factory=dict)
+    """Where the Service carries a container port under another number."""
+    is_peer: bool = False
+    host_network: bool = False
+    node: int | None = None
 
     @property
     def id(self) -> str:
         return f"svc:{self.namespace}/{self.name}"
+
+    def service_number(self, port: Port) -> int:
+        """The number under which the Service carries this container port."""
+        return self.service_numbers.get(port, port.port)
+
+    def container_port(self, number: int, protocol: str) -> int:
+        """The container port behind a port of the Service."""
+        found = (p for p in self.service_ports if (self.service_number(p), p.protocol) == (number, protocol))
+        return next((port.port for port in found), number)
 
     def pod_names(self) -> tuple[str, ...]:
         """One pod is called like its service; more have an index, since AWS matches policies by such prefixes."""
@@ -204,7 +94,8 @@ class App:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceMap:
-    """The map as a value. `bystanders` are pods that it has no arrow for; `node` of all pods is set by `topology`."""
+    """The map as a value. `apps` are its services, then its peers; `bystanders` are pods that it has no arrow for;
+    `node` of all pods is set by `topology`."""
 
     name: str
     namespace: str
@@ -219,6 +110,11 @@ class ServiceMap:
         return next(app for app in self.apps if app.name == name)
 
     @property
+    def services(self) -> tuple[App, ...]:
+        """The apps without the peers."""
+        return tuple(app for app in self.apps if not app.is_peer)
+
+    @property
     def outside_sources(self) -> tuple[str, ...]:
         return (*self.sources, OUTSIDER)
 
@@ -228,13 +124,21 @@ class ServiceMap:
         return (*self.destinations, External(name=OUTSIDER, ports=tuple(ports)))
 
     def topology(self) -> Topology:
-        """One pod a replica; pods alternate between two nodes in the map's order."""
-        planned = [
-            Pod(namespace=app.namespace, name=name, labels=app.labels, ports=app.ports)
-            for app in self.apps
-            for name in app.pod_names()
+        """One pod a replica; pods alternate between two nodes in the map's order, but for those whose node is given."""
+        planned = [(app, name) for app in self.apps for name in app.pod_names()]
+        apps = [
+            Pod(
+                namespace=app.namespace,
+                name=name,
+                labels=app.labels,
+                ports=app.ports,
+                node=index % 2 if app.node is None else app.node,
+                host_network=app.host_network,
+            )
+            for index, (app, name) in enumerate(planned)
         ]
-        pods = tuple(replace(pod, node=index % 2) for index, pod in enumerate([*planned, *self.bystanders]))
+        others = (replace(pod, node=index % 2) for index, pod in enumerate(self.bystanders, start=len(apps)))
+        pods = (*apps, *others)
         names = dict.fromkeys([self.namespace, *(pod.namespace for pod in pods)])
         return Topology(
             namespaces=tuple(Namespace(name=name, labels=self.namespace_labels.get(name, {})) for name in names),
@@ -245,10 +149,10 @@ class ServiceMap:
                     name=app.name,
                     selector=app.labels,
                     ports=tuple(
-                        ServicePort(port=p.port, target=p.port, protocol=p.protocol, name=p.name)
+                        ServicePort(port=app.service_number(p), target=p.port, protocol=p.protocol, name=p.name)
                         for p in app.service_ports
                     ),
-                    node_port=True,
+                    node_port=not app.is_peer,
                 )
                 for app in self.apps
                 if app.service_ports
@@ -282,7 +186,8 @@ class _Reader:
 
     def read(self) -> ServiceMap:
         self._unique_names()
-        apps = tuple(self._app(index, entry) for index, entry in enumerate(self.file.services))
+        services = tuple(self._app(index, entry) for index, entry in enumerate(self.file.services))
+        apps = (*services, *(self._peer_app(entry) for entry in self.file.peers))
         bystanders = self._bystanders(apps)
         self._unique_pods(apps, bystanders)
         self._unique_labels(apps, bystanders)
@@ -301,8 +206,9 @@ class _Reader:
 
     def _unique_names(self) -> None:
         external = self.file.external
-        lists: list[tuple[KeyPath, Sequence[ServiceEntry | DestinationEntry | SourceEntry]]] = [
+        lists: list[tuple[KeyPath, Sequence[ServiceEntry | PeerPodEntry | DestinationEntry | SourceEntry]]] = [
             (("services",), self.file.services),
+            (("peers",), self.file.peers),
             (("external", "destinations"), external.destinations),
             (("external", "sources"), external.sources),
         ]
@@ -321,6 +227,11 @@ class _Reader:
                 seen.add(entry.name)
         for index, service in enumerate(self.file.services):
             self._unique_ports(("services", index, "ports"), service.ports)
+        services = {service.name for service in self.file.services}
+        for index, peer in enumerate(self.file.peers):
+            if peer.name in services:
+                raise self.document.error(("peers", index, "name"), f"{peer.name!r} is a service of this map")
+            self._unique_ports(("peers", index, "ports"), peer.ports)
         for index, destination in enumerate(external.destinations):
             self._unique_ports(("external", "destinations", index, "ports"), destination.ports)
         for index, bystander in enumerate(self.file.bystanders):
@@ -329,9 +240,16 @@ class _Reader:
     def _unique_ports(self, path: KeyPath, entries: list[Any]) -> None:
         numbers: set[tuple[int, str]] = set()
         names: set[str] = set()
+        carried: set[tuple[int, str]] = set()
         for index, entry in enumerate(entries):
             if (entry.port, entry.protocol) in numbers:
                 raise self.document.error((*path, index), f"port {entry.port}/{entry.protocol} stands twice")
+            service = getattr(entry, "service", False)
+            if service is not False:
+                number = (entry.port if service is True else service, entry.protocol)
+                if number in carried:
+                    raise self.document.error((*path, index), f"the Service has port {number[0]}/{number[1]} twice")
+                carried.add(number)
             if entry.name in names:
                 raise self.document.error((*path, index, "name"), f"the port name {entry.name!r} stands twice")
             numbers.add((entry.port, entry.protocol))
@@ -354,6 +272,21 @@ class _Reader:
             ingress=self._arrows((*path, "ingressFrom"), entry.ingressFrom, head=entry),
             egress=self._arrows((*path, "egressTo"), entry.egressTo, head=None),
             external_ingress=entry.externalIngress,
+            service_numbers=_service_numbers(entry.ports),
+            node=entry.node,
+        )
+
+    def _peer_app(self, entry: PeerPodEntry) -> App:
+        return App(
+            name=entry.name,
+            namespace=entry.namespace or self.file.namespace,
+            labels=_app_labels(entry),
+            ports=_ports(entry.ports),
+            service_ports=_ports([port for port in entry.ports if port.service]),
+            service_numbers=_service_numbers(entry.ports),
+            is_peer=True,
+            host_network=entry.hostNetwork,
+            node=(entry.node or 0) if entry.hostNetwork else entry.node,
         )
 
     def _arrows(
@@ -371,13 +304,11 @@ class _Reader:
             arrows.append(Arrow(kind=kind, name=peer.name, ports=ports, line=self.document.line(here)))
         return tuple(arrows)
 
-    def _peer(
-        self, here: KeyPath, kind: PeerKind, name: str, *, source: bool
-    ) -> ServiceEntry | DestinationEntry | SourceEntry:
+    def _peer(self, here: KeyPath, kind: PeerKind, name: str, *, source: bool) -> Head:
         external = self.file.external
-        known: Sequence[ServiceEntry | DestinationEntry | SourceEntry]
+        known: Sequence[Head]
         if kind == "app":
-            known, what = self.file.services, "service"
+            known, what = [*self.file.services, *self.file.peers], "service"
         elif source:
             known, what = external.sources, "source in external.sources"
         else:
@@ -388,9 +319,7 @@ class _Reader:
             raise self.document.error(named, f"no {what} is called {name!r}; {nearest(name, [e.name for e in known])}")
         return found
 
-    def _ports_of(
-        self, path: KeyPath, head: ServiceEntry | DestinationEntry | SourceEntry, wanted: list[int | str] | None
-    ) -> tuple[Port, ...]:
+    def _ports_of(self, path: KeyPath, head: Head, wanted: list[int | str] | None) -> tuple[Port, ...]:
         entries = [] if isinstance(head, SourceEntry) else list(head.ports)
         if wanted is None:
             return _ports([port for port in entries if not isinstance(port, ServicePortEntry) or port.service])
@@ -432,11 +361,12 @@ class _Reader:
         )
 
     def _unique_labels(self, apps: tuple[App, ...], bystanders: tuple[Pod, ...]) -> None:
-        others: list[tuple[KeyPath, App | Pod]] = [(("services", index), app) for index, app in enumerate(apps)]
+        placed: list[tuple[KeyPath, App]] = [(self._place(index), app) for index, app in enumerate(apps)]
+        others: list[tuple[KeyPath, App | Pod]] = [*placed]
         others += [(("bystanders", index), pod) for index, pod in enumerate(bystanders)]
-        for index, app in enumerate(apps):
+        for place, app in placed:
             if not app.labels:
-                raise self.document.error(("services", index, "labels"), "without labels its Service selects nothing")
+                raise self.document.error((*place, "labels"), "without labels its Service selects nothing")
             for path, other in others:
                 if other is not app and other.namespace == app.namespace and app.labels.items() <= other.labels.items():
                     raise self.document.error(
@@ -444,12 +374,17 @@ class _Reader:
                         f"the labels of {app.name} select the pods of {other.name} too; make them differ",
                     )
 
+    def _place(self, index: int) -> KeyPath:
+        """Where the file has an app: among the services, or after them among the peers."""
+        services = len(self.file.services)
+        return ("services", index) if index < services else ("peers", index - services)
+
     def _unique_pods(self, apps: tuple[App, ...], bystanders: tuple[Pod, ...]) -> None:
         seen: dict[tuple[str, str], str] = {}
         for index, app in enumerate(apps):
             for name in app.pod_names():
                 if (app.namespace, name) in seen:
-                    raise self.document.error(("services", index, "name"), f"two pods would be called {name!r}")
+                    raise self.document.error((*self._place(index), "name"), f"two pods would be called {name!r}")
                 seen[app.namespace, name] = app.name
         for index, pod in enumerate(bystanders):
             if (pod.namespace, pod.name) in seen:
@@ -484,7 +419,12 @@ def _listed(arrows: tuple[Arrow, ...], name: str, port: Port) -> bool:
     return any(arrow.covers("app", name, port.port, port.protocol) for arrow in arrows)
 
 
-def _app_labels(entry: ServiceEntry) -> dict[str, str]:
+def _service_numbers(entries: list[ServicePortEntry]) -> dict[Port, int]:
+    ports = zip(_ports(entries), entries, strict=True)
+    return {port: int(entry.service) for port, entry in ports if not isinstance(entry.service, bool)}
+
+
+def _app_labels(entry: ServiceEntry | PeerPodEntry) -> dict[str, str]:
     return {"app": entry.name} if entry.labels is None else entry.labels
 
 

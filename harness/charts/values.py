@@ -13,7 +13,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, create_model
 
 from harness import placeholders
-from harness.charts.servicemap import PortReference, ServiceMap
+from harness.charts.mapfile import PortReference
+from harness.charts.servicemap import ServiceMap
 from harness.files import Document, KeyPath, Strict, nearest, validate
 from harness.model.topology import Protocol
 
@@ -135,7 +136,7 @@ def load_values(service_map: ServiceMap, defaults: Mapping[str, Any], document: 
     merged: Any = validate(model, Document(file="values", content=content, lines={}))
     top: GlobalValues = merged.top or GlobalValues()
     blocks: Mapping[str, ServiceValues | None] = {
-        app.name: getattr(merged, f"service_{index}") for index, app in enumerate(service_map.apps)
+        app.name: getattr(merged, f"service_{index}") for index, app in enumerate(service_map.services)
     }
     return Values(
         policy=top.networkPolicy or GlobalPolicyValues(),
@@ -172,7 +173,7 @@ def defaults_of(service_map: ServiceMap) -> dict[str, Any]:
             }
         }
     }
-    for app in service_map.apps:
+    for app in service_map.services:
         block: dict[str, Any] = {
             "allowExternal": app.external_ingress,
             "allowExternalEgress": any(arrow.kind == "external" for arrow in app.egress or ()),
@@ -192,7 +193,7 @@ def _model(service_map: ServiceMap) -> type[Strict]:
     # Fields have names of our own, since a service may be called like something that pydantic's models have.
     fields: dict[str, Any] = {
         f"service_{index}": (ServiceValues | None, Field(default=None, alias=app.name))
-        for index, app in enumerate(service_map.apps)
+        for index, app in enumerate(service_map.services)
     }
     fields["top"] = (GlobalValues | None, Field(default=None, alias="global"))
     model: type[Strict] = create_model("values", __base__=_Values, **fields)
