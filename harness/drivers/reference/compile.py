@@ -83,7 +83,7 @@ class _Compiler:
             for pod in self._pods:
                 node = self._address(self._placement.node_of[pod.id], family)
                 own = self._address(pod.id, family)
-                pairs += [f"{own} . {own}", f"{node} . {own}", *([f"{own} . {node}"] if pod.id not in judged else [])]
+                pairs += [f"{own} . {own}", *([] if pod.id in judged else [f"{own} . {node}"]), f"{node} . {own}"]
             kind = ADDRESS_TYPE[family]
             yield from declare_set(f"free{family}", f"{kind} . {kind}", pairs)
 
