@@ -52,9 +52,11 @@ def findings_path(name: str) -> Path:
     return _chart(name).folder / "findings.yaml"
 
 
-def map_plan(path: Path, values: ValuesSource = None, policies: Path | str | None = None) -> Plan:
+def map_plan(
+    path: Path, values: ValuesSource = None, policies: Path | str | tuple[Manifest, ...] | None = None
+) -> Plan:
     """A user's own map. The policies are generated from it (shaped by `values`), or are the user's own: a file, a
-    folder, or `-` for standard input. Raises InputError."""
+    folder, `-` for standard input, or what was read from them. Raises InputError."""
     service_map = load_map(path)
     if policies is None:
         return generated.own_map(service_map, _document(values))
@@ -62,7 +64,8 @@ def map_plan(path: Path, values: ValuesSource = None, policies: Path | str | Non
         raise InputError(
             "values shape the policies that are generated from the map; with policies of your own, leave them out"
         )
-    manifests = own.in_namespace(read_manifests(policies), service_map.namespace)
+    given = policies if isinstance(policies, tuple) else read_manifests(policies)
+    manifests = own.in_namespace(given, service_map.namespace)
     topology = service_map.topology()
     known = {namespace.name for namespace in topology.namespaces}
     strays = tuple(

@@ -1,0 +1,106 @@
+"""Puts together what rules look at: policies with their places, and the pods that they select."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from harness.errors import InputError
+from harness.files import Located
+from harness.lint.model import DIRECTIONS, Engine, Ground, Intended, World, Written, key_path
+from harness.policy import READERS, Evaluator, read_policies
+from harness.policy.groups import ASSUMED_DNS, Groups
+from harness.policy.rules import Direction
+
+POD_RANGE = "10.244.0.0/16"
+"""kind's and kubeadm's usual range of pod addresses."""
+
+
+def written(objects: Sequence[Located], *, generated: bool = False) -> tuple[Written, ...]:
+    """The policies among the objects that somebody here reads. Raises InputError with file, line and key."""
+    found = []
+    # Tiers order the policies of some dialects; each policy is read by itself, so that its place is known.
+    tiers = [one.content for one in objects if one.content["kind"] == "Tier"]
+    for one in objects:
+        if not _is_policy(one) or not _is_read(one):
+            continue
+        try:
+            policies = read_policies([*tiers, one.content])
+        except InputError as error:
+            raise _placed(error, one) from None
+        found += [Written(policy=policy, located=one, generated=generated) for policy in policies]
+    return tuple(found)
+
+
+def unread(objects: Sequence[Located]) -> tuple[Located, ...]:
+    """The policies among them that nobody here reads."""
+    return tuple(one for one in objects if _is_policy(one) and not _is_read(one))
+
+
+def ground(
+    policies: Sequence[Written],
+    world: World,
+    *,
+    pod_ranges: Sequence[str] = (POD_RANGE,),
+    engines: Sequence[Engine] = (),
+    intended: Intended | None = None,
+    unread: Sequence[Located] = (),
+) -> Ground:
+    """What rules look at. Of two policies with one name the later counts, as in a cluster. Raises InputError."""
+    by_ref: dict[str, Written] = {}
+    replaced = []
+    for one in policies:
+        if one.policy.ref in by_ref:
+            replaced.append(by_ref.pop(one.policy.ref))
+        by_ref[one.policy.ref] = one
+    groups = Groups(world.topology, world.placement.dns_pods or (ASSUMED_DNS,))
+    of_group: dict[int, list[str]] = defaultdict(list)
+    for pod in groups.pods:
+        group = groups.of(pod)
+        if group is not None:
+            of_group[group].append(pod)
+    return Ground(
+        written=tuple(by_ref.values()),
+        world=world,
+        groups=groups,
+        evaluator=Evaluator([one.policy for one in by_ref.values()], world.topology, world.placement),
+        governing={direction: _governing(direction, list(by_ref.values()), groups) for direction in DIRECTIONS},
+        of_group={group: tuple(pods) for group, pods in of_group.items()},
+        pod_ranges=tuple(_network(text) for text in pod_ranges),
+        engines=tuple(engines),
+        intended=intended,
+        unread=tuple(unread),
+        replaced=tuple(replaced),
+    )
+
+
+def _governing(direction: Direction, policies: Sequence[Written], groups: Groups) -> dict[int, tuple[Written, ...]]:
+    found: dict[int, list[Written]] = defaultdict(list)
+    for one in policies:
+        if direction in one.policy.isolates or any(rule.direction == direction for rule in one.policy.rules):
+            for group in groups.selected(one.policy.subject):
+                found[group].append(one)
+    return {group: tuple(governing) for group, governing in found.items()}
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        raise InputError(f"not an address range such as {POD_RANGE} (got {text!r})", key="--pod-cidr") from None
+
+
+def _is_policy(one: Located) -> bool:
+    return str(one.content["kind"]).endswith("NetworkPolicy")
+
+
+def _is_read(one: Located) -> bool:
+    return (one.content["apiVersion"], one.content["kind"]) in READERS
+
+
+def _placed(error: InputError, one: Located) -> InputError:
+    """The reader's error with the line of the key that it names (`NetworkPolicy shop/api: spec.ingress[0].ports`)."""
+    path = key_path((error.key or "").partition(": ")[2])
+    message = str(error).removeprefix(f"{error.key}: ")
+    return InputError(message, file=one.document.file, line=one.line(path), key=error.key)

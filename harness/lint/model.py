@@ -1,0 +1,195 @@
+"""What a lint looks at and what it says. Values only; `ground` is the one place where they are put together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from typing import Literal
+
+from harness.files import KeyPath, Located, dotted
+from harness.model import Intent, Placement, Probe, Topology
+from harness.policy import Decision, Evaluator, Policy
+from harness.policy.groups import Groups
+from harness.policy.rules import Direction
+
+DIRECTIONS: tuple[Direction, ...] = ("ingress", "egress")
+
+Need = Literal["pods", "namespaces", "intent", "cni"]
+"""What a rule cannot do without: pods, namespaces with their labels, a map that says what is meant, `--cni`."""
+
+
+def key_path(text: str) -> KeyPath:
+    """A key path from its dotted form: `spec.ingress[0].from`."""
+    words = re.findall(r"\[\d+\]|[^.\[\]]+", text)
+    return tuple(int(word[1:-1]) if word.startswith("[") else word for word in words)
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+    @property
+    def rank(self) -> int:
+        """Higher is worse."""
+        return {Severity.NOTE: 0, Severity.WARNING: 1, Severity.ERROR: 2}[self]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """`object` and `key` are as messages name them: `NetworkPolicy shop/api`, `spec.ingress[0].from[1]`."""
+
+    file: str = ""
+    line: int | None = None
+    object: str = ""
+    key: str = ""
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.file, self.line) if part) or self.object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """What a rule's function found: a sentence, where, and what to do."""
+
+    sentence: str
+    place: Place
+    fix: str = ""
+    reviewed: str = ""
+    """Why it is accepted; empty when nobody reviewed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    rule: str
+    severity: Severity
+    sentence: str
+    place: Place
+    fix: str = ""
+    reviewed: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A policy, and where it is written. `generated`: the map is its file, and has no lines for its keys."""
+
+    policy: Policy
+    located: Located
+    generated: bool = False
+
+    def place(self, path: KeyPath = ()) -> Place:
+        at = self.located
+        return Place(file=at.document.file, line=at.line(path), object=self.policy.ref, key=dotted(path))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A reviewed known difference of a CNI, and the features of policies that it shows in (harness/lint/engines.py)."""
+
+    id: str
+    features: tuple[str, ...]
+    sentence: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """What the recipe of a CNI says: whether it enforces policies, whose, and where it is known to differ."""
+
+    name: str
+    version: str
+    enforces: bool
+    hint: str
+    dialects: tuple[str, ...]
+    known: tuple[Known, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A cell of a map: what is meant, what the policies mean, and the reviewed entries that declare a difference."""
+
+    probe: Probe
+    intended: Intent
+    decision: Decision
+    reviewed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intended:
+    """What a map or chart says is meant. `reasons`: reviewed entry -> why it is accepted; `stale`: entry -> what of it
+    the policies do not show; `lines`: destination or source -> its line in `file`."""
+
+    file: str
+    cells: tuple[Cell, ...]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    stale: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Who exists. `complete`: it is everything (a map), not only what some manifests happen to hold. `has`: what
+    of it is known. `api_clients`: pod id -> why it is taken to talk to the API server."""
+
+    topology: Topology
+    placement: Placement
+    has: frozenset[Need] = frozenset()
+    complete: bool = False
+    api_clients: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """All that rules look at. `unread` are policies of kinds that nobody reads here, `replaced` those that a later
+    object of the same name replaces, `governing` the policies that have a say over a group of pods in a direction."""
+
+    written: tuple[Written, ...]
+    world: World
+    groups: Groups
+    evaluator: Evaluator
+    governing: Mapping[Direction, Mapping[int, tuple[Written, ...]]]
+    of_group: Mapping[int, tuple[str, ...]]
+    """Group -> the ids of its pods."""
+    pod_ranges: tuple[IPv4Network | IPv6Network, ...]
+    engines: tuple[Engine, ...] = ()
+    intended: Intended | None = None
+    unread: tuple[Located, ...] = ()
+    replaced: tuple[Written, ...] = ()
+
+    def has(self, need: Need) -> bool:
+        match need:
+            case "intent":
+                return self.intended is not None
+            case "cni":
+                return bool(self.engines)
+            case _:
+                return need in self.world.has
+
+    def at(self, ref: str) -> Written | None:
+        """The policy of that name."""
+        return next((one for one in self.written if one.policy.ref == ref), None)
+
+    def pods(self, group: int, most: int = 3) -> str:
+        """The pods of a group in words."""
+        found = self.of_group.get(group, ())
+        more = f" and {len(found) - most} more" if len(found) > most else ""
+        return ", ".join(found[:most]) + more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LintRule:
+    """One rule: an entry of the table, and its function."""
+
+    id: str
+    severity: Severity
+    title: str
+    """One sentence: what is wrong, whatever the file."""
+    check: Callable[[Ground], Iterator[Hit]]
+    needs: tuple[Need, ...] = ()
+
+    @property
+    def anchor(self) -> str:
+        return f"docs/checking.md#{self.id}"
