@@ -15,7 +15,7 @@ from harness.errors import AgentLost
 GRACE = 10.0
 """Seconds beyond the probes' own time-out after which an agent that says nothing counts as lost."""
 
-SPREAD = 0.00015
+SPREAD = 0.0003
 """Seconds a probe by which agents start after one another. All at once they would measure each other's queues: connect
 times, and with them the time-out for silence, would be several times longer."""
 
