@@ -15,7 +15,7 @@ from rich.text import Text
 
 from harness import __version__, charts, options, recipes
 from harness import scenarios as catalogue
-from harness.commands import compare, coverage, explain, report
+from harness.commands import check, compare, coverage, explain, report
 from harness.commands.console import new_console, show
 from harness.conduct import INTERRUPTED, Conductor, dry_run_text, exit_code, load, run_all, specified
 from harness.errors import InputError, NetproofError
@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     matrix.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     matrix.set_defaults(handler=_matrix)
 
-    for command in (report, compare, explain, coverage):
+    for command in (check, report, compare, explain, coverage):
         command.add(verbs)
 
     clusters = verbs.add_parser("clusters", help="clusters that runs made").add_subparsers(

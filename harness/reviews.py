@@ -82,6 +82,8 @@ class Entry(Strict):
     link: str
     evidence: str = ""
     versions: str = ""
+    lint: list[str] = Field(default_factory=list)
+    """The features of policies that a known difference shows in, by which `netproof check` warns of it."""
 
     @field_validator("versions")
     @classmethod

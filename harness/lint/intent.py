@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -60,6 +61,14 @@ def reviewed(ground: Ground) -> Iterator[Hit]:
             place=one.place(key_path(key)) if one else _in_map(cells[0], ground.intended),
             reviewed=ground.intended.reasons.get(entry, entry),
         )
+
+
+def of_the_map(ground: Ground) -> Iterator[Hit]:
+    for warning in ground.intended.warnings if ground.intended else ():
+        found = re.match(r"(.+?):(\d+): (.*)", warning, re.DOTALL)
+        own = Place(file=ground.intended.file if ground.intended else "")
+        place = Place(file=found[1], line=int(found[2])) if found else own
+        yield Hit(sentence=found[3] if found else warning, place=place)
 
 
 def stale(ground: Ground) -> Iterator[Hit]:

@@ -120,13 +120,15 @@ class Cell:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intended:
     """What a map or chart says is meant. `reasons`: reviewed entry -> why it is accepted; `stale`: entry -> what of it
-    the policies do not show; `lines`: destination or source -> its line in `file`."""
+    the policies do not show; `lines`: pods and Services, as `namespace/name` -> their lines in `file`."""
 
     file: str
     cells: tuple[Cell, ...]
     reasons: Mapping[str, str] = field(default_factory=dict)
     stale: Mapping[str, Sequence[str]] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    """What the map itself is warned of, some with `file:line: ` in front."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,7 +80,7 @@ def as_json(checked: Checked, ground: Ground) -> str:
     return json.dumps(made, indent=1, ensure_ascii=False) + "\n"
 
 
-def as_junit(checked: Checked, least: Severity) -> str:
+def as_junit(checked: Checked, least: Severity | None) -> str:
     """A case for each rule: failed when it found something at least so severe, skipped when it could not run."""
     skipped = {rule: need for need, rules in checked.skipped.items() for rule in rules}
     cases = []
@@ -90,7 +90,7 @@ def as_junit(checked: Checked, least: Severity) -> str:
         lines = "\n".join(_line(finding) for finding in found)
         if rule.id in skipped:
             ET.SubElement(case, "skipped", message=MISSING[skipped[rule.id]])
-        elif found and rule.severity.rank >= least.rank:
+        elif found and least is not None and rule.severity.rank >= least.rank:
             more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
             failure = ET.SubElement(case, "failure", message=_line(found[0]) + more, type=rule.severity.value)
             failure.text = lines

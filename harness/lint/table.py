@@ -34,6 +34,13 @@ RULES: tuple[LintRule, ...] = (
         needs=("intent",),
     ),
     LintRule(
+        id="map-warning",
+        severity=WARNING,
+        title="The map or the values say something that has no effect.",
+        check=intent.of_the_map,
+        needs=("intent",),
+    ),
+    LintRule(
         id="selector-matches-nothing",
         severity=WARNING,
         title="A podSelector matches no pod.",
