@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from harness.charts.stageset.order import order_warning
 from harness.charts.stageset.values import DEFAULT_ENGINE, PORTS, Values
 
-CUT_OFF = "this cuts the controller off from the cluster; it can no longer read or write any object, and every reconcile fails"
+CUT_OFF = (
+    "this cuts the controller off from the cluster; it can no longer read or write any object, "
+    "and every reconcile fails"
+)
 ISOLATING = ("cilium", "calico")
 """Engines whose egress rules isolate by being there."""
 
@@ -41,9 +44,7 @@ def _egress(values: Values, reaches_api_server: bool) -> list[str]:
     given, key = (values.egress.to, "egress.to") if kubernetes else (values.own_egress, f"{values.engine}.egress")
     found = []
     if not values.egress.dns and not given:
-        found.append(
-            "networkPolicy.egress is enabled and allows nothing: an empty allowlist denies all that the controller sends"
-        )
+        found.append("networkPolicy.egress is enabled and allows nothing: an empty allowlist denies all that it sends")
     if not reaches_api_server:
         found.append(
             f"networkPolicy.egress is enabled, but no rule of networkPolicy.{key} names addresses that could be the "
@@ -68,7 +69,7 @@ def _no_egress(values: Values, reaches_api_server: bool) -> list[str]:
         return []
     lacks = "" if reaches_api_server else f", nor with one that could be the kube-apiserver's; {CUT_OFF}"
     return [
-        f"networkPolicy.{values.engine}.egress has rules while networkPolicy.egress.enabled is false: its rules isolate "
+        f"networkPolicy.{values.engine}.egress has rules while networkPolicy.egress.enabled is false: they isolate "
         f"the controller for egress all the same, without a DNS rule{lacks}"
     ]
 
