@@ -61,11 +61,13 @@ class Ready(Strict):
 
 class Settle(Strict):
     """When a matrix counts as settled: `rounds` equal rounds in a row that span `seconds`; measured on to `limit`
-    seconds while it disagrees with what is specified. Rounds start `every` seconds apart, large ones more slowly.
+    seconds while it disagrees with what is specified. Rounds start `every` seconds apart, and large ones so far apart
+    that no more than `rate` probes a second are sent: probing must not take the processor from the CNI that it watches.
     `floor` and `ceiling` bound the time-out for silence."""
 
     rounds: int = 3
     every: float = 0.1
+    rate: float = 500.0
     seconds: float = 1.0
     limit: float = 15.0
     floor: float = 0.25

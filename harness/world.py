@@ -18,10 +18,6 @@ from harness.scenarios import Step
 BASELINE_ROUNDS = 2
 """The first round fills neighbour and conntrack tables; time-outs are taken from the last."""
 
-PROBES_A_SECOND = 1500
-"""Rounds start slower when they are large: probing must not take the processor from the CNI that it watches. Rounds of
-`held` probes do not overlap: a connection answers one question at a time."""
-
 PARTS = ("namespaces", "pods", "services", "externals", "nodes")
 
 
@@ -83,7 +79,8 @@ class World:
             # A kept connection that ended does not come back; the next scenario opens new ones.
             again = [probe for probe in place.denied if probe.kind != "held"]
             if again:
-                self.baseline(place.rounds, again, timeout=place.timeout, at_least=1)
+                # What is not open again yet is asked again; there is nothing to wait long for.
+                self.baseline(place.rounds, again, timeout=self.settings.floor, at_least=1)
             place.denied.clear()
 
     def renew_held(self, place: Place) -> None:
@@ -160,7 +157,8 @@ class World:
             agrees=lambda measured: all(measured[probe] is value for probe, value in goal.items()),
             may_vary=set(probes) - set(goal),
             changed_at=changed_at,
-            every=max(self.settings.every, timeout if held else 0.0, len(probes) / PROBES_A_SECOND),
+            # A connection answers one question at a time, so rounds of `held` probes do not overlap.
+            every=max(self.settings.every, timeout if held else 0.0, len(probes) / self.settings.rate),
         )
         place.denied |= {p for p, r in settled.readings.items() if r.measured is not Measured.CONNECTED}
         return settled
