@@ -67,7 +67,7 @@ class Settle(Strict):
 
     rounds: int = 3
     every: float = 0.1
-    rate: float = 500.0
+    rate: float = 800.0
     seconds: float = 1.0
     limit: float = 15.0
     floor: float = 0.25
