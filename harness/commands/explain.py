@@ -1,4 +1,5 @@
-"""`netproof explain`: one cell of a record, with the rules, the attempts and the CNI's own view of it."""
+"""`netproof explain`: one cell of a record, with the rules, the attempts and the CNI's own view of it; or one path
+on paper, with the rule that it lacks."""
 
 from __future__ import annotations
 
@@ -7,8 +8,11 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from harness.commands import inputs
 from harness.commands.console import new_console, show, takes_unicode
 from harness.errors import InputError
+from harness.lint.paths import probe_of
+from harness.lint.told import told
 from harness.report import explain
 from harness.report.record import Record, load
 
@@ -18,26 +22,56 @@ MOST = 20
 def add(verbs: Any) -> None:
     parser = verbs.add_parser(
         "explain",
-        help="why one cell of a record is as it is",
-        description="Explains a cell: what was intended, specified and measured, the deciding rules, every attempt "
-        "with its time, and what the CNI itself said.",
+        help="why one cell of a record is as it is, or what the policies mean for one path",
+        usage="netproof explain RECORD CELL [--scenario ID] [--step NAME] [--cni NAME]\n"
+        "       netproof explain FROM TO PORT (--chart NAME | --service-map FILE | --manifests FILE|DIR|-) [option …]",
+        description="RECORD CELL explains a measured cell: what was intended, specified and measured, the deciding "
+        "rules, every attempt with its time, and what the CNI itself said. FROM TO PORT needs no cluster: whether "
+        "the policies let the path connect, what isolates each end, and the smallest rule that is missing.",
     )
-    parser.add_argument("record", metavar="RECORD", type=Path, help="record.json, or the report directory that has it")
     parser.add_argument(
-        "cell", metavar="CELL", help="as reports show it, * allowed: 'berserk/ui->berserk/meta:9500/TCP via service'"
+        "words",
+        metavar="RECORD CELL | FROM TO PORT",
+        nargs="+",
+        help="record.json, or the report directory that has it, and a cell as reports show it, * allowed: "
+        "'berserk/ui->berserk/meta:9500/TCP via service'. Or the two ends (ui, shop/ui, svc:shop/api, external:s3, an "
+        "address) and a port (443, 53/UDP, http)",
     )
     parser.add_argument("--scenario", metavar="ID", default="*", help="only in this scenario, * allowed (default: all)")
     parser.add_argument("--step", metavar="NAME", default="*", help="only in this step (default: all)")
-    parser.add_argument("--cni", metavar="NAME", default="*", help="only on this CNI (default: all)")
+    inputs.add(parser, required=False, cni="a record's cell only on this CNI (default: all)")
     parser.set_defaults(handler=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    """Explains the cell of a record when the first word is one, else the path. Raises InputError."""
+    words = arguments.words
+    if not inputs.given(arguments) and (len(words) == 2 or _is_record(Path(words[0]))):
+        if len(words) != 2:
+            raise InputError(f"{words[0]} is a record, and takes one CELL (got {len(words) - 1} words)", key="CELL")
+        arguments.record, arguments.cell = Path(words[0]), words[1]
+        return _cell(arguments)
+    if len(words) != 3:
+        raise InputError(f"a path is FROM TO PORT, three words (got {len(words)})", key="PORT")
+    if not inputs.given(arguments):
+        raise InputError("a path needs one of --chart, --service-map and --manifests", key="FROM TO PORT")
+    # What CNIs are known for is for `check`: a path is decided by the API's text.
+    arguments.cni = ""
+    ground, probe = probe_of(inputs.read(arguments), *words)
+    print("\n".join(told(ground, probe)))
+    return 0
+
+
+def _is_record(path: Path) -> bool:
+    return path.is_file() or (path / "record.json").is_file()
+
+
+def _cell(arguments: argparse.Namespace) -> int:
     """Explains the one cell that matches on each CNI; lists them when there are several. Raises InputError."""
     file = arguments.record / "record.json" if arguments.record.is_dir() else arguments.record
     record = load(file)
     wanted = explain.parse(arguments.cell)
-    found = explain.find(record, wanted, scenario=arguments.scenario, step=arguments.step, cni=arguments.cni)
+    found = explain.find(record, wanted, scenario=arguments.scenario, step=arguments.step, cni=arguments.cni or "*")
     if not found:
         raise InputError(_nothing(record, arguments), file=file)
     if len(found) > 1:

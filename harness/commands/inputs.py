@@ -33,8 +33,10 @@ from harness.scenarios import Scenario
 from harness.synthetic import placed
 
 
-def add(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """Declare the options. `required`: one of chart, map and manifests must be given."""
+def add(
+    parser: argparse.ArgumentParser, *, required: bool, cni: str = "warn of what these CNIs are known for, too"
+) -> None:
+    """Declare the options. `required`: one of chart, map and manifests must be given. `cni`: what --cni is for."""
     what = parser.add_mutually_exclusive_group(required=required)
     what.add_argument("--chart", metavar="NAME", help="a bundled chart: " + ", ".join(sorted(charts.CHARTS)))
     what.add_argument("--service-map", metavar="FILE", type=Path, help="your own service map")
@@ -51,7 +53,7 @@ def add(parser: argparse.ArgumentParser, *, required: bool) -> None:
         default=[],
         help=f"the cluster's range of pod addresses; may be repeated (default: {POD_RANGE})",
     )
-    parser.add_argument("--cni", metavar="NAME,…", default="", help="warn of what these CNIs are known for, too")
+    parser.add_argument("--cni", metavar="NAME,…", default="", help=cni)
 
 
 def given(arguments: argparse.Namespace) -> bool:

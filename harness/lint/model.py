@@ -80,6 +80,12 @@ class Written:
     located: Located
     generated: bool = False
 
+    @property
+    def is_network_policy(self) -> bool:
+        """Of networking.k8s.io/v1, not of another dialect."""
+        content = self.located.content
+        return (content["apiVersion"], content["kind"]) == ("networking.k8s.io/v1", "NetworkPolicy")
+
     def place(self, path: KeyPath = ()) -> Place:
         at = self.located
         return Place(file=at.document.file, line=at.line(path), object=self.policy.ref, key=dotted(path))

@@ -19,7 +19,7 @@ from harness.policy.rules import Direction, NetworkPeer, Peer, PodPeer, PortMatc
 
 def adds_nothing(ground: Ground) -> Iterator[Hit]:
     """The last one first: of two equal policies the later one is superfluous, and then the earlier one is not."""
-    candidates = [one for one in ground.written if _comparable(one)]
+    candidates = [one for one in ground.written if one.is_network_policy]
     kept = {one.policy.ref for one in candidates}
     for one in reversed(candidates):
         needed = _stand_ins(one, ground, kept)
@@ -31,11 +31,6 @@ def adds_nothing(ground: Ground) -> Iterator[Hit]:
                 place=one.place(("metadata", "name")),
                 fix="remove it, or correct the rule that was meant to add something",
             )
-
-
-def _comparable(one: Written) -> bool:
-    content = one.located.content
-    return (content["apiVersion"], content["kind"]) == ("networking.k8s.io/v1", "NetworkPolicy")
 
 
 def _stand_ins(one: Written, ground: Ground, kept: set[str]) -> set[str] | None:
