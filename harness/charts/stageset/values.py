@@ -36,6 +36,12 @@ def _peer(value: object) -> object:
     return value
 
 
+def _no_passthrough(value: object) -> object:
+    if value is not None:
+        raise ValueError("the kubernetes engine has no passthrough lists; its own are additionalIngress and egress.to")
+    return value
+
+
 class _Values(Strict):
     """Keys are the chart's own. A null is what helm makes of it: the key is absent."""
 
@@ -80,6 +86,7 @@ class NetworkPolicyValues(SwitchValues):
     cilium: PassthroughValues | None = None
     calico: PassthroughValues | None = None
     clusterNetworkPolicy: PassthroughValues | None = None
+    kubernetes: Annotated[None, BeforeValidator(_no_passthrough)] = None
 
 
 class PortsValues(_Values):
@@ -175,7 +182,7 @@ def _ports(given: PortsValues, user: Document, taken: Mapping[int, str]) -> dict
             raise user.error(("ports", name), "a port number is needed here")
         if number in seen:
             raise user.error(("ports", name), f"{number} is the controller's port {seen[number]} already")
-        seen[number] = ports[name] = number
+        seen[number], ports[name] = name, number
     return ports
 
 
