@@ -62,7 +62,8 @@ class Ready(Strict):
 class Settle(Strict):
     """When a matrix counts as settled: `rounds` equal rounds in a row that span `seconds`; measured on to `limit`
     seconds while it disagrees with what is specified. Rounds start `every` seconds apart, and large ones so far apart
-    that no more than `rate` probes a second are sent: probing must not take the processor from the CNI that it watches.
+    that no more than `rate` probes a second are sent (within a round twice as many): probing must not take the
+    processor from the CNI that it watches.
     `floor` and `ceiling` bound the time-out for silence."""
 
     rounds: int = 3

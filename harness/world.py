@@ -42,7 +42,7 @@ class World:
 
     def __init__(self, driver: Driver, settings: Settle) -> None:
         self.driver, self.settings = driver, settings
-        self.fleet = Fleet(driver.open)
+        self.fleet = Fleet(driver.open, spread=0.5 / settings.rate)
         self._deployed: list[tuple[Topology, Placement]] = []
         self._places: dict[str, Place] = {}
         self._dirty = False

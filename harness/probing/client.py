@@ -15,10 +15,6 @@ from harness.errors import AgentLost
 GRACE = 10.0
 """Seconds beyond the probes' own time-out after which an agent that says nothing counts as lost."""
 
-SPREAD = 0.0003
-"""Seconds a probe by which agents start after one another. All at once they would measure each other's queues: connect
-times, and with them the time-out for silence, would be several times longer."""
-
 Request = Mapping[str, Any]
 Answer = Mapping[str, Any]
 
@@ -79,10 +75,14 @@ class Lost:
 
 
 class Fleet:
-    """The agents of all endpoints that send probes; a round's batches go out and come back concurrently."""
+    """The agents of all endpoints that send probes; a round's batches go out and come back concurrently.
 
-    def __init__(self, open_channel: Callable[[str], Channel]) -> None:
-        self._open_channel = open_channel
+    Agents start after one another, `spread` seconds a probe: all at once they would measure each other's queues, and
+    connect times, and with them the time-out for silence, would be several times longer.
+    """
+
+    def __init__(self, open_channel: Callable[[str], Channel], *, spread: float = 0.0) -> None:
+        self._open_channel, self._spread = open_channel, spread
         self._agents: dict[str, Agent] = {}
         self._pool = ThreadPoolExecutor(max_workers=512, thread_name_prefix="agent")
         self._round = 0
@@ -107,7 +107,7 @@ class Fleet:
         earlier = 0
         for endpoint, probes in batches.items():
             agent = self._agents.setdefault(endpoint, Agent(endpoint, self._open_channel))
-            futures[endpoint] = self._pool.submit(one, agent, probes, earlier * SPREAD)
+            futures[endpoint] = self._pool.submit(one, agent, probes, earlier * self._spread)
             earlier += len(probes)
         answers = {endpoint: future.result() for endpoint, future in futures.items()}
         return [
