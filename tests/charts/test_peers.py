@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,19 @@ def test_generated_policies_say_it_but_for_who_is_no_pod(tmp_path: Path) -> None
     sources = {probe.source for probe in differences(planned(tmp_path))}
     # A podSelector selects no node, and whether it selects a pod on a node's network is left open.
     assert sources == {"control/apiserver", "node:0", "node:1"}
+
+
+def test_the_documented_peers(tmp_path: Path) -> None:
+    document = Path(__file__).parent.parent.parent / "docs" / "service-maps.md"
+    example = re.search(r"```yaml\n(peers:.*?)```", document.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert example is not None
+    names = (
+        MAP.split("peers:")[0]
+        .replace("app: apiserver", "app: kube-apiserver")
+        .replace("app: scraper", "app: prometheus")
+    )
+    plan = planned(tmp_path, names.replace("- {app: store}", "- {app: kube-apiserver}") + example[1])
+    assert Probe(source="shop/api", destination="control-plane/kube-apiserver", port=16443) in plan.intended()
 
 
 @pytest.mark.parametrize(

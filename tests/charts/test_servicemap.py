@@ -115,7 +115,7 @@ def test_what_the_example_renders(shop: Plan) -> None:
 
 
 def test_the_documented_values(tmp_path: Path) -> None:
-    plan = map_plan(write(tmp_path, examples()[0]), write(tmp_path, examples()[1], "values.yaml"))
+    plan = map_plan(write(tmp_path, examples()[0]), write(tmp_path, examples()[-1], "values.yaml"))
     assert {"ports": [{"port": 8080, "protocol": "TCP"}]} not in policy(plan, "web")["ingress"]
     assert policy(plan, "api")["egress"][-1]["to"] == [{"ipBlock": {"cidr": "198.51.100.0/24"}}]
     assert plan.warnings == (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import jsonschema
 import pytest
 import yaml
 
-from harness.charts import Plan, chart_plan
+from harness import reviews, scenarios
+from harness.charts import Plan, chart_plan, findings_path
 from harness.charts.stageset import ENGINES
 from harness.charts.stageset.order import ALLOWLIST, deny_order
 from harness.charts.stageset.values import ENGINES as NAMES
@@ -189,6 +191,18 @@ def test_the_api_server_would_take_it(engine: str, file: str, name: str) -> None
     cases = [case for case in GOLDEN if case["id"].startswith(f"{engine},")]
     for manifest in (manifest for case in cases for manifest in chart_plan("stageset", case["values"]).manifests):
         jsonschema.validate(manifest["spec"], wanted)
+
+
+def test_findings_name_scenarios_and_chapters_that_exist() -> None:
+    ids = {scenario.id for found in scenarios.select("stageset").values() for scenario in found}
+    root = Path(__file__).parent.parent.parent
+    for entry in reviews.load(findings_path("stageset"), "policy").entries:
+        given = [entry.scenarios, *(pattern.scenario for pattern in entry.cells)]
+        named = {name for one in given for name in ([one] if isinstance(one, str) else one or [])}
+        assert named <= ids, entry.id
+        file, _, anchor = entry.link.partition("#")
+        titles = re.findall(r"^#+ (.*)$", (root / file).read_text(encoding="utf-8"), flags=re.MULTILINE)
+        assert anchor in {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}, entry.id
 
 
 @pytest.mark.parametrize("engine", sorted(ALLOWLIST))
