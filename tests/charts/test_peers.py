@@ -88,7 +88,7 @@ def test_the_documented_peers(tmp_path: Path) -> None:
     example = re.search(r"```yaml\n(peers:.*?)```", document.read_text(encoding="utf-8"), flags=re.DOTALL)
     assert example is not None
     names = (
-        MAP.split("peers:")[0]
+        MAP.split("peers:", maxsplit=1)[0]
         .replace("app: apiserver", "app: kube-apiserver")
         .replace("app: scraper", "app: prometheus")
     )
