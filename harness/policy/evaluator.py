@@ -20,7 +20,7 @@ from harness.model.traffic import Probe
 from harness.policy.addresses import AddressClasses
 from harness.policy.decision import Decision, Side, because, listed, specified_by
 from harness.policy.groups import Groups, dns_pods
-from harness.policy.matching import Compiled, Match, Matcher, View
+from harness.policy.matching import Compiled, Match, Matcher, View, ruled
 from harness.policy.rules import (
     UNION_ORDER,
     Action,
@@ -34,8 +34,6 @@ from harness.policy.rules import (
     ServicePeer,
     leaves,
 )
-
-PEERS_KEY: dict[Direction, str] = {"ingress": "from", "egress": "to"}
 
 PERHAPS: dict[Action, set[bool]] = {"allow": {True}, "deny": {False}, "pass": {True, False}}
 """What a rule may come to when it is not known whether it matches."""
@@ -57,10 +55,10 @@ REWRITTEN_NODE_PORT = (
     "a node port's traffic is first to a node and then to the pod behind it, and the API leaves open which one counts"
 )
 UNKNOWN_NODE = "whether this is the pod's own node, from which traffic is always allowed, is not known here"
-UNKNOWN_ADDRESS = "an ipBlock decides, and the address is not known here"
-
+UNKNOWN_ADDRESS = "a rule decides by an address or a name that is not known here"
 
 HOST_NETWORK = "the API leaves open whether policies select pods on a node's own network"
+EQUAL_PRIORITY = "{} have equal priority and disagree, and the API lets any of them decide"
 ESTABLISHED = "the API leaves open whether a policy reaches connections that exist when it arrives"
 
 
@@ -90,7 +88,9 @@ class Evaluator:
         self._placement = placement
         self._dns = dns_pods(placement)
         self._groups = Groups(topology, self._dns, host_pods=host_pods)
-        self._on_host = frozenset(pod.id for pod in topology.pods if pod.host_network and not host_pods)
+        self._clear_on_nodes = frozenset(policy.ref for policy in policies if policy.judges_own_node)
+        leaves_hosts_open = not host_pods and len(self._clear_on_nodes) < len({policy.ref for policy in policies})
+        self._on_host = frozenset(pod.id for pod in topology.pods if pod.host_network and leaves_hosts_open)
         self._given = policies
         self._nodes = frozenset(node.id for node in topology.nodes)
         self._externals = frozenset(external.id for external in topology.externals)
@@ -268,14 +268,12 @@ class Evaluator:
         if any(side.allowed != sides[0].allowed for side in sides):
             return Side(isolated=True, isolating=sides[0].isolating, allowed=None, reason=open_because)
         side = sides[0]
-        if own_node and not side.allowed and not self._judges_own_node(direction, subject.group):
+        denying = (side.policy,) if side.policy else side.isolating
+        if own_node and not side.allowed and self._clear_on_nodes.isdisjoint(denying):
             return Side(isolated=True, isolating=side.isolating, allowed=None, reason=TO_OWN_NODE)
         if other.host and not side.allowed and (subject.node is None or other.node is None):
             return Side(isolated=True, isolating=side.isolating, allowed=None, reason=UNKNOWN_NODE)
         return side
-
-    def _judges_own_node(self, direction: Direction, subject: int) -> bool:
-        return any(policy.judges_own_node for policy in self._policies[direction].get(subject, []))
 
     def _view(self, subject: _End, other: _End, port: int) -> View:
         far = self._far(subject, other) if self._by_kind else None
@@ -306,36 +304,55 @@ class Evaluator:
         count = sum(rule.direction == direction for policy in isolating for rule in policy.rules)
         perhaps: set[bool] = set()
         side = Side(isolated=bool(refs), isolating=refs, allowed=True, rules=count)
+        ends: list[Side] = []
+        rivals: list[str] = []
         for _, tier in groupby(policies, key=lambda policy: policy.precedence[0]):
             members = list(tier)
-            rules = self._in_turn(members, direction)
-            found = None
-            for rule in rules:
-                match = self._match(rule, subject, view, protocol)
-                if match is not None and match.certain:
-                    found = rule, match
-                    break
-                if match is not None:
-                    perhaps |= PERHAPS[rule.rule.action]
-            if found is not None and found[0].rule.action != "pass":
-                side = _ruled(side, *found)
+            found = self._first(members, (direction, subject, view, protocol), perhaps)
+            if len({rule.rule.action for rule, _ in found}) > 1:
+                rivals += [rule.policy.ref for rule, _ in found]
+            ends += [ruled(side, rule, match) for rule, match in found if rule.rule.action != "pass"]
+            if found and all(rule.rule.action != "pass" for rule, _ in found):
                 break
-            if found is None and any(direction in policy.isolates for policy in members):
-                side = replace(side, allowed=False, reason=self._nearest(rules, subject, view, protocol))
+            if not found and any(direction in policy.isolates for policy in members):
+                near = self._nearest(members, direction, subject, view, protocol)
+                ends.append(replace(side, allowed=False, reason=near))
                 break
-        if perhaps - {side.allowed}:
-            return Side(isolated=side.isolated, isolating=refs, allowed=None, reason=UNKNOWN_ADDRESS, rules=count)
-        return side
+        else:
+            ends.append(side)
+        if len({end.allowed for end in ends}) > 1:
+            return replace(side, allowed=None, reason=EQUAL_PRIORITY.format(listed(rivals)))
+        if perhaps - {ends[0].allowed}:
+            return replace(side, allowed=None, reason=UNKNOWN_ADDRESS)
+        return ends[0]
 
-    def _in_turn(self, members: Sequence[Policy], direction: Direction) -> list[Compiled]:
-        """A tier's rules in the order in which they are asked."""
-        rules: list[Compiled] = []
+    def _first(
+        self, members: Sequence[Policy], asked: tuple[Direction, int, View, str], perhaps: set[bool]
+    ) -> list[tuple[Compiled, Match]]:
+        """The tier's first rule that surely matches; of `ordered` policies of equal precedence the first of each. What
+        earlier rules may come to, which match perhaps, is added to `perhaps`."""
+        direction, subject, view, protocol = asked
         for _, level in groupby(members, key=lambda policy: policy.precedence):
-            policies = list(level)
-            mine = [rule for policy in policies for rule in self._rules[id(policy)] if rule.rule.direction == direction]
-            ordered = policies[0].ordered
-            rules += mine if ordered else sorted(mine, key=lambda rule: UNION_ORDER[rule.rule.action])
-        return rules
+            found: list[tuple[Compiled, Match]] = []
+            for rules in self._in_turn(list(level), direction):
+                for rule in rules:
+                    match = self._match(rule, subject, view, protocol)
+                    if match is not None and match.certain:
+                        found.append((rule, match))
+                        break
+                    if match is not None:
+                        perhaps |= PERHAPS[rule.rule.action]
+            if found:
+                return found
+        return []
+
+    def _in_turn(self, level: Sequence[Policy], direction: Direction) -> list[list[Compiled]]:
+        """The rules of policies of equal precedence in the order in which they are asked: a list for each that is
+        `ordered`, else one for their union."""
+        each = [[rule for rule in self._rules[id(p)] if rule.rule.direction == direction] for p in level]
+        if level[0].ordered:
+            return each
+        return [sorted((rule for rules in each for rule in rules), key=lambda rule: UNION_ORDER[rule.rule.action])]
 
     def _match(self, rule: Compiled, subject: int, view: View, protocol: str) -> Match | None:
         if view.names and rule.rule.direction == "egress" and not self._learns(subject):
@@ -347,15 +364,16 @@ class Evaluator:
         policies = self._policies["egress"].get(subject, [])
         return any(rule.learns_names for policy in policies for rule in policy.rules)
 
-    def _nearest(self, rules: Sequence[Compiled], subject: int, view: View, protocol: str) -> str:
+    def _nearest(self, members: Sequence[Policy], direction: Direction, subject: int, view: View, protocol: str) -> str:
         """The rule that names the peer but not the port: the most frequent slip, so a denial tells of it."""
+        rules = (rule for policy in members for rule in self._rules[id(policy)])
         for rule in rules:
-            if rule.rule.action == "allow" and rule.rule.ports:
+            if rule.rule.action == "allow" and rule.rule.ports and rule.rule.direction == direction:
                 anywhere = rule._replace(rule=replace(rule.rule, ports=None))
                 match = self._match(anywhere, subject, view, protocol)
                 if match is not None and match.certain:
                     ports = listed([str(port) for port in rule.rule.ports])
-                    return f"{rule.rule.direction} rule {rule.rule.index + 1} names this peer, but only for {ports}"
+                    return f"{direction} rule {rule.rule.index + 1} names this peer, but only for {ports}"
         return ""
 
     def _by_subject(self, policies: Iterable[Policy]) -> dict[Direction, dict[int, list[Policy]]]:
@@ -450,22 +468,6 @@ class Evaluator:
         if isinstance(target, int):
             return target
         return next((p.port for p in pod.ports if p.name == target and p.protocol == probe.protocol), None)
-
-
-def _ruled(side: Side, rule: Compiled, match: Match) -> Side:
-    """The side as this rule decides it."""
-    direction, index = rule.rule.direction, rule.rule.index
-    preposition = PEERS_KEY[direction]
-    at = f"spec.{rule.rule.list_key or direction}[{index}]"
-    peer = f"{preposition} anywhere" if match.peer is None else f"{preposition} {match.peer}"
-    return replace(
-        side,
-        allowed=rule.rule.action == "allow",
-        policy=rule.policy.ref,
-        rule=f"{direction} rule {index + 1} ({peer}, {match.port or 'every port'})",
-        peer="" if match.peer is None else str(match.peer),
-        at=at if match.peer is None else f"{at}.{rule.rule.peers_key or preposition}[{match.place}]",
-    )
 
 
 def _decision(egress: Side, ingress: Side, source: str, destination: str, port: str) -> Decision:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
 from harness.model.topology import Port, Topology
 from harness.policy.addresses import AddressClasses
+from harness.policy.decision import Side
 from harness.policy.groups import Groups
 from harness.policy.rules import (
+    AnyPeer,
     BothPeer,
     Entity,
     EntityPeer,
@@ -43,6 +46,8 @@ class View(NamedTuple):
     names: tuple[str, ...] = ()
     dialled: bool = False
 
+
+NODES: frozenset[Entity] = frozenset(("own-node", "other-nodes"))
 
 Test = Callable[[View], bool | None]
 """Whether a peer means a view; None where that is not known."""
@@ -115,15 +120,15 @@ class Matcher:
                 return self._network(peer)
             case EntityPeer():
                 entities = peer.entities
-                return lambda view: None if view.far is None else not entities.isdisjoint(view.far)
+                # What is not known of a far end is only which node it is.
+                of_nodes = True if entities >= NODES else None
+                return lambda view: of_nodes if view.far is None else not entities.isdisjoint(view.far)
             case NamePeer():
                 return _name(name_pattern(peer.pattern))
-            case BothPeer():
+            case BothPeer() | AnyPeer() | OtherPeer():
                 tests = [self._test(part) for part in peer.peers]
-                return lambda view: _all([test(view) for test in tests])
-            case OtherPeer():
-                tests = [self._test(part) for part in peer.peers]
-                return lambda view: _none([test(view) for test in tests])
+                together = TOGETHER[type(peer)]
+                return lambda view: together([test(view) for test in tests])
 
     def _network(self, peer: NetworkPeer) -> Test:
         holds = self._classes.holds
@@ -181,6 +186,35 @@ def _all(found: Sequence[bool | None]) -> bool | None:
     return False if False in found else None if None in found else True
 
 
-def _none(found: Iterable[bool | None]) -> bool | None:
-    found = list(found)
-    return False if True in found else None if None in found else True
+def _any(found: Sequence[bool | None]) -> bool | None:
+    return True if True in found else None if None in found else False
+
+
+def _none(found: Sequence[bool | None]) -> bool | None:
+    held = _any(found)
+    return None if held is None else not held
+
+
+TOGETHER: Mapping[type[Peer], Callable[[Sequence[bool | None]], bool | None]] = {
+    BothPeer: _all,
+    AnyPeer: _any,
+    OtherPeer: _none,
+}
+"""What a peer made of others means, from what they mean."""
+
+
+def ruled(side: Side, rule: Compiled, match: Match) -> Side:
+    """The side as this rule decides it."""
+    direction, index = rule.rule.direction, rule.rule.index
+    preposition = "from" if direction == "ingress" else "to"
+    root = "spec" if rule.policy.place is None else f"specs[{rule.policy.place}]"
+    at = f"{root}.{rule.rule.list_key or direction}[{index}]"
+    peer = f"{preposition} anywhere" if match.peer is None else f"{preposition} {match.peer}"
+    return replace(
+        side,
+        allowed=rule.rule.action == "allow",
+        policy=rule.policy.ref,
+        rule=f"{rule.rule.list_key or direction} rule {index + 1} ({peer}, {match.port or 'every port'})",
+        peer="" if match.peer is None else str(match.peer),
+        at=at if match.peer is None else f"{at}.{rule.rule.peers_key or preposition}[{match.place}]",
+    )

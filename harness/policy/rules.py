@@ -158,6 +158,16 @@ class BothPeer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnyPeer:
+    """What at least one of these means: one entry of a list that names several (ClusterNetworkPolicy's `networks`)."""
+
+    peers: tuple[Peer, ...]
+
+    def __str__(self) -> str:
+        return " or ".join(str(peer) for peer in self.peers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OtherPeer:
     """Whatever none of these means."""
 
@@ -167,13 +177,13 @@ class OtherPeer:
         return f"all but {', '.join(str(peer) for peer in self.peers)}"
 
 
-Peer = PodPeer | NetworkPeer | EntityPeer | NamePeer | ServicePeer | BothPeer | OtherPeer
+Peer = PodPeer | NetworkPeer | EntityPeer | NamePeer | ServicePeer | BothPeer | AnyPeer | OtherPeer
 
 
 def leaves(peers: Iterable[Peer]) -> Iterator[PodPeer | NetworkPeer | EntityPeer | NamePeer | ServicePeer]:
     """The peers that these are made of."""
     for peer in peers:
-        if isinstance(peer, BothPeer | OtherPeer):
+        if isinstance(peer, BothPeer | AnyPeer | OtherPeer):
             yield from leaves(peer.peers)
         else:
             yield peer
@@ -238,7 +248,8 @@ class Policy:
     the tier's end.
 
     Policies are asked by `precedence`, lower first. Those of equal precedence are one union, where deny comes before
-    pass and pass before allow; the rules of an `ordered` policy, which has a precedence to itself, are asked in turn.
+    pass and pass before allow; the rules of an `ordered` policy are asked in turn. Of `ordered` policies of equal
+    precedence any one may decide (ClusterNetworkPolicySpec.priority).
     """
 
     ref: str
@@ -250,6 +261,11 @@ class Policy:
     """Its first number is the tier: `pass` leaves the rest of that tier."""
     ordered: bool = False
     judges_own_node: bool = False
-    """Its text says what happens to traffic to the pod's own node; NetworkPolicy's leaves it open."""
+    """Its text says what happens to traffic to the pod's own node, and that pods on a node's own network are never
+    selected; NetworkPolicy's leaves both open."""
+    place: int | None = None
+    """Its place in the object's `specs` (Cilium); None where it is the object's `spec`."""
+    subject_key: str = "podSelector"
+    """What the object calls its selection of pods."""
     ignored: frozenset[Direction] = frozenset()
     """Directions whose rules the object has to no effect (policyTypes leaves them out); `rules` holds none of them."""

@@ -41,24 +41,25 @@ def oddities(policies: Iterable[Policy], groups: Groups) -> Iterator[Oddity]:
 
 
 def _of_policy(policy: Policy, groups: Groups) -> Iterator[Oddity]:
+    root: KeyPath = ("spec",) if policy.place is None else ("specs", policy.place)
     for direction in sorted(policy.ignored):
         sentence = (
             f"the {direction} rules of {policy.ref} have no effect: its policyTypes does not list "
             f"{direction.capitalize()}"
         )
-        yield Oddity(kind="ignored-rules", policy=policy, path=("spec", direction), sentence=sentence)
+        yield Oddity(kind="ignored-rules", policy=policy, path=(*root, direction), sentence=sentence)
     subjects = groups.selected(policy.subject)
-    what = f"podSelector {policy.subject.pods} in {policy.ref}"
+    what = f"{policy.subject_key} {policy.subject.pods} in {policy.ref}"
     for kind, sentence in _of_selection(policy.subject, what, policy.ref, groups):
-        yield Oddity(kind=kind, policy=policy, path=("spec", "podSelector"), sentence=sentence, peer=policy.subject)
+        yield Oddity(kind=kind, policy=policy, path=(*root, policy.subject_key), sentence=sentence, peer=policy.subject)
     for rule in policy.rules:
-        at: KeyPath = ("spec", rule.direction, rule.index)
+        at: KeyPath = (*root, rule.list_key or rule.direction, rule.index)
         selected: set[int] = set()
         for place, peer in enumerate(rule.peers or ()):
             if isinstance(peer, PodPeer):
                 selected |= groups.selected(peer)
-                what = f"podSelector {peer.pods} in {_place(rule)} of {policy.ref}"
-                path = (*at, "from" if rule.direction == "ingress" else "to", place)
+                what = f"{rule.peers_key or 'podSelector'} {peer.pods} in {_place(rule)} of {policy.ref}"
+                path = (*at, rule.peers_key or ("from" if rule.direction == "ingress" else "to"), place)
                 for kind, sentence in _of_selection(peer, what, f"{_place(rule)} of {policy.ref}", groups):
                     yield Oddity(kind=kind, policy=policy, path=path, sentence=sentence, peer=peer)
         members: Iterable[int] = subjects
@@ -70,7 +71,7 @@ def _of_policy(policy: Policy, groups: Groups) -> Iterator[Oddity]:
 
 
 def _place(rule: Rule) -> str:
-    return f"{rule.direction} rule {rule.index + 1}"
+    return f"{rule.list_key or rule.direction} rule {rule.index + 1}"
 
 
 def _of_selection(peer: PodPeer, what: str, where: str, groups: Groups) -> Iterator[tuple[Kind, str]]:

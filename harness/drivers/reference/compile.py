@@ -21,6 +21,7 @@ from harness.policy.rules import (
     NAMESPACE,
     SERVICE_ACCOUNT,
     UNION_ORDER,
+    AnyPeer,
     BothPeer,
     Direction,
     Entity,
@@ -161,6 +162,8 @@ class _Compiler:
         match peer:
             case BothPeer():
                 return ranges.common([self._ranges(part, family) for part in peer.peers], family)
+            case AnyPeer():
+                return [r for part in peer.peers for r in self._ranges(part, family)]
             case OtherPeer():
                 return ranges.others((r for part in peer.peers for r in self._ranges(part, family)), family)
             case NetworkPeer():
