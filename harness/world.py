@@ -49,8 +49,9 @@ class World:
         self._held = 0
 
     def deploy(self, topology: Topology, say: Say) -> None:
-        """Make a topology exist. Raises ClusterError."""
+        """Make a topology exist, and begin to open the streams to its agents. Raises ClusterError."""
         self._deployed.append((topology, self.driver.deploy(topology, say)))
+        self.fleet.connect(topology.endpoints())
 
     def has(self, topology: Topology) -> bool:
         return any(_covers(placed, topology) for placed, _ in self._deployed)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from threading import Lock
 from typing import Any
 
 from harness.drivers import Channel
@@ -34,6 +36,14 @@ class Agent:
         self.endpoint = endpoint
         self._open_channel = open_channel
         self._channel: Channel | None = None
+        self._opening = Lock()
+
+    def connect(self) -> Channel:
+        """Its stream, opened when it is not open. Raises AgentLost."""
+        with self._opening:
+            if self._channel is None:
+                self._channel = self._open_channel(self.endpoint)
+            return self._channel
 
     def ask(
         self, number: int, timeout: float, probes: Sequence[Request], train: Train, *, after: float
@@ -43,11 +53,10 @@ class Agent:
         line = json.dumps(request, separators=(",", ":"))
         patience = 2 * timeout + train.every + after + GRACE
         try:
-            if self._channel is None:
-                self._channel = self._open_channel(self.endpoint)
-            self._channel.send(line)
+            channel = self.connect()
+            channel.send(line)
             for _ in range(train.repeat):
-                answer = json.loads(self._channel.receive(patience))
+                answer = json.loads(channel.receive(patience))
                 if answer["round"] != number:
                     raise ValueError(f"round {answer['round']} instead of {number}")
                 yield answer["results"]
@@ -114,6 +123,17 @@ class Fleet:
             (began + number * train.every, {endpoint: given[number] for endpoint, given in answers.items()})
             for number in range(train.repeat)
         ]
+
+    def connect(self, endpoints: Iterable[str]) -> None:
+        """Begin to open the streams to these endpoints; whoever asks them first waits for that. A stream that cannot be
+        opened is tried again, and told of, then."""
+
+        def begin(agent: Agent) -> None:
+            with suppress(AgentLost):
+                agent.connect()
+
+        for endpoint in endpoints:
+            self._pool.submit(begin, self._agents.setdefault(endpoint, Agent(endpoint, self._open_channel)))
 
     def forget(self, endpoint: str) -> None:
         """Drop the stream to an endpoint that is replaced; the next batch opens a new one."""
