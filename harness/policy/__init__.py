@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.errors import InputError
-from harness.policy import networkpolicy
+from harness.policy import cilium, clusternetworkpolicy, networkpolicy
 from harness.policy.decision import Decision, Side
 from harness.policy.evaluator import Evaluator
 from harness.policy.rules import TIERS, Policy
@@ -16,6 +16,9 @@ __all__ = ["READERS", "Decision", "Evaluator", "Policy", "Side", "read_policies"
 
 READERS: dict[tuple[str, str], Callable[[Mapping[str, Any], Mapping[str, float]], Sequence[Policy]]] = {
     ("networking.k8s.io/v1", "NetworkPolicy"): networkpolicy.read,
+    ("cilium.io/v2", "CiliumNetworkPolicy"): cilium.read,
+    ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"): cilium.read_clusterwide,
+    ("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy"): clusternetworkpolicy.read,
 }
 """(apiVersion, kind) -> reader of one such object, which is given the order of each tier, too."""
 
