@@ -8,43 +8,42 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from harness.files import KeyPath
 from harness.lint.model import DIRECTIONS, Ground, Hit, Place, Written
-from harness.lint.shapes import PEERS_KEY, blocks, covered
+from harness.lint.shapes import blocks, covered
 
-Spot = tuple[Written, KeyPath]
+Spot = tuple[Written, Place]
 
 
 def _blocks_over_pods(ground: Ground) -> Iterator[Spot]:
     for one, rule, place, block in blocks(ground):
         if covered(block, ground):
-            yield one, ("spec", rule.direction, rule.index, PEERS_KEY[rule.direction], place)
+            yield one, one.place_of_peer(rule, place)
 
 
 def _blocks_of_everything(ground: Ground) -> Iterator[Spot]:
     for one, rule, place, block in blocks(ground):
-        if block.cidr.endswith("/0"):
-            yield one, ("spec", rule.direction, rule.index, PEERS_KEY[rule.direction], place)
+        if block.cidr.endswith("/0") and not block.outside:
+            yield one, one.place_of_peer(rule, place)
 
 
 def _blocks_with_named_ports(ground: Ground) -> Iterator[Spot]:
     for one, rule, _, _ in blocks(ground):
         for place, port in enumerate(rule.ports or ()):
             if port.name is not None:
-                yield one, ("spec", rule.direction, rule.index, "ports", place)
+                yield one, one.place_of(rule, "ports", place)
 
 
 def _rules_without_type(ground: Ground) -> Iterator[Spot]:
     for one in ground.written:
         for direction in DIRECTIONS:
             if direction in one.policy.ignored:
-                yield one, ("spec", direction)
+                yield one, one.place_of_list(direction)
 
 
 def _excepts(ground: Ground) -> Iterator[Spot]:
     for one, rule, place, block in blocks(ground):
         if block.excepts:
-            yield one, ("spec", rule.direction, rule.index, PEERS_KEY[rule.direction], place, "ipBlock", "except")
+            yield one, one.place_of_peer(rule, place)
 
 
 def _ports(ground: Ground, *, sctp: bool) -> Iterator[Spot]:
@@ -52,7 +51,7 @@ def _ports(ground: Ground, *, sctp: bool) -> Iterator[Spot]:
         for rule in one.policy.rules:
             for place, port in enumerate(rule.ports or ()):
                 if port.protocol == "SCTP" if sctp else port.last not in (None, port.first):
-                    yield one, ("spec", rule.direction, rule.index, "ports", place)
+                    yield one, one.place_of(rule, "ports", place)
 
 
 FEATURES: Mapping[str, Callable[[Ground], Iterator[Spot]]] = {
@@ -75,10 +74,10 @@ def known_differences(ground: Ground) -> Iterator[Hit]:
             for feature in known.features:
                 for spot in FEATURES[feature](ground):
                     first.setdefault(spot[0].policy.ref, spot)
-            for one, path in first.values():
+            for _, place in first.values():
                 yield Hit(
                     sentence=f"{engine.name} {engine.version} is known to differ here ({known.id}): {known.sentence}",
-                    place=one.place(path),
+                    place=place,
                     fix=f"do not rely on it with this CNI; see {known.link}",
                 )
 

@@ -12,6 +12,7 @@ from harness.lint.model import DIRECTIONS, Engine, Ground, Intended, World, Writ
 from harness.policy import READERS, Evaluator, read_policies
 from harness.policy.groups import ASSUMED_DNS, Groups
 from harness.policy.rules import Direction
+from harness.policy.warnings import oddities
 
 POD_RANGE = "10.244.0.0/16"
 """kind's and kubeadm's usual range of pod addresses."""
@@ -48,12 +49,14 @@ def ground(
     unread: Sequence[Located] = (),
 ) -> Ground:
     """What rules look at. Of two policies with one name the later counts, as in a cluster. Raises InputError."""
-    by_ref: dict[str, Written] = {}
+    by_ref: dict[tuple[str, int | None], Written] = {}
     replaced = []
     for one in policies:
-        if one.policy.ref in by_ref:
-            replaced.append(by_ref.pop(one.policy.ref))
-        by_ref[one.policy.ref] = one
+        # One object may hold several policies, by place.
+        key = (one.policy.ref, one.policy.place)
+        if key in by_ref:
+            replaced.append(by_ref.pop(key))
+        by_ref[key] = one
     groups = Groups(world.topology, world.placement.dns_pods or (ASSUMED_DNS,))
     of_group: dict[int, list[str]] = defaultdict(list)
     for pod in groups.pods:
@@ -67,6 +70,7 @@ def ground(
         evaluator=Evaluator([one.policy for one in by_ref.values()], world.topology, world.placement),
         governing={direction: _governing(direction, list(by_ref.values()), groups) for direction in DIRECTIONS},
         of_group={group: tuple(pods) for group, pods in of_group.items()},
+        oddities=tuple((one, oddity) for one in by_ref.values() for oddity in oddities([one.policy], groups)),
         pod_ranges=tuple(_network(text) for text in pod_ranges),
         engines=tuple(engines),
         intended=intended,

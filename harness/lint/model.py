@@ -13,9 +13,11 @@ from harness.files import KeyPath, Located, dotted
 from harness.model import Intent, Placement, Probe, Topology
 from harness.policy import Decision, Evaluator, Policy
 from harness.policy.groups import Groups
-from harness.policy.rules import Direction
+from harness.policy.rules import Direction, Rule
+from harness.policy.warnings import Oddity
 
 DIRECTIONS: tuple[Direction, ...] = ("ingress", "egress")
+PEERS_KEY: Mapping[Direction, str] = {"ingress": "from", "egress": "to"}
 
 Need = Literal["pods", "namespaces", "intent", "cni"]
 """What a rule cannot do without: pods, namespaces with their labels, a map that says what is meant, `--cni`."""
@@ -90,6 +92,21 @@ class Written:
         at = self.located
         return Place(file=at.document.file, line=at.line(path), object=self.policy.ref, key=dotted(path))
 
+    def place_of(self, rule: Rule, *below: str | int) -> Place:
+        """The place of one of its rules, or of a key below it."""
+        return self.place((*self._root, rule.list_key or rule.direction, rule.index, *below))
+
+    def place_of_peer(self, rule: Rule, place: int) -> Place:
+        return self.place_of(rule, rule.peers_key or PEERS_KEY[rule.direction], place)
+
+    def place_of_list(self, direction: Direction) -> Place:
+        """The place of its rules of one direction."""
+        return self.place((*self._root, direction))
+
+    @property
+    def _root(self) -> KeyPath:
+        return ("spec",) if self.policy.place is None else ("specs", self.policy.place)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
@@ -161,6 +178,8 @@ class Ground:
     governing: Mapping[Direction, Mapping[int, tuple[Written, ...]]]
     of_group: Mapping[int, tuple[str, ...]]
     """Group -> the ids of its pods."""
+    oddities: tuple[tuple[Written, Oddity], ...]
+    """What harness/policy/warnings.py says of each policy: several rules share it."""
     pod_ranges: tuple[IPv4Network | IPv6Network, ...]
     engines: tuple[Engine, ...] = ()
     intended: Intended | None = None

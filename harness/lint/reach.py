@@ -25,7 +25,7 @@ def without_dns(ground: Ground) -> Iterator[Hit]:
             yield Hit(
                 sentence=f"{_pods(ground, lost)}: isolated for egress by {their}, and no rule lets them look up names "
                 "(53/UDP to the cluster's DNS)",
-                place=_first_with_rules(policies).place(("spec", "egress")),
+                place=_first_with_rules(policies).place_of_list("egress"),
                 fix="add an egress rule to pods k8s-app=kube-dns in namespace kube-system on 53/UDP and 53/TCP",
             )
 
@@ -42,7 +42,7 @@ def without_api_server(ground: Ground) -> Iterator[Hit]:
                     yield Hit(
                         sentence=f"{pod} is isolated for egress by {their}, and no rule can mean the API server, which "
                         f"it seems to need: {ground.world.api_clients[pod]}",
-                        place=_first_with_rules(policies).place(("spec", "egress")),
+                        place=_first_with_rules(policies).place_of_list("egress"),
                         fix="add an egress rule to the API server's addresses (an ipBlock) on 6443/TCP and 443/TCP",
                     )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from harness.lint.model import Ground, Hit, Written
 from harness.model.topology import NAME_LABEL
 from harness.policy.rules import PodPeer, PortMatch, Rule
-from harness.policy.warnings import Kind, Oddity, oddities
+from harness.policy.warnings import Kind, Oddity
 
 FIXES: Mapping[Kind, str] = {
     "ignored-rules": "add the direction to policyTypes, or remove its rules",
@@ -23,10 +23,9 @@ def odd(*kinds: Kind) -> Callable[[Ground], Iterator[Hit]]:
     """The check that shows these kinds of oddities."""
 
     def check(ground: Ground) -> Iterator[Hit]:
-        for one in ground.written:
-            for oddity in oddities([one.policy], ground.groups):
-                if oddity.kind in kinds and not _unknowable(oddity, ground):
-                    yield Hit(sentence=oddity.sentence, place=one.place(oddity.path), fix=FIXES[oddity.kind])
+        for one, oddity in ground.oddities:
+            if oddity.kind in kinds and not _unknowable(oddity, ground):
+                yield Hit(sentence=oddity.sentence, place=one.place(oddity.path), fix=FIXES[oddity.kind])
 
     return check
 
@@ -53,7 +52,7 @@ def ports_of_nobody(ground: Ground) -> Iterator[Hit]:
                     service, fix = _service_hint(members, port, ground)
                     yield Hit(
                         sentence=f"no pod that {peers} is about has {port}{service}",
-                        place=one.place(("spec", rule.direction, rule.index, "ports", place)),
+                        place=one.place_of(rule, "ports", place),
                         fix=fix or f"their ports are {_ports(members, ground)}",
                     )
 

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
-from harness.lint.model import DIRECTIONS, Ground, Hit, Place, Written
+from harness.lint.model import DIRECTIONS, PEERS_KEY, Ground, Hit, Place, Written
 from harness.policy.rules import Direction, NetworkPeer, Rule
 
-PEERS_KEY: Mapping[Direction, str] = {"ingress": "from", "egress": "to"}
 SELECTORS = ("podSelector", "namespaceSelector")
 
 
@@ -68,7 +67,7 @@ def from_everywhere(ground: Ground) -> Iterator[Hit]:
                     f"ingress rule {rule.index + 1} of {one.policy.ref} has no `from`: {ports} of the pods it selects "
                     "is open to every pod, node and outside address"
                 ),
-                place=one.place(("spec", "ingress", rule.index)),
+                place=one.place_of(rule),
                 fix="list who is meant in `from`; outside sources are an ipBlock with the pods' range in `except`",
             )
 
@@ -79,7 +78,7 @@ def to_everywhere(ground: Ground) -> Iterator[Hit]:
             yield Hit(
                 sentence=f"egress rule {rule.index + 1} of {one.policy.ref} lets everything out: the pods it selects "
                 "are as good as not isolated for egress",
-                place=one.place(("spec", "egress", rule.index)),
+                place=one.place_of(rule),
                 fix="list destinations or ports, or take Egress out of policyTypes",
             )
 
@@ -92,7 +91,7 @@ def blocks_over_pods(ground: Ground) -> Iterator[Hit]:
                     f"{block} in {rule.direction} rule {rule.index + 1} of {one.policy.ref} holds addresses of pods "
                     f"({_ranges(ground)}), which change with every restart and which CNIs match differently"
                 ),
-                place=one.place(("spec", rule.direction, rule.index, PEERS_KEY[rule.direction], place)),
+                place=one.place_of_peer(rule, place),
                 fix="select pods by labels; ipBlock is for addresses outside the cluster",
             )
 
@@ -105,7 +104,7 @@ def blocks_of_everything(ground: Ground) -> Iterator[Hit]:
                     f"{block.cidr} in {rule.direction} rule {rule.index + 1} of {one.policy.ref} means the cluster's "
                     "pods too, not only what is outside; CNIs differ in whether they follow"
                 ),
-                place=one.place(("spec", rule.direction, rule.index, PEERS_KEY[rule.direction], place)),
+                place=one.place_of_peer(rule, place),
                 fix=f"if only the outside is meant: `except: [{_ranges(ground)}]`; if everybody is: no peers at all",
             )
 
@@ -121,6 +120,8 @@ def blocks(ground: Ground) -> Iterator[tuple[Written, Rule, int, NetworkPeer]]:
 
 def covered(block: NetworkPeer, ground: Ground) -> bool:
     """Whether the block holds addresses of the pod ranges that no `except` takes away."""
+    if block.outside:
+        return False
     whole = ip_network(block.cidr)
     for pods in ground.pod_ranges:
         if pods.version == whole.version and pods.overlaps(whole):

@@ -98,6 +98,8 @@ def _of_selection(peer: PodPeer, what: str, where: str, groups: Groups) -> Itera
 
 
 def _of_ports(rule: Rule, ref: str, selected: Iterable[int], groups: Groups) -> Iterator[tuple[int, str]]:
+    if not any(port.name for port in rule.ports or ()):
+        return
     members = [groups[index] for index in selected]
     if not members:
         return
