@@ -1,7 +1,8 @@
 """Addresses that are known only once pods run: what scenarios write in manifests instead of them.
 
 `{address:x/a}` is the IPv4 address of an endpoint (a pod, `svc:x/a`, `node:0`, `external:near`), `{address6:x/a}` its
-IPv6 address, `{network/16:x/a}` and `{network6/64:x/a}` the network of that length around it.
+IPv6 address, `{network/16:x/a}` and `{network6/64:x/a}` the network of that length around it, `{name:external:near}`
+the DNS name under which pods find a peer outside.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def filled_text(text: str, placement: Placement) -> str:
 
 def exemplary(text: str) -> str:
     """The text with made-up addresses, for what must be checked before real ones are known."""
+    text = re.sub(r"\{name:[^{}]*\}", "x.example", text)
     return PLACEHOLDER.sub(lambda match: EXAMPLES[FAMILIES.get(match["what"], 4)] + (match[2] or ""), text)
 
 
@@ -52,10 +54,13 @@ def _filled(value: Any, placement: Placement) -> Any:
 
 def _resolved(match: re.Match[str], placement: Placement) -> str:
     what, length, endpoint = match["what"], match["length"], match["endpoint"]
+    if what == "name" and length is None:
+        return _named(match[0], endpoint, placement)
     family = FAMILIES.get(what)
     if family is None or what.startswith("network") == (length is None):
         raise InputError(
-            "no such placeholder; write {address:x/a}, {address6:x/a}, {network/16:x/a} or {network6/64:x/a}",
+            "no such placeholder; write {address:x/a}, {address6:x/a}, {network/16:x/a}, {network6/64:x/a} or "
+            "{name:external:x}",
             key=match[0],
         )
     address = placement.address(endpoint, family)
@@ -70,3 +75,11 @@ def _resolved(match: re.Match[str], placement: Placement) -> str:
         return address if length is None else str(ip_network(f"{address}/{length}", strict=False))
     except ValueError:
         raise InputError(f"IPv{family} has no networks of /{length}", key=match[0]) from None
+
+
+def _named(placeholder: str, endpoint: str, placement: Placement) -> str:
+    if endpoint not in placement.hostnames:
+        near = get_close_matches(endpoint, list(placement.hostnames), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "only peers outside have one"
+        raise InputError(f"{endpoint!r} has no DNS name; {hint}", key=placeholder)
+    return placement.hostnames[endpoint]

@@ -58,6 +58,7 @@ class Relocated:
             dns_pods=there.dns_pods,
             server_names={endpoint: there.server_names.get(away, away) for away, endpoint in home.items()},
             namespaces={namespace.name: self._away(namespace.name) for namespace in topology.namespaces},
+            hostnames={home.get(key, key): name for key, name in there.hostnames.items()},
         )
 
     def open(self, endpoint: str) -> Channel:

@@ -31,4 +31,5 @@ def placed(topology: Topology) -> Placement:
         node_of={pod.id: f"node:{pod.node % count}" for pod in topology.pods},
         node_ports={key: 30000 + number for number, key in enumerate(ports)},
         dns_pods=(DNS_POD,),
+        hostnames={external.id: f"{external.name}.peers.test" for external in topology.externals},
     )

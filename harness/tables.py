@@ -10,9 +10,9 @@
 Signs: `+` connects, `-` is denied, `~` the API leaves it open, `.` is not asked. `x/*` and `*` are pods that no other
 row (or column) of the table names; a pod never asks itself unless both its row and its column name it. `out:near` is
 a peer outside the cluster, `node:0` a node, `dns` the cluster's DNS. The corner is `PORT/PROTOCOL`, or with how it is
-dialled: `80/TCP@service`, `@name`, `@nodeport`, `@lookup`, `@held` (one connection, kept open from before the first
-step), `@first` (whether a pod that is new in this step connects, or is reached, at any time from its first instruction
-on), and `@v6` for IPv6. A blank line ends a table.
+dialled: `80/TCP@service`, `@name` (of a Service, or of a peer outside), `@nodeport`, `@lookup`, `@held` (one
+connection, kept open from before the first step), `@first` (whether a pod that is new in this step connects, or is
+reached, at any time from its first instruction on), and `@v6` for IPv6. A blank line ends a table.
 """
 
 from __future__ import annotations
@@ -141,6 +141,8 @@ def _dialled(text: str) -> _Dialled:
 def _addressed(destination: str, by_service: Via | None) -> tuple[Via, str]:
     if destination == DNS_SERVICE.id:
         return by_service or "service", destination
+    if by_service == "name" and destination.startswith("external:"):
+        return by_service, destination
     if by_service is not None:
         return by_service, destination if destination.startswith("svc:") else f"svc:{destination}"
     if destination.startswith(("external:", "node:")):

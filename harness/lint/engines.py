@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from harness.lint.model import DIRECTIONS, Ground, Hit, Place, Written
-from harness.lint.shapes import blocks, covered
+from harness.lint.shapes import blocks, covered, object_name
 
 Spot = tuple[Written, Place]
 
@@ -83,10 +83,11 @@ def known_differences(ground: Ground) -> Iterator[Hit]:
 
 
 def foreign_dialects(ground: Ground) -> Iterator[Hit]:
-    objects = [(one.policy.ref, one.located) for one in ground.written]
-    objects += [(f"{one.content['kind']} {one.content['metadata']['name']}", one) for one in ground.unread]
+    # One object may hold several policies.
+    objects = {id(one): one for one in (*(written.located for written in ground.written), *ground.unread)}
     for engine in ground.engines:
-        for ref, located in objects:
+        for located in objects.values():
+            ref = object_name(located)
             version, kind = located.content["apiVersion"], located.content["kind"]
             if not {version, f"{version}/{kind}"} & set(engine.dialects):
                 yield Hit(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
+from harness.files import Located
 from harness.lint.model import DIRECTIONS, PEERS_KEY, Ground, Hit, Place, Written
 from harness.policy.rules import Direction, NetworkPeer, Rule
 
@@ -172,15 +173,19 @@ def replaced(ground: Ground) -> Iterator[Hit]:
 
 def not_understood(ground: Ground) -> Iterator[Hit]:
     for one in ground.unread:
-        metadata = one.content["metadata"]
-        names = [str(metadata[key]) for key in ("namespace", "name") if metadata.get(key)]
-        ref = f"{one.content['kind']} {'/'.join(names)}"
+        ref = object_name(one)
         yield Hit(
             sentence=f"{ref} ({one.content['apiVersion']}) is of a kind that is not understood here; nothing that is "
             "said of the other policies reckons with it",
             place=Place(file=one.document.file, line=one.line(("kind",)), object=ref, key="kind"),
             fix="check it with its own engine's tools, and measure it",
         )
+
+
+def object_name(one: Located) -> str:
+    metadata = one.content["metadata"]
+    names = [str(metadata[key]) for key in ("namespace", "name") if metadata.get(key)]
+    return f"{one.content['kind']} {'/'.join(names)}"
 
 
 def _allowing(ground: Ground, direction: Direction) -> Iterator[tuple[Written, Rule]]:

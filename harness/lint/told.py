@@ -55,8 +55,8 @@ def _missing(missing: Missing) -> Iterator[str]:
         shown = yaml.safe_dump([missing.rule], sort_keys=False)
     else:
         yield (
-            f"Missing: an {missing.direction} rule. The policies that isolate this pod select others too, so it is a "
-            f"policy of its own.{fill}"
+            f"Missing: an {missing.direction} rule. No NetworkPolicy isolates this pod alone, so it comes as a policy "
+            f"of its own.{fill}"
         )
         shown = yaml.safe_dump(missing.manifest, sort_keys=False)
     yield ""

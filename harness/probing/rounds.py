@@ -192,9 +192,10 @@ class Rounds:
     def _find_target(self, probe: Probe) -> _Target | str:
         destination, placement = probe.destination, self.placement
         if not destination.startswith("svc:"):
-            host = placement.address(destination, probe.family)
+            named = probe.via == "name"
+            host = placement.hostnames.get(destination) if named else placement.address(destination, probe.family)
             if host is None:
-                return f"{destination} has no IPv{probe.family} address here"
+                return f"{destination} has no {'name' if named else f'IPv{probe.family} address'} here"
             own: tuple[Control, ...] = ((destination, probe.protocol, probe.port),)
             dialled = _Target(host=host, port=probe.port, expect=(self._name(destination),), controls=own)
             return self._remembered(probe, dialled) if probe.kind == "first" else dialled

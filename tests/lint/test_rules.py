@@ -283,7 +283,7 @@ ENGINE = Engine(name="some", version="1.2", enforces=True, hint="", dialects=("n
 
 def test_a_dialect_that_the_cni_does_not_enforce() -> None:
     (finding,) = findings("cni-foreign-dialect", policy("{}", kind="example.org/v1"), engines=(ENGINE,))
-    assert "some does not enforce NetworkPolicy p" in finding.sentence
+    assert "some does not enforce NetworkPolicy shop/p" in finding.sentence
     assert findings("cni-foreign-dialect", policy(INGRESS), engines=(ENGINE,)) == []
 
 
@@ -340,3 +340,36 @@ def test_what_cannot_be_known_is_not_run_and_said() -> None:
 def test_every_rule_has_its_own_id_and_a_sentence() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
     assert all(rule.title.endswith(".") for rule in RULES)
+
+
+def test_other_dialects_are_found_at_their_own_keys() -> None:
+    text = """\
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: two, namespace: shop}
+specs:
+  - endpointSelector: {matchLabels: {app: apii}}
+    ingress: [{}]
+  - endpointSelector: {matchLabels: {app: api}}
+    ingress:
+      - fromEndpoints:
+          - matchLabels: {app: uii}
+"""
+    subject, peer = findings("selector-matches-nothing", text)
+    assert (subject.place.line, subject.place.key) == (5, "specs[0].endpointSelector")
+    assert (peer.place.line, peer.place.key) == (10, "specs[1].ingress[0].fromEndpoints[0]")
+    assert findings("policy-replaced", text) == []
+    assert len(findings("cni-foreign-dialect", text, engines=(ENGINE,))) == 1
+
+
+def test_a_block_that_never_means_pods_is_left_alone() -> None:
+    """Cilium's CIDR rules are about the outside only (layer3.rst)."""
+    text = """\
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: out, namespace: shop}
+spec:
+  endpointSelector: {}
+  egress: [{toCIDR: [0.0.0.0/0]}]
+"""
+    assert findings("block-of-everything", text) == []

@@ -236,6 +236,7 @@ class KindDriver:
             node_of=node_of,
             node_ports=node_ports,
             dns_pods=dns_pods,
+            hostnames={external.id: externals.hostname(self._mine, external) for external in topology.externals},
         )
 
     def _terms(self) -> Terms:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from docker.constants import DEFAULT_DOCKER_API_VERSION  # type: ignore[import-untyped]
 from docker.errors import DockerException  # type: ignore[import-untyped]
+from docker.types import EndpointConfig  # type: ignore[import-untyped]
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
@@ -80,6 +82,12 @@ def container(record: state.Record, endpoint: str) -> str:
     return f"{record.name}-{endpoint.partition(':')[2]}"
 
 
+def hostname(record: state.Record, external: External) -> str:
+    """The name under which pods find a peer: the engine's resolver knows it, and the cluster's DNS asks that one. It is
+    the cluster's own, since all clusters share one network."""
+    return f"{external.name}.{record.name}.test"
+
+
 def _command(record: state.Record, external: External) -> list[str]:
     ports = [{"port": port.port, "protocol": port.protocol} for port in external.ports]
     spec = {"name": external.id, "token": record.token, "ports": ports}
@@ -114,6 +122,9 @@ def _start(record: state.Record, run: str, image: str, agent: str, external: Ext
                 engine.LABEL_AGENT: _digest(agent),
             },
             network=engine.NETWORK,
+            networking_config={
+                engine.NETWORK: EndpointConfig(DEFAULT_DOCKER_API_VERSION, aliases=[hostname(record, external)])
+            },
             user=f"{USER}:{USER}",
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],

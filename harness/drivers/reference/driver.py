@@ -192,6 +192,7 @@ class ReferenceDriver:
             node_of={pod.id: _node(pod) for pod in self._pods.values()},
             node_ports=dict(self._addresses.node_ports),
             dns_pods=(DNS_POD,),
+            hostnames={external.id: names.hostname(external) for external in self._externals.values()},
         )
 
     def _check(self, topology: Topology) -> None:

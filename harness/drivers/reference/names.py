@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from harness.drivers.reference.addresses import KUBERNETES_SERVICE
 from harness.drivers.reference.ranges import family
-from harness.model import Placement, Topology
+from harness.model import External, Placement, Topology
 
 DOMAIN = "cluster.local"
 
 
 def table(topology: Topology, placement: Placement) -> dict[str, list[str]]:
-    """Name -> addresses. A headless Service's are its pods'; an external peer has its name, and it with `.external`."""
+    """Name -> addresses. A headless Service's are its pods'."""
     families = {family(address) for group in placement.addresses.values() for address in group}
     names = {f"kubernetes.default.svc.{DOMAIN}": [a for a in KUBERNETES_SERVICE if family(a) in families]}
     for service in topology.services:
@@ -18,9 +18,13 @@ def table(topology: Topology, placement: Placement) -> dict[str, list[str]]:
         name = f"{service.name}.{service.namespace}.svc.{DOMAIN}"
         names[name] = [address for owner in owners for address in placement.addresses[owner]]
     for external in topology.externals:
-        for name in (external.name, f"{external.name}.external"):
-            names[name] = list(placement.addresses[external.id])
+        names[placement.hostnames[external.id]] = list(placement.addresses[external.id])
     return names
+
+
+def hostname(external: External) -> str:
+    """The name under which pods find an outside peer."""
+    return f"{external.name}.peers.test"
 
 
 def search(namespace: str) -> list[str]:

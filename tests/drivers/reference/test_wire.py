@@ -75,8 +75,7 @@ def test_names(wire: Wire) -> None:
     names = {
         "web.shop.svc.cluster.local": wire.at("svc:shop/web"),
         "bare.shop.svc.cluster.local": wire.at("shop/db"),
-        "store.external": wire.at("external:store"),
-        "store": wire.at("external:store"),
+        "store.peers.test": wire.at("external:store"),
         "kubernetes.default.svc.cluster.local": "10.96.0.1",
     }
     questions = [
