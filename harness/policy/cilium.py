@@ -247,7 +247,7 @@ def _port(content: Any, watched: bool, at: At) -> list[PortMatch]:
     """PortProtocol (l4.go); an absent protocol is any. With `watched` answers of DNS are taken there."""
     entry = at.mapping(content, ("port", "endPort", "protocol"))
     word = "ANY" if entry.get("protocol") is None else entry["protocol"]
-    if word not in PROTOCOLS:
+    if not isinstance(word, str) or word not in PROTOCOLS:
         at.key("protocol").fail(f"must be TCP, UDP, SCTP or ANY (got {word!r})")
     port, last = entry.get("port"), entry.get("endPort") or 0
     if isinstance(port, int):

@@ -138,10 +138,10 @@ def _reserved(content: Any, at: At) -> Peer | None:
 
 
 def _entity(content: Any, at: At, home: str | None) -> Peer:
+    if not isinstance(content, str) or content not in (*ENTITIES, *WORLDS):
+        at.fail(f"no such entity; known: {', '.join((*ENTITIES, *WORLDS))} (got {content!r})")
     if content in WORLDS:
         return NetworkPeer(cidr=WORLDS[content], outside=True)
-    if not isinstance(content, str) or content not in ENTITIES:
-        at.fail(f"no such entity; known: {', '.join((*ENTITIES, *WORLDS))} (got {content!r})")
     return EntityPeer(name=content, entities=ENTITIES[content])
 
 
