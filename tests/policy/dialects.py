@@ -52,3 +52,14 @@ DNS = (
     "toPorts: [{ports: [{port: '53', protocol: ANY}], rules: {dns: [{matchPattern: '*'}]}}]}"
 )
 STORE = "{toFQDNs: [{matchName: store.example.com}]}"
+
+
+def cluster(rules: str, name: str = "p", *, tier: str = "Admin", priority: int = 10) -> dict[str, Any]:
+    """A ClusterNetworkPolicy for all pods, unless `rules` has a subject of its own."""
+    spec = {"tier": tier, "priority": priority, "subject": {"namespaces": {}}, **yaml.safe_load(f"{{{rules}}}")}
+    return {
+        "apiVersion": "policy.networking.k8s.io/v1alpha2",
+        "kind": "ClusterNetworkPolicy",
+        "metadata": {"name": name},
+        "spec": spec,
+    }
