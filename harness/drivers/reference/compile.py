@@ -16,7 +16,7 @@ from harness.drivers.reference import nat, ranges
 from harness.drivers.reference.nat import ADDRESS_TYPE, IP, declare_set
 from harness.model import Placement, Pod, Topology
 from harness.model.topology import API_SERVER_NODE
-from harness.policy.matching import name_pattern
+from harness.policy.matching import NODES, name_pattern
 from harness.policy.rules import (
     NAMESPACE,
     SERVICE_ACCOUNT,
@@ -35,6 +35,7 @@ from harness.policy.rules import (
     PortMatch,
     Rule,
     ServicePeer,
+    leaves,
 )
 
 PRIORITY: dict[Direction, str] = {"egress": "filter - 10", "ingress": "filter"}
@@ -71,7 +72,12 @@ class _Compiler:
         """Pods on their node's network are nodes: no policy selects them, as subject or as peer."""
         self._topology = topology
         self._nodes = [endpoint for endpoint in placement.addresses if endpoint.startswith("node:")]
-        self._learning = any(rule.learns_names for policy in policies for rule in policy.rules)
+        self._learning = {
+            pod.id
+            for policy in policies
+            if any(rule.learns_names for rule in policy.rules)
+            for pod in self._selected(policy.subject)
+        }
         self._families = sorted({ranges.family(a) for group in placement.addresses.values() for a in group})
 
     def free_pairs(self) -> Iterator[str]:
@@ -93,8 +99,9 @@ class _Compiler:
         subjects = {policy.ref: self._selected(policy.subject) for policy in policies}
         isolated: dict[str, str] = {}
         for policy in policies:
-            names = [line for rule in policy.rules for line in self._rule(direction, rule, subjects[policy.ref])]
-            yield from _block(f"chain {_policy_chain(direction, policy)} {{", names)
+            if _shared(policy):
+                lines = [line for rule in policy.rules for line in self._rule(direction, rule, subjects[policy.ref])]
+                yield from _block(f"chain {_policy_chain(direction, policy)} {{", lines)
         for pod in self._pods:
             mine = [policy for policy in policies if pod in subjects[policy.ref]]
             if mine:
@@ -115,10 +122,10 @@ class _Compiler:
         """Level by level of precedence; who is isolated by a tier gets no further than its end, but by `pass`."""
         for _, group in groupby(policies, key=lambda policy: policy.precedence):
             level = list(group)
-            rules = [rule for policy in level for rule in policy.rules]
-            if all(rule.action == "allow" for rule in rules):
+            if all(_shared(policy) for policy in level):
                 yield from (f"jump {_policy_chain(direction, policy)}" for policy in level)
                 continue
+            rules = [rule for policy in level for rule in policy.rules]
             if not level[0].ordered:
                 rules.sort(key=lambda rule: UNION_ORDER[rule.action])
             yield from (line for rule in rules for line in self._rule(direction, rule, [pod]))
@@ -141,43 +148,45 @@ class _Compiler:
             return
         ends = f'counter {VERDICTS[rule.action]} comment "rule {rule.index}"'
         numbered = [""] if rule.ports is None else list(_numbered(rule.ports))
-        for match in self._peers(direction, rule.peers, self._families):
+        for match in self._peers(direction, rule.peers, self._families, subjects):
             yield from (" ".join(filter(None, (match, ports, ends))) for ports in numbered)
         destinations = subjects if direction == "ingress" else self._pods
         for family in self._families:
             for ports in self._named(rule.ports or (), destinations, family):
-                for match in self._peers(direction, rule.peers, [family]):
+                for match in self._peers(direction, rule.peers, [family], subjects):
                     yield " ".join(filter(None, (match, ports, ends)))
 
-    def _peers(self, direction: Direction, peers: Sequence[Peer] | None, families: Sequence[int]) -> Iterator[str]:
+    def _peers(
+        self, direction: Direction, peers: Sequence[Peer] | None, families: Sequence[int], subjects: Sequence[Pod]
+    ) -> Iterator[str]:
         if peers is None:
             yield ""
             return
         for family in families:
-            found = ranges.union(r for peer in peers for r in self._ranges(peer, family))
+            found = ranges.union(r for peer in peers for r in self._ranges(peer, family, subjects))
             if found:
                 yield f"{IP[family]} {PEER[direction]} {{ {ranges.text(found, family)} }}"
 
-    def _ranges(self, peer: Peer, family: int) -> Iterable[ranges.Range]:
+    def _ranges(self, peer: Peer, family: int, subjects: Sequence[Pod]) -> Iterable[ranges.Range]:
         match peer:
             case BothPeer():
-                return ranges.common([self._ranges(part, family) for part in peer.peers], family)
+                return ranges.common([self._ranges(part, family, subjects) for part in peer.peers], family)
             case AnyPeer():
-                return [r for part in peer.peers for r in self._ranges(part, family)]
+                return [r for part in peer.peers for r in self._ranges(part, family, subjects)]
             case OtherPeer():
-                return ranges.others((r for part in peer.peers for r in self._ranges(part, family)), family)
+                return ranges.others((r for part in peer.peers for r in self._ranges(part, family, subjects)), family)
             case NetworkPeer():
                 return self._network(peer, family) if ranges.family(peer.cidr) == family else []
             case EntityPeer():
-                return [r for entity in peer.entities for r in self._entity(entity, family)]
+                return [r for entity in peer.entities for r in self._entity(entity, family, subjects)]
             case _:
-                return self._of(self._members(peer), family)
+                return self._of(self._members(peer, subjects), family)
 
     def _network(self, peer: NetworkPeer, family: int) -> list[ranges.Range]:
         inside = ranges.without(ranges.network(peer.cidr), map(ranges.network, peer.excepts))
         return ranges.common([inside, self._outside(family)], family) if peer.outside else inside
 
-    def _members(self, peer: PodPeer | ServicePeer | NamePeer) -> Iterable[str]:
+    def _members(self, peer: PodPeer | ServicePeer | NamePeer, subjects: Sequence[Pod]) -> Iterable[str]:
         """The endpoints that are meant."""
         match peer:
             case PodPeer():
@@ -187,16 +196,19 @@ class _Compiler:
                 backends = self._topology.backends(service) if service and service.selector else ()
                 return [pod.id for pod in backends]
             case NamePeer():
-                names = self._placement.hostnames.items() if self._learning else ()
+                learnt = all(pod.id in self._learning for pod in subjects)
+                names = self._placement.hostnames.items() if learnt else ()
                 return [end for end, name in names if name_pattern(peer.pattern).fullmatch(name)]
 
-    def _entity(self, entity: Entity, family: int) -> Iterable[ranges.Range]:
-        """The own node is taken for any node: what goes there from a pod is told apart by no rule here."""
+    def _entity(self, entity: Entity, family: int, subjects: Sequence[Pod]) -> Iterable[ranges.Range]:
+        own = {self._placement.node_of[pod.id] for pod in subjects}
         match entity:
             case "pods":
                 return self._of([pod.id for pod in self._pods], family)
-            case "own-node" | "other-nodes":
-                return self._of(self._nodes, family)
+            case "own-node":
+                return self._of(own, family)
+            case "other-nodes":
+                return self._of([node for node in self._nodes if node not in own], family)
             case "api-server":
                 return self._of([API_SERVER_NODE], family)
             case "outside":
@@ -236,6 +248,18 @@ class _Compiler:
 def _seen(pod: Pod) -> Mapping[str, str]:
     """What selectors see of a pod."""
     return {**pod.labels, NAMESPACE: pod.namespace, SERVICE_ACCOUNT: pod.service_account}
+
+
+def _shared(policy: Policy) -> bool:
+    """Whether its rules are the same for all its subjects, and may be asked in any order: then it has one chain."""
+    return all(
+        rule.action == "allow"
+        and not any(
+            isinstance(leaf, NamePeer) or (isinstance(leaf, EntityPeer) and len(NODES & leaf.entities) == 1)
+            for leaf in leaves(rule.peers or ())
+        )
+        for rule in policy.rules
+    )
 
 
 def _concerns(policy: Policy, direction: Direction) -> bool:
