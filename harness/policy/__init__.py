@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.errors import InputError
-from harness.policy import cilium, clusternetworkpolicy, networkpolicy
+from harness.policy import calico, cilium, clusternetworkpolicy, networkpolicy
 from harness.policy.decision import Decision, Side
 from harness.policy.evaluator import Evaluator
-from harness.policy.rules import TIERS, Policy
+from harness.policy.rules import Policy
 from harness.policy.warnings import warnings
 
 __all__ = ["READERS", "Decision", "Evaluator", "Policy", "Side", "read_policies", "warnings"]
@@ -19,6 +19,8 @@ READERS: dict[tuple[str, str], Callable[[Mapping[str, Any], Mapping[str, float]]
     ("cilium.io/v2", "CiliumNetworkPolicy"): cilium.read,
     ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"): cilium.read_clusterwide,
     ("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy"): clusternetworkpolicy.read,
+    (calico.API_VERSION, "NetworkPolicy"): calico.read,
+    (calico.API_VERSION, "GlobalNetworkPolicy"): calico.read,
 }
 """(apiVersion, kind) -> reader of one such object, which is given the order of each tier, too."""
 
@@ -31,9 +33,10 @@ def read_policies(manifests: Sequence[Mapping[str, Any]], *, file: str | None = 
     object and the key, and `file` when it is given.
     """
     found: dict[tuple[str, str], Sequence[Policy]] = {}
-    tiers = dict(TIERS)
     try:
-        for manifest in _opened(manifests):
+        opened = list(_opened(manifests))
+        tiers = calico.tiers(opened)
+        for manifest in opened:
             api_version, kind = manifest["apiVersion"], manifest["kind"]
             if (api_version, kind) in READERS:
                 key = (api_version, _name(manifest))

@@ -210,7 +210,7 @@ class Evaluator:
             if not service.headless:
                 address = self._placement.address(service.id, probe.family)
                 service_address = self._classes.of(address, probe.family)
-                views = (far, far._replace(address=service_address, block_port=probe.port, named=False))
+                views = (far, far._replace(address=service_address, block_port=probe.port, named=False, behind=far))
             egress = self._side("egress", source, backend, views, probe.protocol, open_because=SERVICE_ADDRESS)
             ingress = self._side("ingress", backend, source, (near,), probe.protocol)
             if source.id == backend.id and service.headless:
@@ -392,7 +392,6 @@ class Evaluator:
 
         Thousands of groups come down to the few that policies distinguish; sides are worked out for those only.
         """
-        chosen: dict[int, list[int]] = defaultdict(list)
         peers = {
             peer
             for policy in policies
@@ -400,16 +399,16 @@ class Evaluator:
             for peer in leaves(rule.peers or ())
             if isinstance(peer, PodPeer | ServicePeer)
         }
-        for place, peer in enumerate(peers):
-            for member in self._matcher.selected(peer):
-                chosen[member].append(place)
+        chosen = self._matcher.told_apart(peers)
+        narrowed = {rule.subject for policy in policies for rule in policy.rules if rule.subject is not None}
+        concerned = self._matcher.told_apart(narrowed)
         subjects: dict[object, int] = {}
         sources: dict[object, int] = {}
         as_subject, as_peer = [], []
         for index, group in enumerate(self._groups.groups):
             governed = (tuple(id(policy) for policy in by.get(index, ())) for by in self._policies.values())
-            as_subject.append(subjects.setdefault((*governed, group.ports), index))
-            as_peer.append(sources.setdefault((tuple(chosen[index]), group.ports), index))
+            as_subject.append(subjects.setdefault((*governed, concerned[index], group.ports), index))
+            as_peer.append(sources.setdefault((chosen[index], group.ports), index))
         return as_subject, as_peer
 
     def _end(self, endpoint: str, family: Family) -> _End:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from harness.model.topology import Port, Topology
+from harness.model.topology import Port, ServicePort, Topology
 from harness.policy.addresses import AddressClasses
 from harness.policy.decision import Side
 from harness.policy.groups import Groups
@@ -35,7 +35,8 @@ from harness.policy.rules import (
 class View(NamedTuple):
     """One way to see the far end of a packet: as a pod (`group`, None for what is no pod), by an `address` (a class),
     on a port. An ipBlock looks at `address`, `block_port` and `named` ports. `far` is what it is (None: not known),
-    `names` its DNS names, `dialled` whether one of them was dialled."""
+    `names` its DNS names, `dialled` whether one of them was dialled. `behind` is the pod that a Service's address
+    leads to."""
 
     group: int | None
     address: int
@@ -45,6 +46,8 @@ class View(NamedTuple):
     far: frozenset[Entity] | None = None
     names: tuple[str, ...] = ()
     dialled: bool = False
+    behind: View | None = None
+    protocol: str = ""
 
 
 NODES: frozenset[Entity] = frozenset(("own-node", "other-nodes"))
@@ -83,7 +86,21 @@ class Matcher:
         """The groups that are meant."""
         return self._groups.selected(peer if isinstance(peer, PodPeer) else self._behind(peer))
 
+    def told_apart(self, peers: Iterable[PodPeer | ServicePeer]) -> list[tuple[int, ...]]:
+        """For each group which of these peers mean it."""
+        chosen: list[list[int]] = [[] for _ in self._groups.groups]
+        for place, peer in enumerate(peers):
+            for member in self.selected(peer):
+                chosen[member].append(place)
+        return [tuple(places) for places in chosen]
+
     def match(self, rule: Compiled, subject: int, view: View, protocol: str) -> Match | None:
+        if rule.rule.subject is not None and subject not in self.selected(rule.rule.subject):
+            return None
+        if rule.policy.sees_backends and view.behind is not None:
+            view = view.behind
+        if view.protocol != protocol:
+            view = view._replace(protocol=protocol)
         owner = subject if rule.rule.direction == "ingress" else view.group
         names = () if owner is None else self._groups[owner].ports
         ports = rule.rule.ports
@@ -114,8 +131,7 @@ class Matcher:
     def _test(self, peer: Peer) -> Test:
         match peer:
             case PodPeer() | ServicePeer():
-                members = self.selected(peer)
-                return lambda view: view.group in members
+                return self._pods(peer)
             case NetworkPeer():
                 return self._network(peer)
             case EntityPeer():
@@ -130,6 +146,13 @@ class Matcher:
                 together = TOGETHER[type(peer)]
                 return lambda view: together([test(view) for test in tests])
 
+    def _pods(self, peer: PodPeer | ServicePeer) -> Test:
+        if isinstance(peer, ServicePeer) and peer.ports:
+            led_to = self._led_to(peer)
+            return lambda view: (view.group, view.port, view.protocol) in led_to
+        members = self.selected(peer)
+        return lambda view: view.group in members
+
     def _network(self, peer: NetworkPeer) -> Test:
         holds = self._classes.holds
         if not peer.outside:
@@ -137,6 +160,18 @@ class Matcher:
         return lambda view: _all(
             [None if view.far is None else "outside" in view.far, holds(peer, view.address)],
         )
+
+    def _led_to(self, peer: ServicePeer) -> frozenset[tuple[int | None, int | None, str]]:
+        """Group, port and protocol of each end that a Service leads to."""
+        service = self._topology.service(f"svc:{peer.namespace}/{peer.name}")
+        return frozenset(
+            (member, port.target if isinstance(port.target, int) else self._port_of(member, port), port.protocol)
+            for port in (service.ports if service else ())
+            for member in self.selected(peer)
+        )
+
+    def _port_of(self, member: int, port: ServicePort) -> int | None:
+        return self._groups[member].port(str(port.target), port.protocol)
 
     def _behind(self, peer: ServicePeer) -> PodPeer:
         service = self._topology.service(f"svc:{peer.namespace}/{peer.name}")
@@ -209,6 +244,7 @@ def ruled(side: Side, rule: Compiled, match: Match) -> Side:
     preposition = "from" if direction == "ingress" else "to"
     root = "spec" if rule.policy.place is None else f"specs[{rule.policy.place}]"
     at = f"{root}.{rule.rule.list_key or direction}[{index}]"
+    place = f"[{match.place}]" if rule.rule.peers_listed else ""
     peer = f"{preposition} anywhere" if match.peer is None else f"{preposition} {match.peer}"
     return replace(
         side,
@@ -216,5 +252,5 @@ def ruled(side: Side, rule: Compiled, match: Match) -> Side:
         policy=rule.policy.ref,
         rule=f"{rule.rule.list_key or direction} rule {index + 1} ({peer}, {match.port or 'every port'})",
         peer="" if match.peer is None else str(match.peer),
-        at=at if match.peer is None else f"{at}.{rule.rule.peers_key or preposition}[{match.place}]",
+        at=at if match.peer is None else f"{at}.{rule.rule.peers_key or preposition}{place}",
     )

@@ -138,10 +138,11 @@ class NamePeer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePeer:
-    """The pods behind a Service."""
+    """The pods behind a Service; with `ports` only on the ports that it leads to (Calico's destination.services)."""
 
     namespace: str
     name: str
+    ports: bool = False
 
     def __str__(self) -> str:
         return f"pods behind Service {self.namespace}/{self.name}"
@@ -238,8 +239,12 @@ class Rule:
     """It has DNS answers watched, from which `NamePeer` learns (Cilium's `rules.dns`)."""
     peers_key: str = ""
     """What the object calls its list of peers, where that is not `from` or `to`."""
+    peers_listed: bool = True
+    """The object has a list of peers under that key, and not one."""
     list_key: str = ""
     """What the object calls its list of rules, where that is not the direction."""
+    subject: PodPeer | None = None
+    """It is a rule only for those of the policy's subject that this means too (Calico's local selectors)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,7 +270,12 @@ class Policy:
     selected; NetworkPolicy's leaves both open."""
     place: int | None = None
     """Its place in the object's `specs` (Cilium); None where it is the object's `spec`."""
+    sees_backends: bool = False
+    """Its text says that its networks see the pods behind a Service and not the Service's address; NetworkPolicy's
+    leaves it open."""
     subject_key: str = "podSelector"
     """What the object calls its selection of pods."""
+    types_key: str = "policyTypes"
+    """What the object calls the list of its directions."""
     ignored: frozenset[Direction] = frozenset()
     """Directions whose rules the object has to no effect (policyTypes leaves them out); `rules` holds none of them."""

@@ -44,7 +44,7 @@ def _of_policy(policy: Policy, groups: Groups) -> Iterator[Oddity]:
     root: KeyPath = ("spec",) if policy.place is None else ("specs", policy.place)
     for direction in sorted(policy.ignored):
         sentence = (
-            f"the {direction} rules of {policy.ref} have no effect: its policyTypes does not list "
+            f"the {direction} rules of {policy.ref} have no effect: its {policy.types_key} does not list "
             f"{direction.capitalize()}"
         )
         yield Oddity(kind="ignored-rules", policy=policy, path=(*root, direction), sentence=sentence)
@@ -59,7 +59,8 @@ def _of_policy(policy: Policy, groups: Groups) -> Iterator[Oddity]:
             if isinstance(peer, PodPeer):
                 selected |= groups.selected(peer)
                 what = f"{rule.peers_key or 'podSelector'} {peer.pods} in {_place(rule)} of {policy.ref}"
-                path = (*at, rule.peers_key or ("from" if rule.direction == "ingress" else "to"), place)
+                key = rule.peers_key or ("from" if rule.direction == "ingress" else "to")
+                path = (*at, key, *((place,) if rule.peers_listed else ()))
                 for kind, sentence in _of_selection(peer, what, f"{_place(rule)} of {policy.ref}", groups):
                     yield Oddity(kind=kind, policy=policy, path=path, sentence=sentence, peer=peer)
         members: Iterable[int] = subjects
