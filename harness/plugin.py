@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 
-from harness import options, recipes
+from harness import lanes, options, recipes
 from harness.conduct import INTERRUPTED, Conductor, dry_run_text, exit_code, interrupt_on_termination, label, load
 from harness.errors import InputError, NetproofError
 from harness.files import data_dir
@@ -41,14 +41,26 @@ def pytest_configure(config: pytest.Config) -> None:
         if hasattr(config, "workerinput"):
             plugin: Netproof | Worker = Worker(config)
         else:
-            plugin = Netproof(config)
+            plugin = config.stash.get(PLUGIN, None) or Netproof(config)
             interrupt_on_termination()
+            assert isinstance(plugin, Netproof)
             if plugin.asked.service_map is not None:
                 config.args[:] = [str(plugin.asked.service_map)]
     except InputError as error:
         pytest.exit(str(error), returncode=error.exit_code)
     config.stash[PLUGIN] = plugin
     config.pluginmanager.register(plugin, "netproof-run")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Many scenarios share xdist's workers, unless the user said how many (`-n 0` for none)."""
+    if hasattr(config, "workerinput") or config.getoption("numprocesses", 0) is not None:
+        return
+    with suppress(InputError):  # pytest_configure meets it again, and tells
+        config.stash[PLUGIN] = plugin = Netproof(config)
+        if plugin.wants_workers():
+            config.option.numprocesses = lanes.WORKERS
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -207,6 +219,17 @@ class Netproof:
             except NetproofError as error:
                 self.note(f"{cni}: {error}")
 
+    def wants_workers(self) -> bool:
+        """Whether the run is so long that several workers are worth their start."""
+        many = sum(map(len, self.scenarios.values())) >= lanes.MANY
+        return many and not self.asked.dry_run and self._concerns_scenarios()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        if not self._concerns_scenarios():
+            return None
+        return lanes.Lanes(config, log, (one for found in self.scenarios.values() for one in found))
+
     def _concerns_scenarios(self) -> bool:
         """Whether the paths on the command line can hold scenarios: `pytest tests -n 2` must not make a cluster."""
         home = data_dir("scenarios")
@@ -296,7 +319,9 @@ class Worker:
             session = Session(self.asked.cnis[order], order, self.run, Progress(lambda line: None))
             self._sessions[cni] = session
             session.attach(handle)
-            session.prepare(_topologies(item.session.items, cni))
+            together = _topologies(item.session.items, cni)
+            # One worker alone gets what has pods on a node's network, and deploys it when it does.
+            session.prepare([topology for topology in together if not lanes.on_node(topology)])
         session = self._sessions[cni]
         if session.error is not None:
             raise session.error
