@@ -237,14 +237,18 @@ def _blocks(entity: Mapping[str, Any], family: int | None, at: At) -> list[Netwo
     return [
         NetworkPeer(
             cidr=str(net),
-            excepts=tuple(str(net if inside(net, other) else other) for other in others if _overlap(net, other)),
+            excepts=tuple(str(other if _within(other, net) else net) for other in others if _overlap(net, other)),
         )
         for net in nets
     ]
 
 
 def _overlap(one: IPv4Network | IPv6Network, other: IPv4Network | IPv6Network) -> bool:
-    return inside(one, other) or inside(other, one)
+    return _within(one, other) or _within(other, one)
+
+
+def _within(inner: IPv4Network | IPv6Network, outer: IPv4Network | IPv6Network) -> bool:
+    return inner.prefixlen >= outer.prefixlen and inside(inner, outer)
 
 
 def _net(text: Any, at: At) -> IPv4Network | IPv6Network:

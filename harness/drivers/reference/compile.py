@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, product
+from typing import get_args
 
 from harness.drivers.reference import nat, ranges
 from harness.drivers.reference.nat import ADDRESS_TYPE, IP, declare_set
-from harness.model import Placement, Pod, Topology
-from harness.model.topology import API_SERVER_NODE
+from harness.model import Placement, Pod, Service, Topology
+from harness.model.topology import API_SERVER_NODE, Protocol
 from harness.policy.matching import NODES, name_pattern
 from harness.policy.rules import (
     NAMESPACE,
@@ -112,7 +113,7 @@ class _Compiler:
     def _pod(self, name: str, direction: Direction, policies: Sequence[Policy], pod: Pod) -> Iterator[str]:
         """A chain for each tier, so that `pass` can leave it; the only tier's chain is the pod's own."""
         tiers = [list(tier) for _, tier in groupby(policies, key=lambda policy: policy.precedence[0])]
-        names = [f"{name}/{policies[0].precedence[0]:.0f}" for policies in tiers] if len(tiers) > 1 else [name]
+        names = [f"{name}/{place}" for place in range(len(tiers))] if len(tiers) > 1 else [name]
         for chain, tier in zip(names, tiers, strict=True):
             yield from _block(f"chain {chain} {{", self._tier(direction, tier, pod))
         if len(tiers) > 1:
@@ -128,7 +129,8 @@ class _Compiler:
             rules = [rule for policy in level for rule in policy.rules]
             if not level[0].ordered:
                 rules.sort(key=lambda rule: UNION_ORDER[rule.action])
-            yield from (line for rule in rules for line in self._rule(direction, rule, [pod]))
+            mine = [rule for rule in rules if rule.subject is None or pod in self._selected(rule.subject)]
+            yield from (line for rule in mine for line in self._rule(direction, rule, [pod]))
         if any(direction in policy.isolates for policy in policies):
             yield "counter drop"
 
@@ -148,6 +150,7 @@ class _Compiler:
             return
         ends = f'counter {VERDICTS[rule.action]} comment "rule {rule.index}"'
         numbered = [""] if rule.ports is None else list(_numbered(rule.ports))
+        yield from (f"{match} {ends}" for match in self._led_to(rule))
         for match in self._peers(direction, rule.peers, self._families, subjects):
             yield from (" ".join(filter(None, (match, ports, ends))) for ports in numbered)
         destinations = subjects if direction == "ingress" else self._pods
@@ -162,6 +165,7 @@ class _Compiler:
         if peers is None:
             yield ""
             return
+        peers = [peer for peer in peers if not (isinstance(peer, ServicePeer) and peer.ports)]
         for family in families:
             found = ranges.union(r for peer in peers for r in self._ranges(peer, family, subjects))
             if found:
@@ -192,9 +196,7 @@ class _Compiler:
             case PodPeer():
                 return [pod.id for pod in self._selected(peer)]
             case ServicePeer():
-                service = self._topology.service(f"svc:{peer.namespace}/{peer.name}")
-                backends = self._topology.backends(service) if service and service.selector else ()
-                return [pod.id for pod in backends]
+                return [pod.id for pod in self._behind(peer)[1]]
             case NamePeer():
                 learnt = all(pod.id in self._learning for pod in subjects)
                 names = self._placement.hostnames.items() if learnt else ()
@@ -219,6 +221,25 @@ class _Compiler:
 
     def _of(self, endpoints: Iterable[str], family: int) -> list[ranges.Range]:
         return [ranges.network(self._address(endpoint, family)) for endpoint in endpoints]
+
+    def _behind(self, peer: ServicePeer) -> tuple[Service | None, Sequence[Pod]]:
+        service = self._topology.service(f"svc:{peer.namespace}/{peer.name}")
+        return service, self._topology.backends(service) if service and service.selector else ()
+
+    def _led_to(self, rule: Rule) -> Iterator[str]:
+        """The addresses and ports behind Services, of the protocols that the rule is about."""
+        protocols = get_args(Protocol) if rule.ports is None else dict.fromkeys(match.protocol for match in rule.ports)
+        services = [self._behind(peer) for peer in rule.peers or () if isinstance(peer, ServicePeer) and peer.ports]
+        for family, protocol in product(self._families, protocols):
+            pairs = [
+                f"{self._address(pod.id, family)} . {number}"
+                for service, pods in services
+                for pod in pods
+                for port in (service.ports if service else ())
+                if port.protocol == protocol and (number := pod.port_number(port.target, protocol)) is not None
+            ]
+            if pairs:
+                yield f"{IP[family]} daddr . {protocol.lower()} dport {{ {', '.join(dict.fromkeys(pairs))} }}"
 
     def _named(self, ports: Sequence[PortMatch], destinations: Sequence[Pod], family: int) -> Iterator[str]:
         """A named port is the number that each destination pod gives the name."""
@@ -254,6 +275,7 @@ def _shared(policy: Policy) -> bool:
     """Whether its rules are the same for all its subjects, and may be asked in any order: then it has one chain."""
     return all(
         rule.action == "allow"
+        and rule.subject is None
         and not any(
             isinstance(leaf, NamePeer) or (isinstance(leaf, EntityPeer) and len(NODES & leaf.entities) == 1)
             for leaf in leaves(rule.peers or ())

@@ -224,9 +224,9 @@ def _node(pod: Pod) -> str:
     return NODES[pod.node % len(NODES)]
 
 
-def _ref(manifest: Manifest) -> tuple[str, str, str]:
+def _ref(manifest: Manifest) -> tuple[str, str, str, str]:
     metadata = manifest["metadata"]
-    return manifest["kind"], metadata.get("namespace", "default"), metadata["name"]
+    return manifest["apiVersion"], manifest["kind"], metadata.get("namespace", "default"), metadata["name"]
 
 
 def _same(old: Pod, new: Pod) -> bool:
