@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import Literal
+from typing import Literal, get_args
 
-from harness.model.topology import Topology
+from harness.model.topology import Protocol, Topology
 from harness.policy.groups import ASSUMED_DNS, Groups
 from harness.policy.rules import PodPeer, Policy, Requirement, Rule, Selector
 
@@ -104,15 +105,22 @@ def _of_ports(rule: Rule, ref: str, selected: Iterable[int], groups: Groups) -> 
     members = [groups[index] for index in selected]
     if not members:
         return
+    protocols: dict[str | None, list[Protocol]] = defaultdict(list)
+    for port in rule.ports or ():
+        protocols[port.name].append(port.protocol)
     for place, port in enumerate(rule.ports or ()):
-        if port.name is None or any(group.port(port.name, port.protocol) for group in members):
+        # A name for every protocol is how dialects write a name alone: one protocol that has it is enough.
+        any_protocol = set(protocols[port.name]) == {*get_args(Protocol)}
+        meant = protocols[port.name] if any_protocol else [port.protocol]
+        if port.name is None or any(group.port(port.name, one) for group in members for one in meant):
+            continue
+        if any_protocol and port.protocol != meant[0]:
             continue
         others = sorted({other.protocol for group in members for other in group.ports if other.name == port.name})
-        names = {
-            other.name for group in members for other in group.ports if other.name and other.protocol == port.protocol
-        }
+        names = {other.name for group in members for other in group.ports if other.name and other.protocol in meant}
         hint = f"; its {others[0]} port has that name" if others else _hint("nearest name", _nearest(port.name, names))
-        lost = f"no pod that {_place(rule)} of {ref} is about has a {port.protocol} port named {port.name}"
+        kind = "" if any_protocol else f"{port.protocol} "
+        lost = f"no pod that {_place(rule)} of {ref} is about has a {kind}port named {port.name}"
         yield place, f"{lost}{hint}"
 
 

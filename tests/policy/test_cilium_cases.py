@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from harness.model import Specified
+from harness.policy import read_policies, warnings
 
 from .dialects import DNS, PORT, STORE, api, cilium, decide, ui
-from .example import manifest
+from .example import TOPOLOGY, manifest
 
 YES, NO, OPEN = Specified.CONNECTED, Specified.DENIED, Specified.UNSPECIFIED
 SAME = "{matchLabels: {app: ui}}"
@@ -206,3 +207,17 @@ def test_a_denial_names_its_list() -> None:
     )
     assert decision.ingress.at == "spec.ingressDeny[0].fromEntities[1]"
     assert decision.ingress.rule == "ingressDeny rule 1 (from entity remote-node, every port)"
+
+
+def test_a_port_name_that_one_protocol_has_is_no_oddity() -> None:
+    """layer4.rst, PortProtocol.protocol: a named port "may narrow this down"."""
+
+    def warned(port: str) -> list[str]:
+        spec = api(f"ingress: [{{fromEndpoints: [{SAME}], toPorts: [{{ports: [{{port: {port}}}]}}]}}]")
+        return warnings(read_policies([cilium(spec)]), TOPOLOGY)
+
+    assert warned("answers") == []
+    assert warned("answer") == [
+        "no pod that ingress rule 1 of CiliumNetworkPolicy shop/p is about has a port named answer; "
+        "nearest name: answers"
+    ]

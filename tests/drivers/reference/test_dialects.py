@@ -153,11 +153,25 @@ CASES: dict[str, tuple[list[dict[str, Any]], Expected]] = {
 }
 
 
+def measured(wire: Wire, source: str, expected: dict[str, bool]) -> dict[str, bool]:
+    """Target -> whether it connects. What is to connect gets time on a busy machine; silence is not waited for."""
+    found: dict[str, bool] = {}
+    for right, timeout in ((True, 3.0), (False, 0.3)):
+        targets = [target for target, wanted in expected.items() if wanted is right]
+        answers = wire.ask(source, *targets, timeout=timeout) if targets else []
+        found.update(
+            (target, answer["outcome"] == "connected") for target, answer in zip(targets, answers, strict=True)
+        )
+    return found
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_packets_meet_the_expectation(wire: Wire, name: str) -> None:
     policies, expected = CASES[name]
     wire.driver.apply(policies)
-    assert {pair: wire.connects(*pair) for pair in expected} == expected
+    for source in {source for source, _ in expected}:
+        wanted = {target: right for (sender, target), right in expected.items() if sender == source}
+        assert measured(wire, source, wanted) == wanted, source
 
 
 SOURCES = ("shop/web", "shop/job", "ops/web", "external:user", "node:1")
@@ -183,8 +197,10 @@ def test_packets_meet_what_is_specified(wire: Wire, name: str) -> None:
     evaluator = Evaluator(read_policies(policies), SHOP, wire.placement)
     for source in SOURCES:
         targets = [target for target in TARGETS if not target.startswith(f"{source}:")]
-        for target, outcome in zip(targets, wire.outcomes(source, *targets), strict=True):
-            decision = evaluator.decide(asked(source, target))
-            if decision.specified is not Specified.UNSPECIFIED:
-                measured = Specified.CONNECTED if outcome == "connected" else Specified.DENIED
-                assert measured is decision.specified, f"{source} > {target}: {decision.because}"
+        decisions = {target: evaluator.decide(asked(source, target)).specified for target in targets}
+        wanted = {
+            target: specified is Specified.CONNECTED
+            for target, specified in decisions.items()
+            if specified is not Specified.UNSPECIFIED
+        }
+        assert measured(wire, source, wanted) == wanted, source
