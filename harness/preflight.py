@@ -10,6 +10,7 @@ from harness.drivers import Manifest
 from harness.errors import ClusterError, NotEnforced
 from harness.model import Matrix, Measured, Namespace, Pod, Port, Probe, Topology
 from harness.model.topology import Protocol
+from harness.model.traffic import ProbeProtocol
 from harness.probing import Round, Settled
 from harness.recipes import Recipe
 from harness.report.record import PreflightCheck
@@ -18,6 +19,8 @@ from harness.scenarios import Step
 NAMESPACE = "netproof-canary"
 PORT = 8080
 PROTOCOLS: tuple[Protocol, ...] = ("TCP", "UDP", "SCTP")
+"""What canaries are sent by. ICMP is only tried: no policy promises anything of it."""
+ICMP: ProbeProtocol = "ICMP"
 _PORTS = tuple(Port(port=PORT, protocol=protocol) for protocol in PROTOCOLS)
 
 TOPOLOGY = Topology(
@@ -38,11 +41,11 @@ class Canary:
     destination: str
     expected: Measured
 
-    def probe(self, protocol: Protocol) -> Probe:
+    def probe(self, protocol: ProbeProtocol) -> Probe:
         return Probe(
             source=f"{NAMESPACE}/{self.source}",
             destination=f"{NAMESPACE}/{self.destination}",
-            port=PORT,
+            port=0 if protocol == "ICMP" else PORT,
             protocol=protocol,
         )
 
@@ -84,7 +87,7 @@ STEP = Step(name="canaries", policies=POLICIES, applied=POLICIES, topology=TOPOL
 def capabilities(baseline: Round) -> dict[str, str]:
     """Protocol -> `yes`, or why it cannot be measured here, from the canaries' baseline round."""
     found: dict[str, str] = {}
-    for protocol in PROTOCOLS:
+    for protocol in (*PROTOCOLS, ICMP):
         readings = [baseline.readings[canary.probe(protocol)] for canary in CANARIES]
         wrong = [reading for reading in readings if reading.measured is not Measured.CONNECTED]
         found[protocol] = f"no ({wrong[0].detail or wrong[0].outcome})" if wrong else "yes"
@@ -93,7 +96,8 @@ def capabilities(baseline: Round) -> dict[str, str]:
 
 def probes(protocols: Mapping[str, str] | None = None) -> list[Probe]:
     """The canaries' probes, of the protocols that can be measured (all of them before that is known)."""
-    usable = [p for p in PROTOCOLS if protocols is None or protocols[p] == "yes"]
+    tried: tuple[ProbeProtocol, ...] = (*PROTOCOLS, ICMP)
+    usable = [p for p in tried if protocols is None or protocols[p] == "yes"]
     return [canary.probe(protocol) for protocol in usable for canary in CANARIES]
 
 

@@ -12,7 +12,8 @@ row (or column) of the table names; a pod never asks itself unless both its row 
 a peer outside the cluster, `node:0` a node, `dns` the cluster's DNS. The corner is `PORT/PROTOCOL`, or with how it is
 dialled: `80/TCP@service`, `@name` (of a Service, or of a peer outside), `@nodeport`, `@lookup`, `@held` (one
 connection, kept open from before the first step), `@first` (whether a pod that is new in this step connects, or is
-reached, at any time from its first instruction on), and `@v6` for IPv6. A blank line ends a table.
+reached, at any time from its first instruction on), and `@v6` for IPv6; or it is `ICMP`, for an echo request.
+A blank line ends a table.
 """
 
 from __future__ import annotations
@@ -25,13 +26,13 @@ from fnmatch import fnmatchcase
 from typing import cast, get_args
 
 from harness.model import Intent, Probe, Topology, Via
-from harness.model.topology import DNS_SERVICE, Family, Protocol
-from harness.model.traffic import Kind
+from harness.model.topology import DNS_SERVICE, Family
+from harness.model.traffic import Kind, ProbeProtocol
 
 SIGNS = {"+": Intent.CONNECTED, "-": Intent.DENIED, "~": Intent.CONNECTED}
 BY_SERVICE = ("service", "name", "nodeport")
 HOW = (*BY_SERVICE, "lookup", "held", "first", "v6")
-PORT = re.compile(rf"(?P<port>\d+)/(?P<protocol>TCP|UDP|SCTP)(?P<how>(@({'|'.join(HOW)}))*)")
+PORT = re.compile(rf"((?P<port>\d+)/(?P<protocol>TCP|UDP|SCTP)|ICMP)(?P<how>(@({'|'.join(HOW)}))*)")
 TO = "to:"
 
 
@@ -103,7 +104,7 @@ class _Dialled:
     """PORT/PROTOCOL@how, read."""
 
     port: int
-    protocol: Protocol
+    protocol: ProbeProtocol
     by_service: Via | None
     family: Family
     kind: Kind
@@ -125,13 +126,13 @@ def _dialled(text: str) -> _Dialled:
     match = PORT.fullmatch(text)
     if match is None:
         raise TableError(
-            f"a table starts with PORT/PROTOCOL and perhaps @{' @'.join(HOW)}, or with {TO}NAMESPACE/POD and ports, "
-            f"not {text!r}"
+            f"a table starts with PORT/PROTOCOL or ICMP and perhaps @{' @'.join(HOW)}, or with {TO}NAMESPACE/POD and "
+            f"ports, not {text!r}"
         )
     how = set(match["how"].split("@")[1:])
     return _Dialled(
-        port=int(match["port"]),
-        protocol=cast(Protocol, match["protocol"]),
+        port=int(match["port"] or 0),
+        protocol=cast(ProbeProtocol, match["protocol"] or "ICMP"),
         by_service=next((via for via in get_args(Via) if via in how and via in BY_SERVICE), None),
         family=6 if "v6" in how else 4,
         kind=next((kind for kind in get_args(Kind) if kind in how), "echo"),

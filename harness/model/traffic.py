@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.model.topology import Family, Protocol
+from harness.model.topology import Family
 
 Via = Literal["pod", "service", "name", "nodeport", "address"]
 """How the destination is addressed: a pod's address, a Service's address, a DNS name, a node port; `address` is for
 destinations that have only one (externals, nodes)."""
+
+ProbeProtocol = Literal["TCP", "UDP", "SCTP", "ICMP"]
+"""NetworkPolicy speaks of the first three; what it means for ICMP is left open. ICMP's port is 0."""
 
 Kind = Literal["echo", "lookup", "held", "first"]
 """`echo`: connect, send a nonce, expect it back. `lookup`: ask the destination, a DNS server, for a name. `held`: as
@@ -25,7 +28,7 @@ class Probe:
     source: str
     destination: str
     port: int
-    protocol: Protocol = "TCP"
+    protocol: ProbeProtocol = "TCP"
     via: Via = "pod"
     family: Family = 4
     kind: Kind = "echo"

@@ -59,6 +59,7 @@ UNKNOWN_ADDRESS = "a rule decides by an address or a name that is not known here
 
 HOST_NETWORK = "the API leaves open whether policies select pods on a node's own network"
 EQUAL_PRIORITY = "{} have equal priority and disagree, and the API lets any of them decide"
+OTHER_PROTOCOL = "the API says what policies do to TCP, UDP and SCTP, and leaves open what they do to ICMP"
 ESTABLISHED = "the API leaves open whether a policy reaches connections that exist when it arrives"
 
 
@@ -119,6 +120,8 @@ class Evaluator:
         Raises InputError for an endpoint that is not in the topology, and for a port that a Service does not have.
         """
         decision = self._decide(probe)
+        if probe.protocol == "ICMP" and (decision.egress.isolated or decision.ingress.isolated):
+            return _open(OTHER_PROTOCOL, decision.egress, decision.ingress)
         if probe.via == "name":
             decision = self._after_lookup(probe, decision)
         if self._on_host and self._concerns_host(probe):

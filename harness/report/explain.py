@@ -24,7 +24,7 @@ HOW |= {"pod address": "pod", "nodeport": "nodeport", "node port": "nodeport", "
 MOST_LINES = 12
 
 _NAME = re.compile(
-    r"""^\s*(?P<source>\S+?)\s*(?:->|→|\.\.)\s*(?P<destination>\S+?)(?::(?P<port>\d+|\*))?(?:/(?P<protocol>TCP|UDP|SCTP))?
+    r"""^\s*(?P<source>\S+?)\s*(?:->|→|\.\.)\s*(?P<destination>\S+?)(?::(?P<port>\d+|\*))?(?:/(?P<protocol>TCP|UDP|SCTP|ICMP))?
     (?:/(?P<key>pod|service|name|nodeport|address)(?P<kind>,\w+)?(?P<six>,6)?)?
     (?:\s+(?:via|by)\s+(?P<via>[A-Za-z ]+?))?
     (?:\s+\((?P<what>lookup|kept\ open|first\ attempts)\))?(?:\s+IPv(?P<family>[46]))?\s*$""",

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from harness.files import Document, Strict, validate
 from harness.model import Intent, Measured, Outcome, Specified, Verdict
-from harness.model.topology import Family, Protocol
-from harness.model.traffic import Kind, Via
+from harness.model.topology import Family
+from harness.model.traffic import Kind, ProbeProtocol, Via
 
 SCHEMA_VERSION: Final = 1
 
@@ -46,7 +46,7 @@ class Cell(Strict):
     source: str
     destination: str
     via: Via
-    protocol: Protocol
+    protocol: ProbeProtocol
     port: int
     family: Family
     kind: Kind

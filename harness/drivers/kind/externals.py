@@ -18,7 +18,7 @@ from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
 from harness.drivers.kind import engine, state
-from harness.drivers.kind.manifests import AGENT_PATH, USER
+from harness.drivers.kind.manifests import AGENT_PATH, SYSCTLS, USER
 from harness.drivers.kind.polling import NotYet, poll
 from harness.errors import ClusterError
 from harness.model import External
@@ -128,7 +128,7 @@ def _start(record: state.Record, run: str, image: str, agent: str, external: Ext
             user=f"{USER}:{USER}",
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
-            sysctls={"net.ipv4.ip_unprivileged_port_start": "0"},
+            sysctls=SYSCTLS,
         )
         peer.start()
     except (DockerException, requests.RequestException) as error:

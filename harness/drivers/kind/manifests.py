@@ -20,6 +20,7 @@ SPEC = "netproof.dev/spec"
 """Annotation of a namespace: the hash of what was deployed in it."""
 FIRST = "netproof.dev/first-attempts"
 """Annotation of a pod that was made for its first attempts: a run that ended meanwhile left it behind."""
+SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
 CONTAINER = "agent"
 AGENT_PATH = "/netproof/agent.py"
 USER = 65534
@@ -141,8 +142,8 @@ def _pod(pod: Pod, agent_name: str, source: str, terms: Terms) -> Manifest:
     security: dict[str, Any] = {"runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER}
     security["seccompProfile"] = {"type": "RuntimeDefault"}
     if not pod.host_network:
-        # Allowed by *restricted*; lets an ordinary user listen on port 80 whatever the runtime's defaults are.
-        security["sysctls"] = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
+        # Allowed by *restricted*; lets an ordinary user listen on port 80 and ping, whatever the runtime's defaults.
+        security["sysctls"] = [{"name": name, "value": value} for name, value in SYSCTLS.items()]
     container: dict[str, Any] = {
         "name": CONTAINER,
         "image": terms.image,

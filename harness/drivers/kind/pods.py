@@ -47,10 +47,33 @@ def ensure(api: Api, wanted: Sequence[Deployment], say: Say) -> None:
     concurrently(
         lambda manifest: apply(api, manifest), [item for one in wanted for item in (*one.basis, *one.services)]
     )
-    names = {deployment.namespace["metadata"]["name"] for deployment in wanted} & there.keys()
-    left = [item["metadata"] for item in api.list("/api/v1/pods") if item["metadata"]["namespace"] in names]
-    remove_pods(api, [(pod["namespace"], pod["name"]) for pod in left if FIRST in (pod.get("annotations") or {})])
+    wanted_names = {deployment.namespace["metadata"]["name"] for deployment in wanted}
+    ours = {name for name, metadata in there.items() if (metadata.get("labels") or {}).get(MANAGED) == "true"}
+    left = [item for item in api.list("/api/v1/pods") if item["metadata"]["namespace"] in ours]
+    taken = _node_ports(pod for one in wanted for pod in one.pods)
+    gone = []
+    for item in left:
+        metadata = item["metadata"]
+        if metadata["namespace"] in wanted_names:
+            is_over = FIRST in (metadata.get("annotations") or {})
+        else:
+            # Of an earlier run that shared its namespaces out in another way.
+            is_over = not taken.isdisjoint(_node_ports([item]))
+        if is_over:
+            gone.append((metadata["namespace"], metadata["name"]))
+    remove_pods(api, gone)
     concurrently(lambda manifest: apply(api, manifest), [pod for one in wanted for pod in one.pods])
+
+
+def _node_ports(found: Iterable[Mapping[str, Any]]) -> set[tuple[int, str]]:
+    """The ports that pods take from their nodes."""
+    return {
+        (port["containerPort"], port["protocol"])
+        for pod in found
+        if pod["spec"].get("hostNetwork")
+        for container in pod["spec"]["containers"]
+        for port in container.get("ports") or ()
+    }
 
 
 def remove(api: Api, namespaces: Iterable[str]) -> None:

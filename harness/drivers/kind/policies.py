@@ -44,17 +44,17 @@ class Policies:
         return yaml.safe_dump_all(found, sort_keys=False)
 
     def clear_leftovers(self, namespaces: Iterable[str]) -> None:
-        """Delete what an earlier run left on a kept cluster: all objects of the dialects that carry our label, and
-        every policy, whoever made it, in these namespaces of ours."""
+        """Delete what earlier runs left on a kept cluster: all objects of the dialects that carry our label but not this
+        run's, since its other workers measure meanwhile, and every policy, whoever made it, in these namespaces."""
         names = set(namespaces)
         refs: list[Ref] = []
         for dialect in self._dialects:
             for kind, plural, namespaced in self._api.kinds(dialect):
                 for item in self._api.list(f"/apis/{dialect}/{plural}"):
                     metadata = item["metadata"]
-                    ours = (metadata.get("labels") or {}).get(MANAGED) == "true"
+                    labels = metadata.get("labels") or {}
                     within = namespaced and kind.endswith("Policy") and metadata["namespace"] in names
-                    if ours or within:
+                    if (labels.get(MANAGED) == "true" or within) and labels.get(RUN) != self._run:
                         refs.append(Ref(dialect, kind, metadata.get("namespace", ""), metadata["name"]))
         concurrently(self._api.delete, refs)
 

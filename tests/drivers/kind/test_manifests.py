@@ -46,7 +46,7 @@ def test_a_pod_is_restricted() -> None:
     assert spec["automountServiceAccountToken"] is False
     assert spec["hostNetwork"] is False
     assert all(set(volume) - {"name"} <= {"configMap"} for volume in spec["volumes"])
-    safe = {"net.ipv4.ip_unprivileged_port_start"}
+    safe = {"net.ipv4.ip_unprivileged_port_start", "net.ipv4.ping_group_range"}
     assert {sysctl["name"] for sysctl in spec["securityContext"]["sysctls"]} <= safe
     assert "hostPort" not in json.dumps(spec)
 

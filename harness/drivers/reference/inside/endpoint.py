@@ -40,7 +40,7 @@ def live(wish: dict[str, Any], index: int, control: socket.socket, router: netli
         _raise_file_limit()
         if wish["host"] is None:
             namespaces.unshare(namespaces.CLONE_NEWNET)
-            namespaces.answer_every_rejection()
+            namespaces.prepare_endpoint()
             _connect(index, wish["addresses"], router)
         else:
             namespaces.enter(wish["host"])

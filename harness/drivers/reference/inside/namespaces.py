@@ -87,9 +87,9 @@ def _advice(user: int) -> str:
     return "run as root, or in a container that allows user namespaces (--security-opt seccomp=unconfined)"
 
 
-def answer_every_rejection() -> None:
-    """In this network namespace."""
-    for name, value in UNLIMITED_REJECTS.items():
+def prepare_endpoint() -> None:
+    """In this network namespace: every rejection is answered, and the agent may send echo requests."""
+    for name, value in (*UNLIMITED_REJECTS.items(), ("ipv4/ping_group_range", "0 0")):
         _try_to_write(SYSTEM / name, value)
 
 
