@@ -44,8 +44,8 @@ class Policies:
         return yaml.safe_dump_all(found, sort_keys=False)
 
     def clear_leftovers(self, namespaces: Iterable[str]) -> None:
-        """Delete what earlier runs left on a kept cluster: all objects of the dialects that carry our label but not this
-        run's, since its other workers measure meanwhile, and every policy, whoever made it, in these namespaces."""
+        """Delete what earlier runs left on a kept cluster: all objects of the dialects with our label but not of this
+        run, since its other workers measure meanwhile, and every policy, whoever made it, in these namespaces."""
         names = set(namespaces)
         refs: list[Ref] = []
         for dialect in self._dialects:
