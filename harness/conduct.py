@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from harness import __version__
+from harness import __version__, recipes
 from harness import scenarios as catalogue
-from harness.errors import ClusterError, NetproofError
+from harness.errors import ClusterError, InputError, NetproofError
 from harness.judging import decide
 from harness.model import Intent, Matrix, Probe, Specified, Topology
 from harness.options import Asked
@@ -111,6 +111,9 @@ def load(asked: Asked) -> dict[Path, list[Scenario]]:
     """The scenarios that were asked for, by the file that holds them. Raises InputError."""
     if asked.service_map is not None:
         scenario = catalogue.of_map(asked.service_map, asked.values, asked.policies)
+        for wanted in asked.cnis:
+            if foreign := recipes.load(wanted).not_enforced(m for step in scenario.steps for m in step.applied):
+                raise InputError(f"{foreign}. Nothing was applied", key="--policies")
         return {asked.service_map.resolve(): [scenario]}
     return catalogue.select(asked.scenario_set)
 

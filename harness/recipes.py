@@ -6,7 +6,7 @@ A variant is a small overlay on a CNI's recipe, `clusters/<cni>/variants/<varian
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -122,6 +122,14 @@ class Recipe(Strict):
     """Whose logs are evidence: container name -> `namespace/label selector` of the pods that have it."""
     state: dict[str, Look] = Field(default_factory=dict)
     """What shows the dataplane's state, as evidence: file name without its ending -> how to look."""
+
+    def not_enforced(self, manifests: Iterable[Mapping[str, Any]]) -> str:
+        """A sentence about the first object of an API that this CNI does not enforce, or ''. The API server may accept
+        such an object all the same, and then nothing happens."""
+        for version, kind in sorted({(manifest["apiVersion"], manifest["kind"]) for manifest in manifests}):
+            if not {version, f"{version}/{kind}"} & {*self.dialects, "v1"}:
+                return f"{self.name} enforces no {kind} of {version}; it enforces {', '.join(self.dialects)}"
+        return ""
 
     def fill(self, text: str) -> str:
         """The text with its version and probe image filled in."""

@@ -73,6 +73,9 @@ class Relocated:
     def reset(self) -> None:
         self._driver.reset()
 
+    def disturbed(self) -> str:
+        return self._driver.disturbed()
+
     def evidence(self) -> Mapping[str, str]:
         return self._driver.evidence()
 

@@ -120,6 +120,8 @@ class Session:
             "nodes:2": self._nodes() > 1 or "one node only",
             "IPv6": (self.environment is not None and 6 in self.environment.families) or "pods have no IPv6 address",
         }
+        if foreign := self.recipe.not_enforced(m for step in scenario.steps for m in step.applied):
+            return foreign
         lacks = [
             f"{need}: {known.get(need, 'unknown')}" for need in scenario.needs if known.get(need) not in ("yes", True)
         ]
@@ -186,6 +188,10 @@ class Session:
     ) -> tuple[Judged, Settled]:
         goal = wanted(decisions, self._known, scenario.id, step.name)
         settled = self._world.settle(place, list(decisions), goal, changed_at)
+        wrong = any(settled.readings[probe].measured is not value for probe, value in goal.items())
+        if wrong and (why := self._driver.disturbed()):
+            # Whatever disagrees now may say nothing of the CNI.
+            settled = settled.doubted(f"the policies are not those of this step any more: {why}")
         reviewed = (scenario.documented, self._known)
         return judge_step(scenario, step, decisions, settled, reviewed, reproduce=self._by_hand), settled
 

@@ -92,6 +92,9 @@ class Driver(Protocol):
     def reset(self) -> None:
         """Delete every policy that `apply` created here."""
 
+    def disturbed(self) -> str:
+        """What has become of the applied policies without us (somebody deleted or changed one), or ''."""
+
     def evidence(self) -> Mapping[str, str]:
         """The driver's own view right now: file name -> text (ruleset, events, agents' logs)."""
 

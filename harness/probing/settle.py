@@ -66,6 +66,11 @@ class Settled:
     round_s: float
     interrupted: bool
 
+    def doubted(self, why: str) -> Settled:
+        """The same, but nothing of it counts as measured."""
+        readings = {p: replace(r, measured=Measured.UNMEASURED, detail=why) for p, r in self.readings.items()}
+        return replace(self, readings=readings)
+
     @classmethod
     def nothing(cls, probes: Iterable[Probe], why: str) -> Settled:
         """A matrix of which nothing was measured."""

@@ -84,6 +84,9 @@ class FakeDriver:
     def reset(self) -> None:
         self.applied.clear()
 
+    def disturbed(self) -> str:
+        return ""
+
     def evidence(self) -> Mapping[str, str]:
         return {"view.txt": "the fake driver's own view\n"}
 

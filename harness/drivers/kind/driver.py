@@ -104,6 +104,9 @@ class KindDriver:
     def reset(self) -> None:
         self._steps.reset()
 
+    def disturbed(self) -> str:
+        return self._steps.disturbed()
+
     def evidence(self) -> Mapping[str, str]:
         return observed.evidence(self._reachable, self._recipe, self._shape.namespaces, self._steps.live())
 

@@ -25,6 +25,7 @@ from harness.drivers.kind.polling import NotYet, TooLate, poll
 from harness.errors import ClusterError, InputError
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 FIELD_MANAGER = "netproof"
 CONCURRENT = 16
@@ -94,13 +95,13 @@ class Api:
         version: str = self._ask("reading the version", lambda: self._discovery().version["kubernetes"]["gitVersion"])
         return version
 
-    def apply(self, manifest: Manifest) -> None:
-        """Server-side apply; conflicts are ours to win. Raises Refused."""
+    def apply(self, manifest: Manifest) -> dict[str, Any]:
+        """Server-side apply; conflicts are ours to win. Gives the object as it is now. Raises Refused."""
         ref = Ref.of(manifest)
         resource = self._resource(ref.api_version, ref.kind)
         if resource.namespaced and not ref.namespace:
             raise Refused(f"applying {ref}", 400, "metadata.namespace is needed")
-        self._ask(
+        answer = self._ask(
             f"applying {ref}",
             lambda: self._dynamic.server_side_apply(
                 resource,
@@ -112,6 +113,8 @@ class Api:
                 _request_timeout=REQUEST_TIMEOUT,
             ),
         )
+        applied: dict[str, Any] = json.loads(answer.data)
+        return applied
 
     def get(self, ref: Ref) -> dict[str, Any] | None:
         """The object as it is in the cluster, or None."""
@@ -203,11 +206,11 @@ def _message(error: ApiException) -> str:
     return message
 
 
-def concurrently(work: Callable[[T], object], items: Iterable[T]) -> None:
-    """Do it for all items, several at once. The first failure is raised when all have ended."""
+def concurrently(work: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """Do it for all items, several at once, and give what came of each. The first failure is raised when all have
+    ended."""
     with ThreadPoolExecutor(CONCURRENT, thread_name_prefix="netproof-api") as pool:
-        for future in [pool.submit(work, item) for item in items]:
-            future.result()
+        return [future.result() for future in [pool.submit(work, item) for item in items]]
 
 
 def install(api: Api, manifests: Sequence[Manifest], *, timeout: float = 90) -> None:
@@ -228,13 +231,14 @@ def install(api: Api, manifests: Sequence[Manifest], *, timeout: float = 90) -> 
     concurrently(one, [manifest for manifest in manifests if manifest not in first])
 
 
-def submit(api: Api, manifest: Mapping[str, Any], *, patience: float = 5) -> None:
-    """Apply an object of the user's. Raises InputError when it is refused, ClusterError when nobody answers."""
+def submit(api: Api, manifest: Mapping[str, Any], *, patience: float = 5) -> dict[str, Any]:
+    """Apply an object of the user's; gives it as the cluster has it. Raises InputError when it is refused, ClusterError
+    when nobody answers."""
     ref = Ref.of(manifest)
 
-    def step() -> None:
+    def step() -> dict[str, Any]:
         try:
-            api.apply(manifest)
+            return api.apply(manifest)
         except Unknown:
             raise NotYet(
                 f"the cluster knows no {ref.kind} of {ref.api_version}: this CNI lacks that API, or it is not installed"
@@ -245,7 +249,7 @@ def submit(api: Api, manifest: Mapping[str, Any], *, patience: float = 5) -> Non
             raise InputError(f"{ref} is refused by the API server: {error.answer}") from None
 
     try:
-        poll(step, timeout=patience, what=f"applying {ref}")
+        return poll(step, timeout=patience, what=f"applying {ref}")
     except TooLate as error:
         if "the cluster knows no" in error.details:
             raise InputError(f"{ref}: {error.details}") from None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import yaml
 
@@ -18,12 +19,17 @@ class Policies:
         self._api = api
         self._dialects = dialects
         self._run = run
-        self._applied: dict[Ref, None] = {}
+        self._applied: dict[Ref, tuple[str, int]] = {}
+        """Object -> its uid and generation when it was accepted: a changed spec has another generation."""
 
     def apply(self, manifests: Sequence[Manifest]) -> None:
         """All at once. Raises InputError when one is refused."""
-        self._applied.update((Ref.of(manifest), None) for manifest in manifests)
-        concurrently(lambda manifest: submit(self._api, self._labelled(manifest)), manifests)
+        self._applied.update((Ref.of(manifest), ("", 0)) for manifest in manifests)
+
+        def put(manifest: Manifest) -> tuple[Ref, tuple[str, int]]:
+            return Ref.of(manifest), _identity(submit(self._api, self._labelled(manifest)))
+
+        self._applied.update(concurrently(put, manifests))
 
     def delete(self, manifests: Sequence[Manifest]) -> None:
         refs = [Ref.of(manifest) for manifest in manifests]
@@ -35,6 +41,16 @@ class Policies:
         """Delete what was applied here."""
         concurrently(self._api.delete, list(self._applied))
         self._applied.clear()
+
+    def disturbed(self) -> str:
+        """What somebody else did to the applied policies, or ''."""
+        for ref, identity in self._applied.items():
+            item = self._api.get(ref)
+            if item is None:
+                return f"{ref} was deleted by somebody else"
+            if _identity(item) != identity:
+                return f"{ref} was changed by somebody else"
+        return ""
 
     def live(self) -> str:
         """The applied policies as the cluster has them now, as YAML."""
@@ -62,3 +78,8 @@ class Policies:
         metadata = manifest["metadata"]
         labels = {**(metadata.get("labels") or {}), MANAGED: "true", RUN: self._run}
         return {**manifest, "metadata": {**metadata, "labels": labels}}
+
+
+def _identity(item: Mapping[str, Any]) -> tuple[str, int]:
+    metadata = item["metadata"]
+    return metadata.get("uid", ""), metadata.get("generation", 0)

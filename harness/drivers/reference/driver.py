@@ -138,6 +138,10 @@ class ReferenceDriver:
         self._manifests = []
         self._program()
 
+    def disturbed(self) -> str:
+        """Nobody else can reach these namespaces."""
+        return ""
+
     def evidence(self) -> Mapping[str, str]:
         """The kernel's rules with the number of packets that each one took."""
         return {"ruleset.nft": self._fabric.rules()}
