@@ -49,6 +49,13 @@ class CellPattern(Strict):
                 yield from (c for c in found if all(_same(getattr(c, name), value) for name, value in wanted))
 
 
+class StepPattern(Strict):
+    """Steps by their names and their scenarios'."""
+
+    scenario: Text = None
+    step: Text = None
+
+
 def _same(value: object, wanted: object) -> bool:
     if isinstance(wanted, list):
         return any(_same(value, one) for one in wanted)
@@ -65,6 +72,8 @@ class Question(Strict):
     words: dict[str, str] = Field(default_factory=dict)
     capability: str = ""
     times: Literal["first_correct_s", "settled_after_s", ""] = ""
+    steps: StepPattern | None = None
+    """Whose times; without it those of all steps."""
 
     @model_validator(mode="after")
     def _answerable(self) -> Question:
@@ -158,7 +167,14 @@ def _counted(target: Target, question: Question, cells: Mapping[str, Sequence[Ce
 
 
 def _timed(target: Target, question: Question) -> Trait:
-    steps = [getattr(step, question.times) for scenario in target.scenarios for step in scenario.steps]
+    wanted = question.steps or StepPattern()
+    steps = [
+        getattr(step, question.times)
+        for scenario in target.scenarios
+        if wanted.scenario is None or _same(scenario.id, wanted.scenario)
+        for step in scenario.steps
+        if wanted.step is None or _same(step.name, wanted.step)
+    ]
     times = sorted(time for time in steps if time is not None)
     if not times:
         return _trait(question, UNKNOWN, measured=False)
