@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,17 @@ class Machine:
         done = self._run(self._command(report, arguments))
         return done.returncode, done.stdout + done.stderr, self.record(self.folder / report)
 
+    def start(self, *arguments: str, report: str) -> subprocess.Popen[str]:
+        """A run that goes on meanwhile."""
+        return subprocess.Popen(
+            self._command(report, arguments),
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
     def _command(self, report: str, arguments: tuple[str, ...]) -> list[str]:
         where = str(self.folder / report)
         return [sys.executable, "-u", "-m", "pytest", "-p", "no:cacheprovider", "--report-dir", where, *arguments]
@@ -63,20 +75,29 @@ class Machine:
         )
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
+@contextmanager
+def machine_in(folder: Path) -> Iterator[Machine]:
+    """Skips where no cluster can be made; afterwards nothing that was made may be left."""
     if reason := why_not():
         pytest.skip(reason)
-    made = Machine(tmp_path)
-    yield made
-    made.netproof("clusters", "reap", "--all")
+    made = Machine(folder)
+    try:
+        yield made
+    finally:
+        made.netproof("clusters", "reap", "--all")
     left = subprocess.run(
-        ["docker", "ps", "-aq", "--filter", f"label=netproof.state={tmp_path / 'state'}"],
+        ["docker", "ps", "-aq", "--filter", f"label=netproof.state={folder / 'state'}"],
         capture_output=True,
         text=True,
         check=True,
     )
     assert left.stdout == ""
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    with machine_in(tmp_path) as made:
+        yield made
 
 
 def image_missing(cni: str) -> str:

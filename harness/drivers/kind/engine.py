@@ -113,8 +113,12 @@ def remove_containers(ids: Sequence[str]) -> None:
 
 
 def inspect_containers(ids: Sequence[str]) -> list[dict[str, Any]]:
+    """What the engine knows of them. One that is gone by now, since another worker replaces its own, is left out."""
     if not ids:
         return []
-    done = run(["docker", "inspect", *ids], purpose="inspecting containers")
-    found: list[dict[str, Any]] = json.loads(done.stdout)
+    done = run(["docker", "inspect", *ids], purpose="inspecting containers", check=False)
+    try:
+        found: list[dict[str, Any]] = json.loads(done.stdout)
+    except ValueError:
+        raise ClusterError("inspecting containers failed", details=tail(done.stderr)) from None
     return found
