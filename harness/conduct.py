@@ -109,6 +109,9 @@ def interrupt_on_termination() -> None:
 
 def load(asked: Asked) -> dict[Path, list[Scenario]]:
     """The scenarios that were asked for, by the file that holds them. Raises InputError."""
+    if asked.chart is not None:
+        scenario = catalogue.of_helm(asked.chart, asked.service_map)
+        return {asked.file.resolve(): [scenario]} if asked.file else {}
     if asked.service_map is not None:
         scenario = catalogue.of_map(asked.service_map, asked.values, asked.policies)
         for wanted in asked.cnis:
@@ -175,8 +178,12 @@ def dry_run_text(scenario: Scenario) -> str:
     lines += [f"warning: {warning}" for warning in scenario.warnings]
     lines.append(scenario.policies_text() or "# no policies are rendered")
     for name, intended, meant in specified(scenario):
-        lines += [f"step {name}", "intended (from the map)", intended.render(), ""]
+        said = [p for p in intended if intended[p] is not Intent.UNSTATED]
+        lines += [f"step {name}", *(["intended (from the map)", intended.render(), ""] if said else [])]
         lines += ["specified (what the policies mean)", meant.render(), ""]
+        if not said:
+            lines.append(f"{len(meant)} cells; what is intended is unstated, so none of them can differ")
+            continue
         differing = [p for p in intended if intended[p].value != meant[p].value]
         lines.append(f"{len(differing)} of {len(intended)} cells differ")
         lines += [f"  {probe}: intended {intended[probe]}, specified {meant[probe]}" for probe in differing]

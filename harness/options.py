@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import recipes
+from harness import charts, recipes
+from harness.charts.helm import HelmChart
 from harness.errors import InputError
 from harness.recipes import Wanted
 from harness.run import RunOptions
@@ -61,7 +62,20 @@ OPTIONS = (
         help="scenarios to run: all, folders of scenarios/, or scenario ids with *",
     ),
     Option(flag="--service-map", metavar="FILE", help="measure your own service map instead of the scenario set"),
-    Option(flag="--values", metavar="FILE", help="values for the policies that are generated from --service-map"),
+    Option(
+        flag="--chart",
+        metavar="PATH",
+        help="measure the policies of a helm chart, against the intent of --service-map; without it what they mean",
+    ),
+    Option(flag="--release", metavar="NAME", help="the chart's release; without it the chart's folder names it"),
+    Option(
+        flag="--namespace", metavar="NAME", help="the chart's namespace; without it the map's, or the release's name"
+    ),
+    Option(
+        flag="--values",
+        metavar="FILE",
+        help="values of --chart, or for the policies that are generated from --service-map",
+    ),
     Option(
         flag="--policies",
         metavar="FILE|DIR|-",
@@ -106,20 +120,37 @@ class Asked:
     service_map: Path | None
     values: Path | None
     policies: Path | str | None
+    chart: HelmChart | None
     dry_run: bool
     run: RunOptions
+
+    @property
+    def file(self) -> Path | None:
+        """The file that stands for what is measured, where it is the user's own."""
+        return self.service_map or (self.chart.file if self.chart else None)
 
 
 def check(get: Callable[[str], Any], command: list[str]) -> Asked:
     """The options as values. `get` gives an option by its dest. Raises InputError that says what goes with what."""
     cnis = tuple(recipes.parse_cni(get("cni")))
-    service_map, values, policies = (get(name) for name in ("service_map", "values", "policies"))
-    for flag, given in (("--values", values), ("--policies", policies)):
-        if given and not service_map:
-            raise InputError("goes with --service-map FILE, which says what is meant", key=flag)
+    service_map, values, policies, chart = (get(name) for name in ("service_map", "values", "policies", "chart"))
+    for flag, given, allowed, what in (
+        ("--values", values, chart or service_map, "--service-map FILE or --chart PATH"),
+        ("--policies", policies, service_map, "--service-map FILE, which says what is meant"),
+        ("--policies", policies, not chart, "--service-map FILE, not with --chart, which has its own"),
+        ("--release", get("release"), chart, "--chart PATH"),
+        ("--namespace", get("namespace"), chart, "--chart PATH"),
+    ):
+        if given and not allowed:
+            raise InputError(f"goes with {what}", key=flag)
     for flag, given in (("--service-map", service_map), ("--values", values), ("--policies", policies)):
         if given and given != "-" and not Path(given).exists():
             raise InputError(f"there is no {given}", key=flag)
+    if chart and charts.is_bundled(chart):
+        raise InputError(
+            f"{chart} is a bundled chart, measured by the catalogue: leave --chart out, and see --scenario-set",
+            key="--chart",
+        )
     if get("reuse_cluster") and len(cnis) > 1:
         raise InputError("goes with one --cni only", key="--reuse-cluster")
     if get("fault") and [wanted.name for wanted in cnis] != ["reference"]:
@@ -132,6 +163,14 @@ def check(get: Callable[[str], Any], command: list[str]) -> Asked:
         service_map=Path(service_map) if service_map else None,
         values=Path(values) if values else None,
         policies=(policies if policies == "-" else Path(policies)) if policies else None,
+        chart=HelmChart(
+            path=Path(chart),
+            values=Path(values) if values else None,
+            release_name=get("release") or "",
+            namespace_name=get("namespace") or "",
+        )
+        if chart
+        else None,
         dry_run=bool(get("dry_run")),
         run=RunOptions(
             run_id=secrets.token_hex(3),

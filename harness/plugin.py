@@ -44,8 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
             plugin = config.stash.get(PLUGIN, None) or Netproof(config)
             interrupt_on_termination()
             assert isinstance(plugin, Netproof)
-            if plugin.asked.service_map is not None:
-                config.args[:] = [str(plugin.asked.service_map)]
+            if plugin.asked.file is not None:
+                config.args[:] = [str(plugin.asked.file)]
     except InputError as error:
         pytest.exit(str(error), returncode=error.exit_code)
     config.stash[PLUGIN] = plugin
@@ -194,10 +194,11 @@ class Netproof:
     def pytest_report_header(self) -> list[str]:
         asked = self.asked
         wanted = [recipes.load(w) for w in asked.cnis]
-        what = asked.service_map or f"set {asked.scenario_set}"
+        what = asked.file or f"set {asked.scenario_set}"
+        policies = asked.policies or (asked.chart.path if asked.chart else "generated")
         lines = [
             f"cni: {', '.join(f'{r.title} {r.version} ({r.driver} driver)' for r in wanted)}",
-            f"scenarios: {what}; policies: {asked.policies or 'generated'}; dialect: networking.k8s.io/v1",
+            f"scenarios: {what}; policies: {policies}; dialect: networking.k8s.io/v1",
             f"cluster: {asked.run.reuse_cluster or 'new for this run'}, kept: {asked.run.keep_cluster}",
             f"report: {_shown(asked.run.report_dir)}",
         ]
@@ -234,7 +235,7 @@ class Netproof:
         """Whether the paths on the command line can hold scenarios: `pytest tests -n 2` must not make a cluster."""
         home = data_dir("scenarios")
         paths = [(self.config.invocation_params.dir / arg.split("::")[0]).resolve() for arg in self.config.args]
-        mine = {self.asked.service_map.resolve()} if self.asked.service_map else set()
+        mine = {self.asked.file.resolve()} if self.asked.file else set()
         return any(path in mine or path.is_relative_to(home) or home.is_relative_to(path) for path in paths)
 
     @pytest.hookimpl(optionalhook=True)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 from pydantic import Field
@@ -21,6 +22,9 @@ from harness.model import Intent, Matrix, Placement, Pod, Probe, Topology
 from harness.model.topology import FirstAttempt
 from harness.policy import read_policies
 from harness.synthetic import placed
+
+if TYPE_CHECKING:
+    from harness.charts.helm import HelmChart
 
 
 class StepEntry(Strict):
@@ -281,6 +285,28 @@ def of_map(service_map: Path, values: Path | None = None, policies: Path | str |
         documented=documented(Path(service_map), plan),
         values=Path(values).read_text(encoding="utf-8") if values else "",
         select=" ".join(options),
+    )
+
+
+def of_helm(chart: HelmChart, service_map: Path | None = None) -> Scenario:
+    """A chart that helm renders as one scenario: against the intent of a map, or with none."""
+    plan = charts.helm_plan(chart, service_map)
+    claim = f"With the policies of the chart {chart.path}, exactly the paths of the service map connect."
+    alone = f"Nobody says what is meant of the chart {chart.path}: what its policies mean is what happens."
+    given = {
+        "--chart": chart.path,
+        "--service-map": service_map,
+        "--values": chart.values,
+        "--release": chart.release_name,
+        "--namespace": chart.namespace_name,
+    }
+    return of_plan(
+        plan,
+        claim=claim if service_map else alone,
+        source=str(chart.path),
+        documented=documented(service_map, plan) if service_map else reviews.Reviews(fault="policy"),
+        values=chart.values.read_text(encoding="utf-8") if chart.values else "",
+        select=shlex.join(str(word) for flag, value in given.items() if value for word in (flag, value)),
     )
 
 

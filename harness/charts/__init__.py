@@ -1,50 +1,54 @@
 """From a service map or a chart with its values to a plan: who exists, what is meant, and which policies say so.
 
-A chart is a folder here with `map.yaml` (its communication table: the intent), `values.yaml` (its defaults) and
-`findings.yaml` (its documented surprises), and a line in `CHARTS` with the function that makes its plan.
+A bundled chart is a folder here with `map.yaml` (its communication table: the intent), `values.yaml` (its defaults) and
+`findings.yaml` (its documented surprises), and a line in `CHARTS` with the module that makes its plan. Any other chart
+is a path, which helm renders (helm.py). What makes plans is imported when one is made: a check of manifests needs none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from harness.charts import generated, stageset
 from harness.charts import manifests as own
-from harness.charts.intent import Side
-from harness.charts.manifests import Manifest, read_manifests
+from harness.charts.manifests import Manifest, Side, read_manifests
 from harness.charts.plan import Plan
-from harness.charts.servicemap import load_map
 from harness.errors import InputError
 from harness.files import Document, read_one
+
+if TYPE_CHECKING:
+    from harness.charts.helm import HelmChart
+    from harness.files import Located
 
 ValuesSource = Mapping[str, Any] | Path | Document | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """A bundled chart. `plan`: from its folder and the user's values. Raises InputError."""
+    """A bundled chart. `module` has `chart(folder, values, **options)`, which gives its plan or raises InputError."""
 
     folder: Path
-    plan: Callable[[Path, Document | None], Plan]
+    module: str
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 HERE = Path(__file__).parent
 
 CHARTS: Mapping[str, Chart] = {
-    "berserk": Chart(folder=HERE / "berserk", plan=generated.chart),
-    "stageset": Chart(folder=HERE / "stageset", plan=stageset.chart),
-    "stageset-alone": Chart(folder=HERE / "stageset", plan=partial(stageset.chart, alone=True)),
+    "berserk": Chart(folder=HERE / "berserk", module="harness.charts.generated"),
+    "stageset": Chart(folder=HERE / "stageset", module="harness.charts.stageset"),
+    "stageset-alone": Chart(folder=HERE / "stageset", module="harness.charts.stageset", options={"alone": True}),
 }
 
 
 def chart_plan(name: str, values: ValuesSource = None) -> Plan:
     """A bundled chart with values merged over its defaults. Raises InputError; for an unknown name with the charts."""
     chart = _chart(name)
-    return chart.plan(chart.folder, _document(values))
+    plan: Plan = import_module(chart.module).chart(chart.folder, _document(values), **chart.options)
+    return plan
 
 
 def findings_path(name: str) -> Path:
@@ -52,11 +56,48 @@ def findings_path(name: str) -> Path:
     return _chart(name).folder / "findings.yaml"
 
 
+def is_bundled(name: str) -> bool:
+    """Whether `--chart` means one of ours. A folder of the same name is meant by `./name`. Raises InputError for what
+    is neither ours nor a path."""
+    if name in CHARTS:
+        return True
+    if not Path(name).exists():
+        _chart(name)
+    return False
+
+
+def helm_plan(chart: HelmChart, service_map: Path | None = None, objects: tuple[Located, ...] | None = None) -> Plan:
+    """A chart that helm renders: against the intent of a map, or with its own workloads as the world and no intent.
+    `objects`: what it renders, where that is known. Raises InputError."""
+    from harness.charts import helm, unmapped
+
+    if service_map is None:
+        return unmapped.plan(chart, objects or helm.rendered(chart))
+    chart = in_namespace_of(chart, service_map)
+    objects = objects or helm.rendered(chart)
+    plan = map_plan(service_map, policies=tuple(one.content for one in own.policies_of(objects)))
+    return replace(
+        plan,
+        topology=unmapped.with_accounts(plan.topology, objects, chart.namespace),
+        warnings=(*plan.warnings, *unmapped.unknown_to(plan.topology, objects, chart.namespace)),
+    )
+
+
+def in_namespace_of(chart: HelmChart, service_map: Path) -> HelmChart:
+    """The chart in the map's namespace, unless it was given one. Raises InputError."""
+    from harness.charts.servicemap import load_map
+
+    return chart if chart.namespace_name else replace(chart, namespace_name=load_map(service_map).namespace)
+
+
 def map_plan(
     path: Path, values: ValuesSource = None, policies: Path | str | tuple[Manifest, ...] | None = None
 ) -> Plan:
     """A user's own map. The policies are generated from it (shaped by `values`), or are the user's own: a file, a
     folder, `-` for standard input, or what was read from them. Raises InputError."""
+    from harness.charts import generated
+    from harness.charts.servicemap import load_map
+
     service_map = load_map(path)
     if policies is None:
         return generated.own_map(service_map, _document(values))
@@ -84,7 +125,8 @@ def map_plan(
 
 def _chart(name: str) -> Chart:
     if name not in CHARTS:
-        raise InputError(f"no chart is called {name!r}; the charts are: {', '.join(sorted(CHARTS))}")
+        known = ", ".join(sorted(CHARTS))
+        raise InputError(f"no chart is called {name!r}; the charts are: {known}; or give the path of a helm chart")
     return CHARTS[name]
 
 
@@ -96,4 +138,16 @@ def _document(values: ValuesSource) -> Document | None:
     return read_one(values, may_be_empty=True)
 
 
-__all__ = ["CHARTS", "Manifest", "Plan", "Side", "chart_plan", "findings_path", "map_plan", "read_manifests"]
+__all__ = [
+    "CHARTS",
+    "Manifest",
+    "Plan",
+    "Side",
+    "chart_plan",
+    "findings_path",
+    "helm_plan",
+    "in_namespace_of",
+    "is_bundled",
+    "map_plan",
+    "read_manifests",
+]

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
 
+from harness.charts.manifests import Side
 from harness.charts.servicemap import App, Arrow, ServiceMap
 from harness.model import Intent, Matrix, Port, Probe
 from harness.model.topology import DNS_PORTS, DNS_SERVICE
-
-Side = Literal["both", "ingress", "egress"]
 
 
 def with_telemetry(service_map: ServiceMap, collector: str, port: int) -> ServiceMap:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from harness.charts.intent import Side
 from harness.errors import InputError
 from harness.files import Document, KeyPath, Located, read_yaml
 
 Manifest = Mapping[str, Any]
+Side = Literal["both", "ingress", "egress"]
 
 SUFFIXES = (".yaml", ".yml", ".json")
+POLICY_KINDS = ("NetworkPolicy", "Tier")
+"""How the kinds of policies end, and of what orders them."""
 NAMESPACED_POLICIES = frozenset({"NetworkPolicy", "CiliumNetworkPolicy"})
 
 
@@ -29,10 +31,15 @@ def read_located(source: Path | str) -> tuple[Located, ...]:
     found: list[Located] = []
     for file in _files(source):
         for document in read_yaml(file):
-            found += _objects(document, (), document.content)
+            found += objects_of(document)
     if not found:
         raise InputError("no Kubernetes object in here", file="<stdin>" if str(source) == "-" else source)
     return tuple(found)
+
+
+def objects_of(document: Document) -> Iterator[Located]:
+    """The objects of one document; Lists are flattened. Raises InputError as `read_manifests` does."""
+    return _objects(document, (), document.content)
 
 
 def _files(source: Path | str) -> list[Path | str]:
@@ -63,6 +70,11 @@ def _objects(document: Document, path: KeyPath, content: Any) -> Iterator[Locate
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
         raise document.error((*path, "metadata"), f"this {kind} has no metadata.name")
     yield Located(content=content, document=document, path=path)
+
+
+def policies_of(objects: Sequence[Located]) -> tuple[Located, ...]:
+    """The policies among them, of whatever dialect, and what orders them."""
+    return tuple(one for one in objects if str(one.content["kind"]).endswith(POLICY_KINDS))
 
 
 def in_namespace(manifests: tuple[Manifest, ...], namespace: str) -> tuple[Manifest, ...]:

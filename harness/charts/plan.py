@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.charts import manifests as own
-from harness.charts.intent import Side, intended
-from harness.charts.manifests import Manifest
-from harness.charts.servicemap import ServiceMap
-from harness.model import Intent, Matrix, Topology
+from harness.charts.manifests import Manifest, Side
+from harness.model import Intent, Matrix, Probe, Topology
+
+if TYPE_CHECKING:
+    from harness.charts.servicemap import ServiceMap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,12 +21,18 @@ class Plan:
     topology: Topology
     manifests: tuple[Manifest, ...]
     warnings: tuple[str, ...]
-    service_map: ServiceMap
+    service_map: ServiceMap | None
+    """None where nobody says what is meant: then `cells` are asked about, and their intent is unstated."""
+    cells: tuple[Probe, ...] = ()
     restricted: bool = True
     """False when the policies are switched off: then every cell is meant to connect."""
 
     def intended(self, side: Side = "both") -> Matrix[Intent]:
         """What the map wants of every cell; with one side, what that side alone wants."""
+        if self.service_map is None:
+            return Matrix(dict.fromkeys(self.cells, Intent.UNSTATED))
+        from harness.charts.intent import intended
+
         return intended(self.service_map, side, restricted=self.restricted)
 
     def for_side(self, side: Side) -> tuple[Manifest, ...]:

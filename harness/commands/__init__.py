@@ -1,1 +1,1 @@
-"""The CLI's verbs that read records. Each module has `add`, which declares its verb, and the handler behind it."""
+"""The CLI's commands, one module each: `add` declares its options on a parser and sets the handler behind it."""

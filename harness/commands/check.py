@@ -5,28 +5,26 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness import __version__
 from harness.commands import inputs
 from harness.commands.console import new_console, show
 from harness.lint import Checked, Ground, Severity, check, render
-from harness.lint.sarif import as_sarif
-from harness.report.terminal import Line
-from harness.report.writer import write_file
+
+if TYPE_CHECKING:
+    from harness.report.terminal import Line
 
 FOUND = 1
 
 
-def add(verbs: Any) -> None:
-    parser = verbs.add_parser(
-        "check",
-        help="check policies without a cluster: against what is meant, and for mistakes",
-        description="Compares what policies mean with what a map or chart says is meant, and looks for what is hardly "
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Compares what policies mean with what a map or chart says is meant, and looks for what is hardly "
         "ever meant: selectors that match nothing, ports that nobody has, pods without DNS, and more. Every rule is "
-        "described in docs/checking.md.",
+        "described in docs/checking.md."
     )
-    inputs.add(parser, required=True)
+    inputs.add(parser)
     parser.add_argument(
         "--format", choices=("text", "json", "sarif", "junit"), default="text", help="how to print it (default: text)"
     )
@@ -50,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
         made = (
             "\n".join(lines) + "\n" if arguments.format == "text" else _made(arguments.format, checked, ground, least)
         )
+        from harness.report.writer import write_file
+
         write_file(arguments.output, made)
         print(lines[-1])
         print(f"written: {arguments.output}", file=sys.stderr)
@@ -65,6 +65,8 @@ def _made(form: str, checked: Checked, ground: Ground, least: Severity | None) -
         case "json":
             return render.as_json(checked, ground)
         case "sarif":
+            from harness.lint.sarif import as_sarif
+
             return as_sarif(checked.findings, __version__, Path.cwd())
         case _:
             return render.as_junit(checked, least)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from harness.commands.console import new_console, show, takes_unicode
 from harness.commands.records import sources
@@ -18,12 +17,10 @@ from harness.report.writer import write_file
 NEW_DIFFERENCES = 13
 
 
-def add(verbs: Any) -> None:
-    parser = verbs.add_parser(
-        "compare",
-        help="records side by side: CNIs, versions, nights",
-        description="Shows where CNIs differ, what is new since an earlier record, and what is gone. Takes record.json "
-        "files, or directories with such files below them.",
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Shows where CNIs differ, what is new since an earlier record, and what is gone. Takes record.json "
+        "files, or directories with such files below them."
     )
     parser.add_argument(
         "records", metavar="RECORD", nargs="+", type=Path, help="record.json, or a directory of records"

@@ -14,12 +14,10 @@ from harness.report.terminal import Line
 UNDER = 1
 
 
-def add(verbs: Any) -> None:
-    parser = verbs.add_parser(
-        "coverage",
-        help="what of the NetworkPolicy API no scenario uses; no cluster is touched",
-        description="Counts, for every field of the API and every value of it that means something, the scenarios that "
-        "use it; and for every pair of selector, direction, port, protocol and addressing, those whose probes meet it.",
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Counts, for every field of the API and every value of it that means something, the scenarios that "
+        "use it; and for every pair of selector, direction, port, protocol and addressing, those whose probes meet it."
     )
     parser.add_argument(
         "--scenario-set", metavar="SET,…", default="all", help="folders, scenario ids with *, or all (default: all)"

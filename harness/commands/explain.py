@@ -6,7 +6,6 @@ from __future__ import annotations
 import argparse
 import shlex
 from pathlib import Path
-from typing import Any
 
 from harness.commands import inputs
 from harness.commands.console import new_console, show, takes_unicode
@@ -19,15 +18,15 @@ from harness.report.record import Record, load
 MOST = 20
 
 
-def add(verbs: Any) -> None:
-    parser = verbs.add_parser(
-        "explain",
-        help="why one cell of a record is as it is, or what the policies mean for one path",
-        usage="netproof explain RECORD CELL [--scenario ID] [--step NAME] [--cni NAME]\n"
-        "       netproof explain FROM TO PORT (--chart NAME | --service-map FILE | --manifests FILE|DIR|-) [option …]",
-        description="RECORD CELL explains a measured cell: what was intended, specified and measured, the deciding "
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.usage = (
+        "netproof explain RECORD CELL [--scenario ID] [--step NAME] [--cni NAME]\n"
+        "       netproof explain FROM TO PORT (--chart NAME|PATH | --service-map FILE | --manifests FILE|DIR|-) […]"
+    )
+    parser.description = (
+        "RECORD CELL explains a measured cell: what was intended, specified and measured, the deciding "
         "rules, every attempt with its time, and what the CNI itself said. FROM TO PORT needs no cluster: whether "
-        "the policies let the path connect, what isolates each end, and the smallest rule that is missing.",
+        "the policies let the path connect, what isolates each end, and the smallest rule that is missing."
     )
     parser.add_argument(
         "words",
@@ -39,7 +38,7 @@ def add(verbs: Any) -> None:
     )
     parser.add_argument("--scenario", metavar="ID", default="*", help="only in this scenario, * allowed (default: all)")
     parser.add_argument("--step", metavar="NAME", default="*", help="only in this step (default: all)")
-    inputs.add(parser, required=False, cni="a record's cell only on this CNI (default: all)")
+    inputs.add(parser, cni="a record's cell only on this CNI (default: all)")
     parser.set_defaults(handler=run)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from harness.commands.records import sources
 from harness.errors import InputError
@@ -12,12 +11,10 @@ from harness.report.record import merged
 from harness.report.writer import write_report
 
 
-def add(verbs: Any) -> None:
-    parser = verbs.add_parser(
-        "report",
-        help="draw the reports of a record again, or of several as one",
-        description="Draws every report from record.json alone. Several records, or directories with records below "
-        "them, become one report with all their CNIs.",
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Draws every report from record.json alone. Several records, or directories with records below "
+        "them, become one report with all their CNIs."
     )
     parser.add_argument(
         "records", metavar="RECORD", nargs="+", type=Path, help="record.json, or a directory of records"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast, get_args
 
 from harness.files import KeyPath, Located
@@ -31,6 +32,7 @@ def world_of(objects: Sequence[Located], namespace: str = "default") -> World:
     """The world of these manifests. `namespace` is that of objects that name none. Raises InputError."""
     namespaces = {name: Namespace(name=name) for name in EVERYWHERE}
     pods: list[Pod] = []
+    taken: set[str] = set()
     services: list[Service] = []
     clients: dict[str, str] = {}
     has: set[Need] = set()
@@ -43,6 +45,10 @@ def world_of(objects: Sequence[Located], namespace: str = "default") -> World:
             has.add("namespaces")
         elif kind in TEMPLATES:
             pod, spec = _pod(one, namespace)
+            if pod.id in taken:
+                # Workloads of two kinds may share a name, pods may not.
+                pod = replace(pod, name=f"{pod.name}-{kind.lower()}")
+            taken.add(pod.id)
             pods.append(pod)
             has.add("pods")
             why = _talks_to_api(spec, pod, bound)

@@ -4,10 +4,11 @@ from enum import StrEnum
 
 
 class Intent(StrEnum):
-    """What the author wants of a cell."""
+    """What the author wants of a cell. `unstated`: nobody said, so only specified and measured can be compared."""
 
     CONNECTED = "connected"
     DENIED = "denied"
+    UNSTATED = "unstated"
 
 
 class Specified(StrEnum):

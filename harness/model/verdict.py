@@ -30,12 +30,14 @@ WRONG = frozenset({Verdict.POLICY_DEFECT, Verdict.CNI_DIFFERENCE, Verdict.MASKED
 
 
 def judge(intended: Intent, specified: Specified, measured: Measured) -> Verdict:
-    """The verdict of one cell. `unmeasured` comes before all else, then `unspecified`."""
+    """The verdict of one cell. `unmeasured` comes before all else, then `unspecified`. Where nobody said what is meant,
+    no policy can be called wrong."""
     if measured is Measured.UNMEASURED:
         return Verdict.UNMEASURED
     if specified is Specified.UNSPECIFIED:
         return Verdict.UNSPECIFIED
-    as_meant, as_specified = intended.value == specified.value, specified.value == measured.value
+    as_meant = intended is Intent.UNSTATED or intended.value == specified.value
+    as_specified = specified.value == measured.value
     match as_meant, as_specified:
         case True, True:
             return Verdict.HOLDS

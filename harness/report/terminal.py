@@ -10,6 +10,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Literal
 
+from harness.model import Intent
 from harness.model.verdict import WHOSE
 from harness.report import findings
 from harness.report.findings import Finding, Standing, count, seconds
@@ -123,6 +124,10 @@ def summary(record: Record, *, report: Path | str | None = None, unicode: bool =
     if agreed:
         same, shared = agreed
         lines.append((f"The CNIs agree on {same:,} of {count(shared, 'cell')} that all of them measured.", ""))
+    unstated = sum(cell.intended is Intent.UNSTATED for target in record.targets for cell in target.cells)
+    if unstated:
+        told = f"Nobody said what is meant of {count(unstated, 'cell')}: specified and measured were compared, no more."
+        lines.extend(wrapped("", told, "warn"))
     if record.run.interrupted:
         lines.append(("INTERRUPTED: the run was stopped; what is missing was not measured.", "warn"))
     if report is not None:

@@ -87,6 +87,7 @@ const netproof = (() => {
     connected: "M-3.6 .3 -1.2 2.8 3.7 -2.9",
     denied: "M-2.7 -2.7 2.7 2.7M2.7 -2.7 -2.7 2.7",
     unspecified: "M-3.8 .8C-2.4 -1.8 -1 -1.4 0 0S2.4 1.8 3.8 -.8",
+    unstated: "M-2.5 0H2.5",
     unmeasured: "M-2 -1.7C-1.9 -4.3 2.2 -4.2 2.1 -1.6 2 -.2 0 -.2 0 1.4M0 3.6V3.8",
   };
   const ODD = { "policy-defect": 0, "cni-difference": 2, "masked-defect": 1 };
@@ -125,7 +126,7 @@ const netproof = (() => {
   }
 
   const label = (s) => s.standing === "holds" || s.standing === s.verdict ? s.verdict : s.standing === "differs" ? `${s.verdict}, undeclared` : `${s.verdict}, ${s.standing === "known" ? "known difference" : "documented"}`;
-  const WORD = { connected: "✓ connected", denied: "✕ denied", unspecified: "~ unspecified", unmeasured: "? unmeasured" };
+  const WORD = { connected: "✓ connected", denied: "✕ denied", unspecified: "~ unspecified", unstated: "– unstated", unmeasured: "? unmeasured" };
   const TAGS = { differs: "bad", documented: "documented-t", known: "known-t", holds: "good" };
 
   function reviewed(id) {
