@@ -48,7 +48,8 @@ class StepEntry(Strict):
 
 class ScenarioFile(Strict):
     """One YAML document of a scenario file: policies with a table of what must connect, in one step or several; or a
-    chart with values, measured against its communication map."""
+    chart with values, measured against its communication map. A chart's `policies` are somebody else's beside it, and
+    its `expect` says what is meant of the cells that the map does not have or that those policies change."""
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     claim: str
@@ -63,6 +64,8 @@ class ScenarioFile(Strict):
     side: Literal["both", "ingress", "egress"] = "both"
     only: list[reviews.CellPattern] = Field(default_factory=list)
     """Of a chart's cells only those that match one of these; all when it is empty."""
+    variant_of: str = ""
+    """Another scenario of the chart, with the same intent under another engine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +87,9 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """`topology` is the world before the first step; `select` is the option that runs just this scenario."""
+    """`topology` is the world before the first step; `select` is the option that runs just this scenario. `engine` is
+    the dialect that its chart renders, where charts have several, and `variant_of` the scenario with the same intent
+    that the others of its kind refer to (its own id for that one)."""
 
     id: str
     claim: str
@@ -96,6 +101,8 @@ class Scenario:
     values: str = ""
     warnings: tuple[str, ...] = ()
     select: str = ""
+    engine: str = ""
+    variant_of: str = ""
 
     def filled(self, placement: Placement) -> Scenario:
         """With the addresses of a placement instead of placeholders (harness/placeholders.py). Raises InputError."""
@@ -141,21 +148,41 @@ def _of_chart(wanted: ScenarioFile, document: Document) -> Scenario:
         documented=reviews.load(charts.findings_path(wanted.chart), "policy"),
         values=yaml.safe_dump(wanted.values, sort_keys=False) if wanted.values else "",
         select=f"--scenario-set {wanted.id}",
+        engine=plan.engine,
+        variant_of=(wanted.variant_of or wanted.id) if plan.engine else "",
     )
     for index, pattern in enumerate(wanted.only):
         if not any(pattern.matches(probe) for step in scenario.steps for probe in step.intended):
             raise document.error(("only", index), f"scenario {wanted.id} has no such cell")
+    steps = (_beside(_narrowed(step, wanted.only), wanted, document) for step in scenario.steps)
+    scenario = replace(scenario, steps=tuple(steps))
     try:
         scenario.filled(placed(scenario.topology))
     except InputError as error:
         raise document.error(("values",), f"scenario {wanted.id}: {error}") from None
-    return replace(scenario, steps=tuple(_narrowed(step, wanted.only) for step in scenario.steps))
+    return scenario
 
 
 def _narrowed(step: Step, only: Sequence[reviews.CellPattern]) -> Step:
     cells = step.intended.cells.items()
     kept = {probe: meant for probe, meant in cells if not only or any(pattern.matches(probe) for pattern in only)}
     return replace(step, intended=Matrix(kept))
+
+
+def _beside(step: Step, wanted: ScenarioFile, document: Document) -> Step:
+    """With somebody else's policies beside the chart's, and what a scenario's own tables say. Where they leave a cell
+    open the map still says what is meant of it."""
+    others = tuple(_manifest(item, document, ("policies", index)) for index, item in enumerate(wanted.policies))
+    step = replace(step, policies=step.policies + others, applied=step.applied + others)
+    if not wanted.expect:
+        return step
+    try:
+        expected = tables.parse(wanted.expect, step.topology)
+    except ValueError as error:
+        raise document.error(("expect",), f"scenario {wanted.id}: {error}") from None
+    known = step.intended.cells
+    said = {p: known.get(p, meant) if p in expected.left_open else meant for p, meant in expected.cells.items()}
+    return replace(step, intended=Matrix({**known, **said}), left_open=expected.left_open)
 
 
 def _of_tables(wanted: ScenarioFile, document: Document) -> Scenario:

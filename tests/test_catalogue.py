@@ -9,7 +9,7 @@ import pytest
 from harness import scenarios
 from harness.files import data_dir
 from harness.judging import decide
-from harness.model import Measured, Probe, judge
+from harness.model import Measured, Probe, Specified, judge
 from harness.model.verdict import WRONG
 from harness.policy import Decision
 from harness.scenarios import Scenario
@@ -18,6 +18,13 @@ from harness.synthetic import placed
 ALL = [scenario for path in scenarios.files() for scenario in scenarios.read_scenarios(path)]
 CHARTS = [scenario for scenario in ALL if scenario.documented.file != ""]
 TABLES = [scenario for scenario in ALL if scenario.documented.file == ""]
+ENFORCED = {
+    Specified.CONNECTED: Measured.CONNECTED,
+    Specified.DENIED: Measured.DENIED,
+    # Either would do.
+    Specified.UNSPECIFIED: Measured.CONNECTED,
+}
+"""What a CNI measures that does what the policies say."""
 
 
 def test_ids_are_unique() -> None:
@@ -44,8 +51,10 @@ def test_a_table_is_what_the_api_means(scenario: Scenario) -> None:
 def test_a_charts_surprises_are_all_declared_and_all_happen(scenario: Scenario) -> None:
     (step,) = scenario.filled(placed(scenario.topology)).steps
     decisions = decide(step, placed(step.topology))
+    open_cells = {probe for probe, decision in decisions.items() if decision.specified is Specified.UNSPECIFIED}
+    assert open_cells == step.left_open, "what the API leaves open is said by `~` in the scenario's own table"
     verdicts = {
-        probe: judge(meant, decisions[probe].specified, Measured(decisions[probe].specified.value))
+        probe: judge(meant, decisions[probe].specified, ENFORCED[decisions[probe].specified])
         for probe, meant in step.intended.cells.items()
     }
     wrong = [

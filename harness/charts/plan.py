@@ -26,6 +26,8 @@ class Plan:
     cells: tuple[Probe, ...] = ()
     restricted: bool = True
     """False when the policies are switched off: then every cell is meant to connect."""
+    engine: str = ""
+    """The dialect that the chart was asked for, where it has several."""
 
     def intended(self, side: Side = "both") -> Matrix[Intent]:
         """What the map wants of every cell; with one side, what that side alone wants."""

@@ -103,6 +103,13 @@ class StepResult(Strict):
     timeout_s: float
 
 
+class Variant(Strict):
+    """`engine`: the dialect that a chart was asked to render. Scenarios of one `of` mean the same, each by its own."""
+
+    of: str
+    engine: str
+
+
 class ScenarioResult(Strict):
     id: str
     claim: str
@@ -116,6 +123,7 @@ class ScenarioResult(Strict):
     values: str = ""
     warnings: list[str] = Field(default_factory=list)
     reproduce: str = ""
+    variant: Variant | None = None
 
 
 class Phase(Strict):

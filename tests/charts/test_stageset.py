@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 from pathlib import Path
@@ -18,6 +19,7 @@ from harness.charts.stageset.order import ALLOWLIST, deny_order
 from harness.charts.stageset.values import ENGINES as NAMES
 from harness.errors import InputError
 from harness.model import Intent, Probe
+from harness.scenarios import Scenario
 
 GOLDEN = list(yaml.safe_load_all((Path(__file__).parent / "stageset.golden.yaml").read_text(encoding="utf-8")))
 CUT_OFF = (
@@ -199,10 +201,54 @@ def test_findings_name_scenarios_and_chapters_that_exist() -> None:
     for entry in reviews.load(findings_path("stageset"), "policy").entries:
         given = [entry.scenarios, *(pattern.scenario for pattern in entry.cells)]
         named = {name for one in given for name in ([one] if isinstance(one, str) else one or [])}
-        assert named <= ids, entry.id
+        assert [pattern for pattern in named if not fnmatch.filter(ids, pattern)] == [], entry.id
         file, _, anchor = entry.link.partition("#")
         titles = re.findall(r"^#+ (.*)$", (root / file).read_text(encoding="utf-8"), flags=re.MULTILINE)
         assert anchor in {re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles}, entry.id
+
+
+def catalogue() -> dict[str, Scenario]:
+    return {scenario.id: scenario for found in scenarios.select("stageset").values() for scenario in found}
+
+
+def test_variants_refer_to_a_scenario_with_the_same_cells_of_the_chart() -> None:
+    known = catalogue()
+    for scenario in known.values():
+        assert scenario.variant_of in known, scenario.id
+        other = known[scenario.variant_of]
+        assert other.variant_of == other.id, scenario.id
+        mine, theirs = scenario.steps[0].intended.cells, other.steps[0].intended.cells
+        assert {p: mine[p] for p in mine if p in theirs} == {p: theirs[p] for p in theirs if p in mine}, scenario.id
+        assert mine.keys() == theirs.keys(), scenario.id
+
+
+def test_engines_of_one_intent_are_all_different() -> None:
+    by: dict[str, list[str]] = {}
+    for scenario in catalogue().values():
+        by.setdefault(scenario.variant_of, []).append(scenario.engine)
+    assert [of for of, engines in by.items() if len(set(engines)) < len(engines)] == []
+    assert sorted(of for of, engines in by.items() if len(engines) == len(NAMES)) == [
+        "stageset-default-deny-alone",
+        "stageset-default-deny-shared",
+        "stageset-developers-policy",
+        "stageset-egress-complete",
+        "stageset-egress-nothing-listed",
+        "stageset-egress-off",
+        "stageset-egress-without-dns",
+        "stageset-egress-without-the-apiserver",
+        "stageset-enabled",
+        "stageset-gate-off",
+        "stageset-narrowed",
+        "stageset-neighbours-own-policy",
+        "stageset-webhook-off",
+    ]
+
+
+@pytest.mark.parametrize("scenario", ["stageset-egress-nothing-listed", "stageset-cilium-as-documented"])
+def test_being_cut_off_is_warned_of_before_it_happens(scenario: str) -> None:
+    known = catalogue()
+    for one in (one for one in known.values() if one.variant_of == scenario):
+        assert any(CUT_OFF in warning for warning in one.warnings), one.id
 
 
 @pytest.mark.parametrize("engine", sorted(ALLOWLIST))

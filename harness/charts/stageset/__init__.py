@@ -60,6 +60,7 @@ def chart(folder: Path, values: Document | None, *, alone: bool = False) -> Plan
         + warnings(wanted, neighbours, reaches_api_server=engine.may_reach_api_server(wanted)),
         service_map=_changed(service_map, _in_force(service_map.app(CONTROLLER), wanted)),
         restricted=wanted.enabled,
+        engine=wanted.engine,
     )
 
 
