@@ -322,7 +322,8 @@ class Worker:
             session.attach(handle)
             together = _topologies(item.session.items, cni)
             # One worker alone gets what has pods on a node's network, and deploys it when it does.
-            session.prepare([topology for topology in together if not lanes.on_node(topology)])
+            now, later = ([t for t in together if lanes.on_node(t) is on_node] for on_node in (False, True))
+            session.prepare(now, later)
         session = self._sessions[cni]
         if session.error is not None:
             raise session.error

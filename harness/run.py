@@ -25,7 +25,7 @@ from harness.probing.rounds import adaptive_timeout
 from harness.progress import Progress
 from harness.recipes import Recipe, Wanted
 from harness.relocated import Relocated
-from harness.report.record import Cell, EnvironmentRecord, PreflightCheck, ScenarioResult, StepResult, Target, Variant
+from harness.report.record import Cell, EnvironmentRecord, PreflightCheck, ScenarioResult, StepResult, Target
 from harness.report.store import ScenarioPart, Store, TargetPart
 from harness.scenarios import Scenario, Step
 from harness.synthetic import placed
@@ -75,6 +75,7 @@ class Session:
         self._driver: Driver = Relocated(driver, options.worker) if options.worker else driver
         self._world = World(self._driver, self.recipe.settle)
         self._capabilities: dict[str, str] = {}
+        self._later: Sequence[Topology] = ()
 
     def start(self) -> None:
         """Bring the cluster up. Raises ClusterError, InputError."""
@@ -90,8 +91,10 @@ class Session:
         with self._guarded():
             self.environment = self._driver.attach(handle)
 
-    def prepare(self, topologies: Sequence[Topology]) -> None:
-        """Deploy the canaries and all topologies that fit together, then run the pre-flight. Raises NotEnforced."""
+    def prepare(self, topologies: Sequence[Topology], later: Sequence[Topology] = ()) -> None:
+        """Deploy the canaries and all topologies that fit together, then run the pre-flight. Those of `later` are
+        deployed, together too, when the first of them is needed. Raises NotEnforced."""
+        self._later = later
         together = preflight.TOPOLOGY
         for topology in topologies if self.recipe.enforces else ():
             together = merged(together, topology) or together
@@ -214,8 +217,11 @@ class Session:
         """The scenario's topology in place, free of policies, with a baseline of every probe."""
         probes = list(dict.fromkeys(probe for step in scenario.steps for probe in step.intended))
         if not self._world.has(scenario.topology):
-            with self._progress.phase(f"probe pods ({len(scenario.topology.pods)})") as say:
-                self._world.deploy(scenario.topology, say)
+            together = scenario.topology
+            for topology in self._later:
+                together = merged(together, topology) or together
+            with self._progress.phase(f"probe pods ({len(together.pods)})") as say:
+                self._world.deploy(together, say)
         place = self._world.place(scenario.topology)
         self._world.renew_held(place)
         fresh = [probe for probe in probes if probe not in place.rounds.connected_before]
@@ -255,7 +261,6 @@ class Session:
                 values=scenario.values,
                 warnings=[*scenario.warnings, *known],
                 reproduce=self._reproduce(scenario),
-                variant=Variant(of=scenario.variant_of, engine=scenario.engine) if scenario.engine else None,
             ),
             cells=[cell for part in judged for cell in part.cells],
             reviewed=[entry for part in judged for entry in part.reviewed],

@@ -49,9 +49,22 @@ class World:
         self._held = 0
 
     def deploy(self, topology: Topology, say: Say) -> None:
-        """Make a topology exist, and begin to open the streams to its agents. Raises ClusterError."""
+        """Make a topology exist, and begin to open the streams to its agents. What is there already in its namespaces
+        stays where both fit together, and is forgotten where they do not. Raises ClusterError."""
+        names = {namespace.name for namespace in topology.namespaces}
+        for old, _ in list(self._deployed):
+            if names.isdisjoint(namespace.name for namespace in old.namespaces):
+                continue
+            topology = merged(topology, old) or topology
+            self._forget(old)
         self._deployed.append((topology, self.driver.deploy(topology, say)))
         self.fleet.connect(topology.endpoints())
+
+    def _forget(self, topology: Topology) -> None:
+        self._deployed = [(whole, placed) for whole, placed in self._deployed if whole is not topology]
+        self._places = {key: place for key, place in self._places.items() if not _covers(topology, place.topology)}
+        for endpoint in topology.endpoints():
+            self.fleet.forget(endpoint)
 
     def has(self, topology: Topology) -> bool:
         return any(_covers(placed, topology) for placed, _ in self._deployed)

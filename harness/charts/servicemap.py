@@ -124,7 +124,8 @@ class ServiceMap:
         return (*self.destinations, External(name=OUTSIDER, ports=tuple(ports)))
 
     def topology(self) -> Topology:
-        """One pod a replica; pods alternate between two nodes in the map's order, but for those whose node is given."""
+        """One pod a replica; they alternate between two nodes in the map's order, but for those whose node is given, and so
+        do bystanders among themselves."""
         planned = [(app, name) for app in self.apps for name in app.pod_names()]
         apps = [
             Pod(
@@ -137,7 +138,7 @@ class ServiceMap:
             )
             for index, (app, name) in enumerate(planned)
         ]
-        others = (replace(pod, node=index % 2) for index, pod in enumerate(self.bystanders, start=len(apps)))
+        others = (replace(pod, node=index % 2) for index, pod in enumerate(self.bystanders))
         pods = (*apps, *others)
         names = dict.fromkeys([self.namespace, *(pod.namespace for pod in pods)])
         return Topology(
