@@ -124,8 +124,8 @@ class ServiceMap:
         return (*self.destinations, External(name=OUTSIDER, ports=tuple(ports)))
 
     def topology(self) -> Topology:
-        """One pod a replica; they alternate between two nodes in the map's order, but for those whose node is given, and
-        bystanders do so among themselves."""
+        """One pod a replica; they alternate between two nodes in the map's order, but for those whose node is given.
+        Bystanders do so among themselves."""
         planned = [(app, name) for app in self.apps for name in app.pod_names()]
         apps = [
             Pod(
