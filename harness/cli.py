@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "measure scenarios, a chart, or your own service map, on one or several CNIs",
     "matrix": "print the intended and specified matrices; no cluster is touched",
     "check": "check policies without a cluster: against what is meant, and for mistakes",
+    "map": "draft a service map from manifests or a helm chart, for a person to review",
     "report": "draw the reports of a record again, or of several as one",
     "compare": "records side by side: CNIs, versions, nights",
     "explain": "why one cell of a record is as it is, or what the policies mean for one path",
