@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, str] = {
     "clusters": "clusters that runs made",
     "bench": "time whole runs, cold and again; prints a table",
     "cnis": "the CNIs that have a recipe",
+    "doctor": "what this machine can run, what is missing, and the command that would fix it",
 }
 """Command -> its help. Each is a module of harness/commands, imported only when it is asked for: most need little of
 the rest, and a check in an editor or a commit hook is to be there at once."""
