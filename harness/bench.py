@@ -6,6 +6,7 @@ Never a test: figures depend on the machine. `netproof bench` prints a table and
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -15,10 +16,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 
+from harness import benchrounds
+from harness.benchrounds import RoundFigure
+from harness.recipes import Wanted
 from harness.report.record import Record, ScenarioResult
 
 
@@ -87,23 +92,60 @@ def _all_connect(record: Record, scenario: ScenarioResult) -> bool:
     return all(c.measured == "connected" for t in record.targets for c in t.cells if c.scenario == scenario.id)
 
 
-def show(found: Sequence[Figure], console: Console) -> None:
-    table = Table("run", "wall s", "up s", "round s", "time-out s", "scenario s", "cells", "memory MiB", box=None)
-    for figure in found:
-        table.add_row(*("–" if value is None else str(value) for value in asdict(figure).values()))
-    console.print(table)
-    console.print(
-        "up: cluster, CNI and probe pods. round: the whole matrix once when everything connects; when something"
-    )
-    console.print("is denied it takes one time-out more. scenario: reset, apply, settle, verdict (median).")
+HEADS = {
+    Figure: ("run", "wall s", "up s", "round s", "time-out s", "scenario s", "cells", "memory MiB"),
+    RoundFigure: ("cni", "pods", "probes", "deploy s", "connected s", "denied s", "time-out s", "case s", "memory MiB"),
+}
+LEGENDS = {
+    Figure: "up: cluster, CNI and probe pods. round: the whole matrix once when everything connects; what is denied "
+    "takes one time-out more. scenario: reset, apply, settle, verdict (median).",
+    RoundFigure: "connected, denied: one round of every pod to every pod, medians. case: apply a policy, settle, "
+    "delete it, see that all connects again.",
+}
 
 
-def main(cnis: Sequence[str], scenario_set: str, again: int, file: Path | None) -> None:
-    console = Console(soft_wrap=True)
-    found = []
-    for figure in figures(cnis, scenario_set, again):
-        found.append(figure)
-        console.print(f"{figure.what}: {figure.wall_s} s", style="dim")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What to time. `sizes` are numbers of pods."""
+
+    what: Literal["all", "runs", "rounds"]
+    scenario_set: str
+    again: int
+    sizes: Sequence[int]
+    reuse_cluster: str
+    file: Path | None
+
+
+def show(found: Sequence[Figure | RoundFigure], console: Console) -> None:
+    """A table for each kind of figure."""
+    for kind, heads in HEADS.items():
+        mine = [figure for figure in found if isinstance(figure, kind)]
+        if not mine:
+            continue
+        table = Table(*heads, box=None)
+        for column in table.columns:
+            column.no_wrap = True
+        for figure in mine:
+            table.add_row(*("–" if value is None else str(value) for value in asdict(figure).values()))
+        console.print(table)
+        console.print(LEGENDS[kind], style="dim")
+
+
+def main(cnis: Sequence[Wanted], asked: Asked) -> None:
+    console = Console(width=max(100, Console().width))
+    found: list[Figure | RoundFigure] = []
+    if asked.what != "rounds":
+        for figure in figures([wanted.name for wanted in cnis], asked.scenario_set, asked.again):
+            found.append(figure)
+            console.print(f"{figure.what}: {figure.wall_s} s", style="dim")
+    if asked.what != "runs":
+        for one in benchrounds.figures(
+            cnis, asked.sizes, asked.reuse_cluster, os.environ.get("NETPROOF_ARTIFACTS", "")
+        ):
+            found.append(one)
+            console.print(
+                f"{one.what}, {one.pods} pods: {one.connected_s} s a round, {one.case_s} s a case", style="dim"
+            )
     show(found, console)
-    if file is not None:
-        file.write_text(json.dumps([asdict(figure) for figure in found], indent=1) + "\n", encoding="utf-8")
+    if asked.file is not None:
+        asked.file.write_text(json.dumps([asdict(figure) for figure in found], indent=1) + "\n", encoding="utf-8")
