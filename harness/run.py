@@ -25,7 +25,7 @@ from harness.probing.rounds import adaptive_timeout
 from harness.progress import Progress
 from harness.recipes import Recipe, Wanted
 from harness.relocated import Relocated
-from harness.report.record import Cell, EnvironmentRecord, PreflightCheck, ScenarioResult, StepResult, Target
+from harness.report.record import Cell, EnvironmentRecord, PreflightCheck, ScenarioResult, StepResult, Target, Variant
 from harness.report.store import ScenarioPart, Store, TargetPart
 from harness.scenarios import Scenario, Step
 from harness.synthetic import placed
@@ -98,6 +98,9 @@ class Session:
         together = preflight.TOPOLOGY
         for topology in topologies if self.recipe.enforces else ():
             together = merged(together, topology) or together
+        for topology in later:
+            # Peers outside are few, and one that gets more ports has to start again.
+            together = merged(together, Topology(externals=topology.externals)) or together
         with self._guarded():
             with self._progress.phase(f"probe pods ({len(together.pods)})") as say:
                 self._world.deploy(together, say)
@@ -261,6 +264,7 @@ class Session:
                 values=scenario.values,
                 warnings=[*scenario.warnings, *known],
                 reproduce=self._reproduce(scenario),
+                variant=Variant(of=scenario.variant_of, engine=scenario.engine) if scenario.engine else None,
             ),
             cells=[cell for part in judged for cell in part.cells],
             reviewed=[entry for part in judged for entry in part.reviewed],

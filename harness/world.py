@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness.drivers import Driver, Say
-from harness.model import Measured, Placement, Probe, Topology
+from harness.model import External, Measured, Placement, Probe, Topology
 from harness.probing import Fleet, Round, Rounds, Settled, settle
 from harness.probing.rounds import adaptive_timeout
 from harness.recipes import Settle
@@ -53,10 +53,10 @@ class World:
         stays where both fit together, and is forgotten where they do not. Raises ClusterError."""
         names = {namespace.name for namespace in topology.namespaces}
         for old, _ in list(self._deployed):
-            if names.isdisjoint(namespace.name for namespace in old.namespaces):
-                continue
-            topology = merged(topology, old) or topology
-            self._forget(old)
+            both = merged(topology, old)
+            if both is None or not names.isdisjoint(namespace.name for namespace in old.namespaces):
+                topology = both or topology
+                self._forget(old)
         self._deployed.append((topology, self.driver.deploy(topology, say)))
         self.fleet.connect(topology.endpoints())
 
@@ -192,16 +192,24 @@ def _incarnation(topology: Topology, endpoint: str) -> int | None:
 
 
 def _covers(placed: Topology, wanted: Topology) -> bool:
-    return all(set(map(repr, getattr(wanted, part))) <= set(map(repr, getattr(placed, part))) for part in PARTS)
+    ports = {external.name: set(external.ports) for external in placed.externals}
+    return all(set(external.ports) <= ports.get(external.name, set()) for external in wanted.externals) and all(
+        set(map(repr, getattr(wanted, part))) <= set(map(repr, getattr(placed, part)))
+        for part in PARTS
+        if part != "externals"
+    )
 
 
 def merged(first: Topology, second: Topology) -> Topology | None:
-    """Both topologies as one, or None when they give one name two meanings."""
+    """Both topologies as one, or None when they give one name two meanings. A peer outside listens on all its ports."""
     parts: dict[str, Any] = {}
     for part in PARTS:
         by_id = {_key(item): item for item in getattr(first, part)}
         for item in getattr(second, part):
-            if by_id.setdefault(_key(item), item) != item:
+            there = by_id.setdefault(_key(item), item)
+            if isinstance(item, External):
+                by_id[item.id] = replace(item, ports=tuple(dict.fromkeys((*there.ports, *item.ports))))
+            elif there != item:
                 return None
         parts[part] = tuple(by_id.values())
     return replace(first, **parts)

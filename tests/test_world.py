@@ -1,0 +1,56 @@
+"""Topologies side by side: what fits together stays, what does not is forgotten when it is replaced."""
+
+from __future__ import annotations
+
+from harness.model import External, Namespace, Pod, Port, Topology
+from harness.recipes import Settle
+from harness.world import World, merged
+from tests.fakes import FakeDriver
+
+A = Pod(namespace="x", name="a", ports=(Port(port=80),))
+B = Pod(namespace="x", name="b")
+X = Namespace(name="x")
+
+
+def world() -> World:
+    return World(FakeDriver(), Settle())
+
+
+def outside(*ports: int) -> External:
+    return External(name="bank", ports=tuple(Port(port=port) for port in ports))
+
+
+def test_a_peer_outside_gets_all_ports_of_both() -> None:
+    both = merged(Topology(externals=(outside(443, 80),)), Topology(externals=(outside(80, 5432),)))
+    assert both == Topology(externals=(outside(443, 80, 5432),))
+
+
+def test_one_name_with_two_meanings_fits_nothing() -> None:
+    assert (
+        merged(Topology(namespaces=(X,), pods=(A,)), Topology(namespaces=(X,), pods=(Pod(namespace="x", name="a"),)))
+        is None
+    )
+
+
+def test_what_stands_in_one_namespace_is_deployed_together() -> None:
+    made = world()
+    made.deploy(Topology(namespaces=(X,), pods=(A,)), lambda _: None)
+    made.deploy(Topology(namespaces=(X,), pods=(B,)), lambda _: None)
+    assert made.has(Topology(namespaces=(X,), pods=(A,)))
+    assert made.has(Topology(namespaces=(X,), pods=(A, B)))
+
+
+def test_what_was_replaced_is_not_there_any_more() -> None:
+    made = world()
+    other = Topology(namespaces=(X,), pods=(Pod(namespace="x", name="a", labels={"new": "yes"}),))
+    made.deploy(Topology(namespaces=(X,), pods=(A,)), lambda _: None)
+    made.deploy(other, lambda _: None)
+    assert made.has(other)
+    assert not made.has(Topology(namespaces=(X,), pods=(A,)))
+
+
+def test_a_peer_with_more_ports_serves_who_needs_fewer() -> None:
+    made = world()
+    made.deploy(Topology(externals=(outside(443, 80),)), lambda _: None)
+    assert made.has(Topology(externals=(outside(80),)))
+    assert not made.has(Topology(externals=(outside(53),)))
