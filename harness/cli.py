@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "compare": "records side by side: CNIs, versions, nights",
     "explain": "why one cell of a record is as it is, or what the policies mean for one path",
     "coverage": "what of the NetworkPolicy API no scenario uses; no cluster is touched",
+    "refused": "try generated objects that the API server must refuse, on the reader and a kept cluster",
     "clusters": "clusters that runs made",
     "bench": "time whole runs, cold and again; prints a table",
     "cnis": "the CNIs that have a recipe",

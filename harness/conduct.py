@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from harness import __version__, recipes
+from harness import __version__, recipes, topologies
 from harness import scenarios as catalogue
 from harness.errors import ClusterError, InputError, NetproofError
-from harness.judging import decide
+from harness.judging import as_specified, decide
 from harness.model import Intent, Matrix, Probe, Specified, Topology
 from harness.options import Asked
 from harness.policy import Decision
@@ -28,6 +28,9 @@ from harness.synthetic import placed
 
 FAILED, INTERRUPTED, UNMEASURED = 1, 2, 11
 """Exit codes: pytest's own for failed and interrupted; cells that could not be measured are infrastructure."""
+
+GENERATED = topologies.folder() / "grid.yaml"
+"""What stands for scenarios that no file holds, where pytest wants a file: the world that most of them are in."""
 
 
 @dataclass(slots=True)
@@ -118,6 +121,10 @@ def load(asked: Asked) -> dict[Path, list[Scenario]]:
             if foreign := recipes.load(wanted).not_enforced(m for step in scenario.steps for m in step.applied):
                 raise InputError(f"{foreign}. Nothing was applied", key="--policies")
         return {asked.service_map.resolve(): [scenario]}
+    if asked.generate is not None:
+        from harness.generate import plan
+
+        return {GENERATED: plan.scenarios(asked.generate)}
     return catalogue.select(asked.scenario_set)
 
 
@@ -165,8 +172,9 @@ def specified(scenario: Scenario) -> list[tuple[str, Matrix[Intent], Matrix[Spec
     """The intended and specified matrices of each step with no cluster, on made-up addresses."""
     found = []
     decisions: dict[Probe, Decision] = {}
-    for step in scenario.filled(placed(scenario.topology)).steps:
-        decisions = decide(step, placed(step.topology), decisions)
+    for change in scenario.filled(placed(scenario.topology)).steps:
+        decisions = decide(change, placed(change.topology), decisions)
+        step = as_specified(change, decisions) if scenario.draft else change
         meant = Matrix({probe: decision.specified for probe, decision in decisions.items()})
         found.append((step.name, step.intended, meant))
     return found

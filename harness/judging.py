@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from harness.model import Measured, Placement, Probe, Specified, Verdict, judge
+from harness.model import Intent, Matrix, Measured, Placement, Probe, Specified, Verdict, judge
 from harness.policy import Decision, Evaluator, Side, read_policies
 from harness.probing import Settled
 from harness.report import record
@@ -47,6 +47,15 @@ def decide(step: Step, placement: Placement, before: Mapping[Probe, Decision] | 
         if probe.kind == "first" and isolated and decision.specified is Specified.CONNECTED:
             decisions[probe] = replace(decision, specified=Specified.UNSPECIFIED, because=MAY_COME_LATER)
     return decisions
+
+
+def as_specified(step: Step, decisions: Mapping[Probe, Decision]) -> Step:
+    """A generated step, whose cells mean what its policies do: it asks if dataplane and evaluator agree."""
+    meant = {
+        probe: Intent.DENIED if decision.specified is Specified.DENIED else Intent.CONNECTED
+        for probe, decision in decisions.items()
+    }
+    return replace(step, intended=Matrix(meant))
 
 
 def wanted(decisions: Mapping[Probe, Decision], known: Reviews, scenario: str, step: str) -> dict[Probe, Measured]:

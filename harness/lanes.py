@@ -28,11 +28,13 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc]
 
     def __init__(self, config: Any, log: Any, scenarios: Iterable[Scenario]) -> None:
         super().__init__(config, log)
+        scenarios = list(scenarios)
         self._alone: Mapping[str, bool] = {scenario.id: on_node(scenario.topology) for scenario in scenarios}
+        self._generated = frozenset(scenario.id for scenario in scenarios if scenario.draft)
 
     def _split_scope(self, nodeid: str) -> str:
         path, _, name = nodeid.partition("::")
         scenario, bracket, cni = name.partition("[")
-        if not bracket or scenario not in self._alone:
+        if not bracket or scenario not in self._alone or scenario in self._generated:
             return nodeid
         return f"{cni} {'nodes' if self._alone[scenario] else path}"

@@ -6,7 +6,7 @@ import os
 import secrets
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from harness import charts, recipes
 from harness.charts.helm import HelmChart
 from harness.errors import InputError
+from harness.generate.wish import Wish, parse
 from harness.recipes import Wanted
 from harness.run import RunOptions
 
@@ -59,7 +60,26 @@ OPTIONS = (
         flag="--scenario-set",
         metavar="SET,…",
         default="berserk",
-        help="scenarios to run: all, folders of scenarios/, or scenario ids with *",
+        help="scenarios to run: all, folders of scenarios/, scenario ids with *, or files of your own (a path)",
+    ),
+    Option(
+        flag="--generate",
+        metavar="N|FROM-TO",
+        help="measure so many generated scenarios instead of the scenario set: the CNI against the evaluator",
+    ),
+    Option(
+        flag="--seed", metavar="NUMBER", default="1", help="the seed of --generate: it makes the same scenarios again"
+    ),
+    Option(
+        flag="--generate-dialect",
+        metavar="DIALECT",
+        default="kubernetes",
+        help="whose policies are generated: kubernetes, cilium, calico or clusternetworkpolicy",
+    ),
+    Option(
+        flag="--generate-without",
+        metavar="FEATURE,…",
+        help="what generated policies do without, beside what the CNI's recipe says",
     ),
     Option(flag="--service-map", metavar="FILE", help="measure your own service map instead of the scenario set"),
     Option(
@@ -123,6 +143,7 @@ class Asked:
     chart: HelmChart | None
     dry_run: bool
     run: RunOptions
+    generate: Wish | None = None
 
     @property
     def file(self) -> Path | None:
@@ -172,6 +193,7 @@ def check(get: Callable[[str], Any], command: list[str]) -> Asked:
         if chart
         else None,
         dry_run=bool(get("dry_run")),
+        generate=wish(get, cnis),
         run=RunOptions(
             run_id=secrets.token_hex(3),
             token=secrets.token_hex(8),
@@ -183,6 +205,21 @@ def check(get: Callable[[str], Any], command: list[str]) -> Asked:
             fault=get("fault") or "",
         ),
     )
+
+
+def wish(get: Callable[[str], Any], cnis: Sequence[Wanted]) -> Wish | None:
+    """What is to be generated, if anything. Raises InputError."""
+    wanted = get("generate")
+    if not wanted:
+        for name in ("generate_without",):
+            if get(name):
+                raise InputError("goes with --generate N", key=f"--{name.replace('_', '-')}")
+        return None
+    if get("service_map") or get("chart"):
+        raise InputError("makes scenarios of its own; leave out --service-map and --chart", key="--generate")
+    without = [word.strip() for word in (get("generate_without") or "").split(",") if word.strip()]
+    without += [word for one in cnis for word in recipes.load(one).generate_without]
+    return parse(str(wanted), str(get("seed")), get("generate_dialect"), without)
 
 
 def plain(run: RunOptions) -> Mapping[str, str]:

@@ -46,6 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
             assert isinstance(plugin, Netproof)
             if plugin.asked.file is not None:
                 config.args[:] = [str(plugin.asked.file)]
+            elif own := plugin.own_files():
+                config.args[:] = own
     except InputError as error:
         pytest.exit(str(error), returncode=error.exit_code)
     config.stash[PLUGIN] = plugin
@@ -194,7 +196,8 @@ class Netproof:
     def pytest_report_header(self) -> list[str]:
         asked = self.asked
         wanted = [recipes.load(w) for w in asked.cnis]
-        what = asked.file or f"set {asked.scenario_set}"
+        made = asked.generate and f"generated {asked.generate.first}-{asked.generate.last}, seed {asked.generate.seed}"
+        what = asked.file or made or f"set {asked.scenario_set}"
         policies = asked.policies or (asked.chart.path if asked.chart else "generated")
         lines = [
             f"cni: {', '.join(f'{r.title} {r.version} ({r.driver} driver)' for r in wanted)}",
@@ -220,9 +223,19 @@ class Netproof:
             except NetproofError as error:
                 self.note(f"{cni}: {error}")
 
+    def own_files(self) -> list[str]:
+        """What pytest is to collect instead of the catalogue, when the user named own files or needs none."""
+        home = data_dir("scenarios")
+        if self.asked.generate is None and all(path.is_relative_to(home) for path in self.scenarios):
+            return []
+        return [str(path) for path, found in self.scenarios.items() if found]
+
     def wants_workers(self) -> bool:
         """Whether the run is so long that several workers are worth their start."""
         many = sum(map(len, self.scenarios.values())) >= lanes.MANY
+        if self.asked.generate is not None and self.asked.generate.dialect == "clusternetworkpolicy":
+            # They hold for the whole cluster, and so for the pods of every worker.
+            return False
         return many and not self.asked.dry_run and self._concerns_scenarios()
 
     @pytest.hookimpl(optionalhook=True)
@@ -235,7 +248,7 @@ class Netproof:
         """Whether the paths on the command line can hold scenarios: `pytest tests -n 2` must not make a cluster."""
         home = data_dir("scenarios")
         paths = [(self.config.invocation_params.dir / arg.split("::")[0]).resolve() for arg in self.config.args]
-        mine = {self.asked.file.resolve()} if self.asked.file else set()
+        mine = {self.asked.file.resolve()} if self.asked.file else set(self.scenarios)
         return any(path in mine or path.is_relative_to(home) or home.is_relative_to(path) for path in paths)
 
     @pytest.hookimpl(optionalhook=True)

@@ -118,6 +118,8 @@ class Recipe(Strict):
     known_differences: list[str] = Field(default_factory=list)
     """Files below `clusters/` that count besides the `known-differences.yaml` of its own folder: another CNI's, whose
     policies these are."""
+    generate_without: list[str] = Field(default_factory=list)
+    """What generated policies do without here (harness/generate): what the known differences of this CNI are about."""
     logs: dict[str, str] = Field(default_factory=dict)
     """Whose logs are evidence: container name -> `namespace/label selector` of the pods that have it."""
     state: dict[str, Look] = Field(default_factory=dict)

@@ -9,15 +9,16 @@ import json
 import shlex
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness import preflight, recipes, reviews
 from harness.drivers import Driver, DriverOptions, Environment, create
-from harness.errors import ClusterError, NetproofError
-from harness.judging import Judged, decide, judge_step, wanted
-from harness.model import Measured, Probe, Topology
+from harness.errors import ClusterError, InputError, NetproofError
+from harness.files import shown
+from harness.judging import Judged, as_specified, decide, judge_step, wanted
+from harness.model import Measured, Probe, Specified, Topology
 from harness.policy import Decision, read_policies
 from harness.policy import warnings as policy_warnings
 from harness.probing import Settled
@@ -159,9 +160,10 @@ class Session:
         try:
             place = self._ready(scenario)
             scenario = scenario.filled(place.rounds.placement)
-            for step in scenario.steps:
-                changed_at = self._world.change(place, step)
-                decisions = decide(step, place.rounds.placement, decisions)
+            for change in scenario.steps:
+                changed_at = self._world.change(place, change)
+                decisions = decide(change, place.rounds.placement, decisions)
+                step = as_specified(change, decisions) if scenario.draft else change
                 found, settled = self._measure_step(scenario, step, place, decisions, changed_at)
                 judged.append(found)
                 steps.append(_step_result(step, settled, place.timeout))
@@ -188,15 +190,53 @@ class Session:
         if result != "passed":
             self.failed = True
             self._save_evidence(part)
+        if undeclared and scenario.draft:
+            smaller = part.scenario.model_copy(update=self._shrunk(scenario, undeclared))
+            part = part.model_copy(update={"scenario": smaller})
+            self._store.put_scenario(part)
         return part
+
+    def _shrunk(self, scenario: Scenario, wrong: Sequence[Cell]) -> dict[str, str]:
+        """A generated scenario's disagreement made minimal on this CNI, and saved as a scenario file that replays."""
+        from harness.generate import minimal
+
+        with self._progress.phase(f"{scenario.id}: shrinking"):
+            path, told = minimal.find(
+                scenario, wrong, self.disagrees, folder=self._options.report_dir / "generated", cni=self.cni
+            )
+        self._progress.write(f"   {told}")
+        replay = self._reproduce(replace(scenario, select=f"--scenario-set {shlex.quote(shown(path))}"))
+        return {"reason": told, "reproduce": replay}
+
+    def disagrees(self, scenario: Scenario, probe: Probe, specified: Specified) -> bool:
+        """Whether a probe of the last step is specified so and measured otherwise. What is specified otherwise, and
+        what the API server refuses, does not disagree. Raises NetproofError when nothing can be measured any more."""
+        place = self._ready(scenario)
+        try:
+            scenario = scenario.filled(place.rounds.placement)
+            decisions: list[dict[Probe, Decision]] = []
+            for step in scenario.steps:
+                decisions.append(decide(step, place.rounds.placement, decisions[-1] if decisions else None))
+            if decisions[-1][probe].specified is not specified:
+                return False
+            settled = None
+            for step, decided in zip(scenario.steps, decisions, strict=True):
+                changed_at = self._world.change(place, step)
+                goal = wanted(decided, self._known, scenario.id, step.name)
+                settled = self._world.settle(place, list(decided), goal, changed_at)
+        except InputError:
+            return False
+        measured = settled.readings[probe].measured if settled else Measured.UNMEASURED
+        return measured is not Measured.UNMEASURED and measured.value != specified.value
 
     def on_paper(self, scenario: Scenario, order: int) -> None:
         """Where nothing can be measured: keep what the policies mean against what was meant, marked as such."""
         began = time.monotonic()
         decisions: dict[Probe, Decision] = {}
         judged = []
-        for step in scenario.filled(placed(scenario.topology)).steps:
-            decisions = decide(step, placed(step.topology), decisions)
+        for change in scenario.filled(placed(scenario.topology)).steps:
+            decisions = decide(change, placed(change.topology), decisions)
+            step = as_specified(change, decisions) if scenario.draft else change
             nothing = Settled.nothing(decisions, f"{self.cni} is not available here")
             judged.append(judge_step(scenario, step, decisions, nothing, (), reproduce=lambda probe, host: ""))
         self._keep(scenario, order, began, judged, [], result="error", reason=f"{self.cni} is not available here")

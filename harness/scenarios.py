@@ -101,6 +101,8 @@ class Scenario:
     values: str = ""
     warnings: tuple[str, ...] = ()
     select: str = ""
+    draft: Mapping[str, Any] | None = None
+    """What it was generated as (harness/generate): then nobody meant anything, and the evaluator says what is meant."""
     engine: str = ""
     variant_of: str = ""
 
@@ -128,7 +130,7 @@ def read_scenarios(path: Path) -> list[Scenario]:
     return [
         _of_chart(wanted, document)
         if (wanted := validate(ScenarioFile, document)).chart
-        else _of_tables(wanted, document)
+        else of_tables(wanted, document)
         for document in read_yaml(path)
     ]
 
@@ -185,7 +187,8 @@ def _beside(step: Step, wanted: ScenarioFile, document: Document) -> Step:
     return replace(step, intended=Matrix({**known, **said}), left_open=expected.left_open)
 
 
-def _of_tables(wanted: ScenarioFile, document: Document) -> Scenario:
+def of_tables(wanted: ScenarioFile, document: Document) -> Scenario:
+    """A scenario of policies and tables; `document` says in errors where they stand. Raises InputError."""
     world = topologies.named(wanted.topology)
     first = StepEntry(apply=wanted.policies, expect=wanted.expect)
     given = [first, *wanted.steps] if wanted.expect or not wanted.steps else wanted.steps
@@ -378,10 +381,12 @@ def files() -> list[Path]:
 
 
 def select(wanted: str) -> dict[Path, list[Scenario]]:
-    """The scenarios that a `--scenario-set` takes (comma-separated: `all`, folder names, scenario ids with `*`), by
-    file. Raises InputError when a word names nothing."""
+    """The scenarios that a `--scenario-set` takes (comma-separated: `all`, folder names, scenario ids with `*`, the
+    user's own files and folders), by file. Raises InputError when a word names nothing."""
     words = [word.strip() for word in wanted.split(",") if word.strip()]
     folders = {path.parent.name for path in files()}
+    own = {word: [path.resolve() for path in _own_files(word)] for word in words if _is_path(word)}
+    words = [word for word in words if word not in own]
     by_id = not set(words) <= {"all", *folders}
     found = {path: read_scenarios(path) for path in files() if by_id or {"all", path.parent.name} & set(words)}
     ids = [scenario.id for scenarios in found.values() for scenario in scenarios]
@@ -397,4 +402,23 @@ def select(wanted: str) -> dict[Path, list[Scenario]]:
     def takes(path: Path, scenario: Scenario) -> bool:
         return any(word in ("all", path.parent.name) or fnmatchcase(scenario.id, word) for word in words)
 
-    return {path: [s for s in scenarios if takes(path, s)] for path, scenarios in found.items()}
+    chosen = {path: [s for s in scenarios if takes(path, s)] for path, scenarios in found.items()}
+    for word, paths in own.items():
+        for path in paths:
+            chosen[path] = [replace(s, select=f"--scenario-set {shlex.quote(word)}") for s in read_scenarios(path)]
+    return chosen
+
+
+def _is_path(word: str) -> bool:
+    """Whether a word of a set is a file or folder of the user's, and not a name of the catalogue."""
+    return word.endswith((".yaml", ".yml")) or "/" in word
+
+
+def _own_files(word: str) -> list[Path]:
+    path = Path(word)
+    found = sorted(path.rglob("*.y*ml")) if path.is_dir() else [path]
+    if not path.exists() or not found:
+        raise InputError(
+            f"there is no {'file or folder' if not path.exists() else 'YAML file in'} {word}", key="--scenario-set"
+        )
+    return found

@@ -32,6 +32,7 @@ METADATA_KEYS = (
 )
 LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+LONGEST = {"name": 253, "namespace": 63}
 PORT_NAME = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
@@ -52,7 +53,7 @@ def opened(
     if not namespaced and namespace:
         top.key("metadata").key("namespace").fail(f"{kind} has no namespace: it holds for the whole cluster")
     for key, value in (("name", name), *((("namespace", namespace),) if namespaced else ())):
-        if not isinstance(value, str) or not SUBDOMAIN.fullmatch(value):
+        if not isinstance(value, str) or len(value) > LONGEST[key] or not SUBDOMAIN.fullmatch(value):
             top.key("metadata").key(key).fail(f"must be the name of an object (got {value!r})")
     return top, namespace, str(name)
 

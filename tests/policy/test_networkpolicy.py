@@ -197,3 +197,11 @@ def test_refused_outside_the_spec(change: str, sentence: str) -> None:
     with pytest.raises(InputError) as caught:
         read(content)
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(("ref", "key"), [(f"shop/{'x' * 254}", "name"), (f"{'x' * 64}/web", "namespace")])
+def test_names_that_are_too_long_are_refused(ref: str, key: str) -> None:
+    with pytest.raises(InputError, match=rf"metadata\.{key}: must be the name of an object"):
+        read(manifest(ref, "podSelector: {}"))
+    namespace, name = ref.split("/")
+    read(manifest(f"{namespace[:63]}/{name[:253]}", "podSelector: {}"))

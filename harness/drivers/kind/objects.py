@@ -95,8 +95,9 @@ class Api:
         version: str = self._ask("reading the version", lambda: self._discovery().version["kubernetes"]["gitVersion"])
         return version
 
-    def apply(self, manifest: Manifest) -> dict[str, Any]:
-        """Server-side apply; conflicts are ours to win. Gives the object as it is now. Raises Refused."""
+    def apply(self, manifest: Manifest, *, dry_run: bool = False) -> dict[str, Any]:
+        """Server-side apply; conflicts are ours to win. Gives the object as it is now, or with `dry_run` as it would
+        be. Raises Refused."""
         ref = Ref.of(manifest)
         resource = self._resource(ref.api_version, ref.kind)
         if resource.namespaced and not ref.namespace:
@@ -109,6 +110,7 @@ class Api:
                 namespace=ref.namespace or None,
                 field_manager=FIELD_MANAGER,
                 force_conflicts=True,
+                dry_run="All" if dry_run else None,
                 serialize=False,
                 _request_timeout=REQUEST_TIMEOUT,
             ),

@@ -1,0 +1,113 @@
+"""From a generated scenario that disagrees to the smallest one that still does, saved as a file that replays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.errors import InputError
+from harness.files import shown
+from harness.generate import documents
+from harness.generate.shrinking import shrunk
+from harness.judging import decide
+from harness.model import Probe, Specified
+from harness.policy import Decision
+from harness.report.record import Cell
+from harness.scenarios import Scenario
+from harness.synthetic import placed
+
+SECONDS, TRIES = 300.0, 200
+"""How long, and how often on the driver, a disagreement is made smaller."""
+
+Disagrees = Callable[[Scenario, Probe, Specified], bool]
+"""Whether the last step's probe is specified so and measured otherwise on the driver."""
+
+
+def find(
+    scenario: Scenario, wrong: Sequence[Cell], disagrees: Disagrees, *, folder: Path, cni: str
+) -> tuple[Path, str]:
+    """The path of the saved file, and what to tell of it. `wrong` are the cells that disagree."""
+    draft = scenario.draft or {}
+    cell = _chosen(scenario, wrong)
+    steps = [step.name for step in scenario.steps]
+    kept = {**draft, "steps": draft["steps"][: steps.index(cell.step) + 1]}
+    asked = _probe(cell)
+    origin = scenario.source.removeprefix("generated, ")
+    tries = 0
+
+    def still(candidate: Mapping[str, Any]) -> bool:
+        nonlocal tries
+        try:
+            made = documents.scenario(candidate, scenario.id, origin, scenario.select, [asked])
+            if _on_paper(made)[-1][asked].specified is not cell.specified:
+                return False
+        except InputError:
+            # Without that part it is no valid object, or no step.
+            return False
+        tries += 1
+        return tries <= TRIES and disagrees(made, asked, cell.specified)
+
+    if still(kept):
+        small, minimal = shrunk(kept, still, time.monotonic() + SECONDS)
+        minimal = minimal and tries <= TRIES
+        how = "nothing can be left out" if minimal else "made smaller until the time for it was over"
+    else:
+        small, how = kept, "did not happen again when this cell was asked alone; not made smaller"
+    path = folder / f"{scenario.id}.yaml"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(_text(small, scenario, origin, cell, cni), encoding="utf-8")
+    rest = f" (and {len(wrong) - 1} more cells)" if len(wrong) > 1 else ""
+    return (
+        path,
+        f"{asked}: specified {cell.specified}, measured {cell.measured}{rest}; {how}, {tries} tries: {shown(path)}",
+    )
+
+
+def _chosen(scenario: Scenario, wrong: Sequence[Cell]) -> Cell:
+    """Of the first step that disagrees, a cell that is easy to repeat: between pods, by TCP."""
+    steps = [step.name for step in scenario.steps]
+    return min(
+        wrong,
+        key=lambda cell: (
+            steps.index(cell.step),
+            cell.via != "pod",
+            cell.source.startswith("node:"),
+            cell.protocol != "TCP",
+            cell.source.partition("/")[0] != cell.destination.partition("/")[0],
+        ),
+    )
+
+
+def _probe(cell: Cell) -> Probe:
+    return Probe(
+        source=cell.source,
+        destination=cell.destination,
+        port=cell.port,
+        protocol=cell.protocol,
+        via=cell.via,
+        family=cell.family,
+        kind=cell.kind,
+    )
+
+
+def _on_paper(scenario: Scenario) -> list[dict[Probe, Decision]]:
+    """The decisions of each step, on made-up addresses."""
+    found: list[dict[Probe, Decision]] = []
+    for step in scenario.filled(placed(scenario.topology)).steps:
+        found.append(decide(step, placed(step.topology), found[-1] if found else None))
+    return found
+
+
+def _text(draft: Mapping[str, Any], scenario: Scenario, origin: str, cell: Cell, cni: str) -> str:
+    asked = _probe(cell)
+    made = documents.scenario(draft, scenario.id, origin, scenario.select, [asked])
+    meant = [decisions[asked].specified for decisions in _on_paper(made)]
+    meant[-1] = cell.specified
+    content = documents.document(draft, scenario.id, origin, [documents.table({asked: value}) for value in meant])
+    head = (
+        f"{cni}: {asked}: specified {cell.specified}, measured {cell.measured}\n{cell.because}\n"
+        "The table is the evaluator's: hold it against the API's text before this becomes a scenario."
+    )
+    return documents.text(content, head)
