@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, str] = {
     "map": "draft a service map from manifests or a helm chart, for a person to review",
     "report": "draw the reports of a record again, or of several as one",
     "compare": "records side by side: CNIs, versions, nights",
+    "engines": "one chart under each of its engines: where they agree, and why where they do not",
     "explain": "why one cell of a record is as it is, or what the policies mean for one path",
     "coverage": "what of the NetworkPolicy API no scenario uses; no cluster is touched",
     "refused": "try generated objects that the API server must refuse, on the reader and a kept cluster",

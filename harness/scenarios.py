@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -147,7 +148,7 @@ def _of_chart(wanted: ScenarioFile, document: Document) -> Scenario:
         side=wanted.side,
         source=wanted.source,
         needs=tuple(wanted.needs),
-        documented=reviews.load(charts.findings_path(wanted.chart), "policy"),
+        documented=_findings(charts.findings_path(wanted.chart)),
         values=yaml.safe_dump(wanted.values, sort_keys=False) if wanted.values else "",
         select=f"--scenario-set {wanted.id}",
         engine=plan.engine,
@@ -163,6 +164,12 @@ def _of_chart(wanted: ScenarioFile, document: Document) -> Scenario:
     except InputError as error:
         raise document.error(("values",), f"scenario {wanted.id}: {error}") from None
     return scenario
+
+
+@cache
+def _findings(path: Path) -> reviews.Reviews:
+    """A bundled chart's documented surprises: dozens of scenarios share them."""
+    return reviews.load(path, "policy")
 
 
 def _narrowed(step: Step, only: Sequence[reviews.CellPattern]) -> Step:

@@ -51,6 +51,21 @@ def chart_plan(name: str, values: ValuesSource = None) -> Plan:
     return plan
 
 
+def engine_plans(name: str, values: ValuesSource = None) -> dict[str, Plan]:
+    """A bundled chart under each engine that it has, with the values that are that engine's own. Raises InputError,
+    also for a chart that has one dialect only."""
+    chart = _chart(name)
+    module = import_module(chart.module)
+    if not hasattr(module, "for_engine"):
+        having = [other for other in CHARTS if hasattr(import_module(CHARTS[other].module), "for_engine")]
+        raise InputError(f"chart {name} renders one dialect only; charts with several: {', '.join(having)}")
+    document = _document(values)
+    return {
+        engine: module.chart(chart.folder, module.for_engine(document, engine), **chart.options)
+        for engine in module.ENGINES
+    }
+
+
 def findings_path(name: str) -> Path:
     """A bundled chart's documented surprises. Raises InputError as chart_plan does."""
     return _chart(name).folder / "findings.yaml"

@@ -4,6 +4,7 @@ traffic. A new engine is one module with `render` and `may_reach_api_server`, an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from harness.charts.plan import Plan
 from harness.charts.servicemap import App, ServiceMap, load_map
 from harness.charts.stageset import calico, cilium, clusternetworkpolicy, kubernetes
 from harness.charts.stageset.subject import Subject
-from harness.charts.stageset.values import PORTS, Values, load_values
+from harness.charts.stageset.values import DEFAULT_ENGINE, PORTS, Values, load_values
 from harness.charts.stageset.warnings import warnings
 from harness.files import Document, read_one
 from harness.model import Port
+
+KUBERNETES_ONLY = (*((name, "from") for name in PORTS), ("egress", "to"), ("additionalIngress", ""))
+"""Keys of networkPolicy, and the knob below them, that say nothing to another engine."""
 
 CONTROLLER = "controller"
 """The map's name of the workload that the policies are for."""
@@ -62,6 +66,22 @@ def chart(folder: Path, values: Document | None, *, alone: bool = False) -> Plan
         restricted=wanted.enabled,
         engine=wanted.engine,
     )
+
+
+def for_engine(values: Document | None, engine: str) -> Document:
+    """Values under another engine. What only the kubernetes engine reads is left out for the others: they refuse it."""
+    given = values or Document(file="values", content={}, lines={})
+    content = deepcopy(dict(given.content))
+    policy = content.get("networkPolicy") or {}
+    if isinstance(policy, dict):
+        own = {**policy, "engine": engine}
+        for key, knob in KUBERNETES_ONLY if engine != DEFAULT_ENGINE else ():
+            if knob and isinstance(own.get(key), dict):
+                own[key] = {name: value for name, value in own[key].items() if name != knob}
+            elif not knob:
+                own.pop(key, None)
+        content["networkPolicy"] = own
+    return replace(given, content=content)
 
 
 def _alone(service_map: ServiceMap) -> ServiceMap:
