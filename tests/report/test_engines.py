@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from harness.report.engines_html import render_engines
 from harness.report.engines_text import engines_lines, engines_markdown
 from harness.report.record import Cell, Record, Reviewed, Run, ScenarioResult, Side, Target, Variant
 
+from .browser import CHROMIUM, browser
 from .test_html import Outline
 
 PLUS, MINUS, OPEN = Specified.CONNECTED, Specified.DENIED, Specified.UNSPECIFIED
@@ -191,3 +193,27 @@ def test_the_page_loads_nothing_and_text_is_never_markup() -> None:
     assert outline.loads == []
     assert len(outline.ids) == len(set(outline.ids))
     assert "<b>x</b>" not in page
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: the page's script is not tested")
+def test_the_script_shows_disagreements_first_and_finds_words(tmp_path: Path) -> None:
+    cells = {
+        engine: [
+            cell(f"s-{engine}", PLUS, None, Intent.CONNECTED, ()),
+            cell(f"s-{engine}", says, None, Intent.CONNECTED, (), port=81),
+        ]
+        for engine, says in (("one", PLUS), ("two", MINUS))
+    }
+    file = tmp_path / "page.html"
+    file.write_text(render_engines(side_by_side([("", record("fake", cells))])), encoding="utf-8")
+    visible = "[...document.querySelectorAll('tr[data-kind]')].filter((row) => !row.hidden).length"
+    with browser() as page:
+        page.open(file)
+        assert page.run(visible) == 1
+        page.open(file, "#kind=agree")
+        assert page.run(visible) == 1
+        page.run("document.querySelector('[data-kind=\"\"]').click()")
+        assert page.run(visible) == 2
+        page.open(file, "#kind=&q=y/b:81&theme=dark")
+        assert page.run(visible) == 1
+        assert page.problems == []
