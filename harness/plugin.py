@@ -43,11 +43,9 @@ def pytest_configure(config: pytest.Config) -> None:
         else:
             plugin = config.stash.get(PLUGIN, None) or Netproof(config)
             interrupt_on_termination()
-            assert isinstance(plugin, Netproof)
-            if plugin.asked.file is not None:
-                config.args[:] = [str(plugin.asked.file)]
-            elif own := plugin.own_files():
-                config.args[:] = own
+        # Workers are given the words of the command line, and so need it as well.
+        if own := _own_files(plugin):
+            config.args[:] = own
     except InputError as error:
         pytest.exit(str(error), returncode=error.exit_code)
     config.stash[PLUGIN] = plugin
@@ -223,13 +221,6 @@ class Netproof:
             except NetproofError as error:
                 self.note(f"{cni}: {error}")
 
-    def own_files(self) -> list[str]:
-        """What pytest is to collect instead of the catalogue, when the user named own files or needs none."""
-        home = data_dir("scenarios")
-        if self.asked.generate is None and all(path.is_relative_to(home) for path in self.scenarios):
-            return []
-        return [str(path) for path, found in self.scenarios.items() if found]
-
     def wants_workers(self) -> bool:
         """Whether the run is so long that several workers are worth their start."""
         many = sum(map(len, self.scenarios.values())) >= lanes.MANY
@@ -345,6 +336,14 @@ class Worker:
     def pytest_sessionfinish(self) -> None:
         for session in self._sessions.values():
             session.close()
+
+
+def _own_files(plugin: Netproof | Worker) -> list[str]:
+    """What pytest is to collect instead of the catalogue, when the user named own files or needs none."""
+    home = data_dir("scenarios")
+    if plugin.asked.generate is None and all(path.is_relative_to(home) for path in plugin.scenarios):
+        return []
+    return [str(path) for path, found in plugin.scenarios.items() if found]
 
 
 def _told(part: ScenarioPart) -> str:

@@ -181,7 +181,7 @@ RULES: tuple[LintRule, ...] = (
 MISSING: Mapping[Need, str] = {
     "pods": "no workload is among the manifests",
     "namespaces": "no Namespace is among the manifests",
-    "intent": "no --chart or --service-map says what is meant",
+    "intent": "no --service-map or bundled chart says what is meant",
     "cni": "no --cni is named",
 }
 

@@ -11,7 +11,9 @@ import pytest
 from harness import charts
 from harness.charts.helm import HelmChart, rendered
 from harness.cli import main
+from harness.doctor.machine import reference_facts
 from harness.errors import InputError
+from harness.files import data_dir
 from harness.model import Intent, Probe, Verdict, judge
 from harness.model.outcome import Measured, Specified
 
@@ -176,3 +178,17 @@ def test_a_mistake_ends_with_12_and_a_sentence(
 )
 def test_a_release_is_called_like_its_chart(path: str, release: str) -> None:
     assert HelmChart(path=Path(path)).release == release
+
+
+@needs_helm
+@pytest.mark.skipif("error" in reference_facts(), reason="needs network namespaces and nftables")
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "worker"])
+def test_pytest_measures_a_chart_on_real_packets(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(data_dir("clusters").parent))
+    shutil.copytree(CHART, pytester.path / "shop")
+    words = ("-p", "harness.plugin", "-p", "no:cacheprovider", "--report-dir", "out", "--chart", "shop")
+    result = pytester.runpytest_subprocess(*words, *workers)
+    result.stdout.fnmatch_lines(["Nobody said what is meant of 60 cells*"])
+    result.assert_outcomes(passed=1)
