@@ -3,6 +3,7 @@ notices. So several xdist workers measure the same scenarios on one cluster with
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,15 @@ from harness.drivers import Channel, Driver, Environment, Manifest, Say
 from harness.model import Placement, Topology
 from harness.model.topology import DNS_NAMESPACE, NAME_LABEL
 
+NAMES = frozenset({NAME_LABEL, "io.kubernetes.pod.namespace", f"io.cilium.k8s.namespace.labels.{NAME_LABEL}"})
+SELECTORS = frozenset({"selector", "notSelector", "namespaceSelector"})
+"""Keys under which Calico has selectors; elsewhere they hold mappings."""
+COMPARED = re.compile(
+    r"((?:kubernetes\.io/metadata\.name|projectcalico\.org/name(?:space)?)\s*(?:==|!=|not\s+in|in)\s*)"
+    r"(\{[^}]*\}|'[^']*'|\"[^\"]*\")"
+)
+"""In such a text a label that stands for a namespace's name, and what it is compared with."""
+QUOTED = re.compile(r"(['\"])(.*?)\1")
 SHARED = frozenset({DNS_NAMESPACE.name, "default"})
 """Namespaces that belong to the cluster and keep their names."""
 
@@ -59,6 +69,7 @@ class Relocated:
             server_names={endpoint: there.server_names.get(away, away) for away, endpoint in home.items()},
             namespaces={namespace.name: self._away(namespace.name) for namespace in topology.namespaces},
             hostnames={home.get(key, key): name for key, name in there.hostnames.items()},
+            api_server=there.api_server,
         )
 
     def open(self, endpoint: str) -> Channel:
@@ -96,9 +107,10 @@ class Relocated:
         return f"{prefix}{self._away(namespace)}/{name}" if slash else endpoint
 
     def _rewritten(self, value: Any, key: str = "") -> Any:
-        """A manifest with every namespace it names moved: `namespace` keys and the name label in selectors."""
+        """A manifest with every namespace it names moved: `namespace` keys, labels that stand for a namespace's name in
+        each dialect, and Calico's selectors, which are text."""
         if isinstance(value, Mapping):
-            if value.get("key") == NAME_LABEL and "values" in value:
+            if _stands_for_a_name(value.get("key")) and "values" in value:
                 return {**value, "values": [self._away(name) for name in value["values"]]}
             moved = {k: self._rewritten(v, k) for k, v in value.items()}
             if value.get("kind") == "Namespace" and "metadata" in moved:
@@ -106,4 +118,17 @@ class Relocated:
             return moved
         if isinstance(value, list | tuple):
             return [self._rewritten(item) for item in value]
-        return self._away(value) if key in ("namespace", NAME_LABEL) and isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        if key in SELECTORS:
+            return COMPARED.sub(lambda found: found[1] + QUOTED.sub(self._quoted, found[2]), value)
+        return self._away(value) if key == "namespace" or _stands_for_a_name(key) else value
+
+    def _quoted(self, found: re.Match[str]) -> str:
+        quote, name = found[1], found[2]
+        return f"{quote}{self._away(name)}{quote}"
+
+
+def _stands_for_a_name(label: Any) -> bool:
+    """Whether a label's value is the name of a namespace. Cilium's labels may have a source in front (`k8s:`)."""
+    return isinstance(label, str) and label.rpartition(":")[2] in NAMES

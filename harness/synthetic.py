@@ -32,4 +32,5 @@ def placed(topology: Topology) -> Placement:
         node_ports={key: 30000 + number for number, key in enumerate(ports)},
         dns_pods=(DNS_POD,),
         hostnames={external.id: f"{external.name}.peers.test" for external in topology.externals},
+        api_server=f"node:{count - 1}",
     )

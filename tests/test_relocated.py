@@ -50,3 +50,30 @@ def test_endpoints_are_opened_under_the_clusters_names() -> None:
         "external:s3-gw1",
         "node:0",
     ]  # type: ignore[attr-defined]
+
+
+def test_what_other_dialects_call_a_namespace_moves_too() -> None:
+    driver = FakeDriver()
+    moved = Relocated(driver, "gw1")
+    moved.deploy(TOPOLOGY, lambda _: None)
+    cilium = {
+        "toEndpoints": [
+            {"matchLabels": {"k8s:io.kubernetes.pod.namespace": "x", "app": "x"}},
+            {"matchExpressions": [{"key": "io.kubernetes.pod.namespace", "operator": "In", "values": ["x", "y"]}]},
+            {"matchLabels": {"k8s:io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name": "x"}},
+        ]
+    }
+    calico = {
+        "selector": "app == 'x' && projectcalico.org/namespace == 'x'",
+        "source": {"namespaceSelector": "kubernetes.io/metadata.name in {\"x\", 'kube-system'} || has(x)"},
+    }
+    moved.apply([{"kind": "P", "metadata": {"name": "p", "namespace": "x"}, "cilium": cilium, "calico": calico}])
+    (applied,) = driver.applied
+    first, second, third = applied["cilium"]["toEndpoints"]
+    assert first["matchLabels"] == {"k8s:io.kubernetes.pod.namespace": "x-gw1", "app": "x"}
+    assert second["matchExpressions"][0]["values"] == ["x-gw1", "y"]
+    assert third["matchLabels"] == {"k8s:io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name": "x-gw1"}
+    assert applied["calico"]["selector"] == "app == 'x' && projectcalico.org/namespace == 'x-gw1'"
+    assert applied["calico"]["source"]["namespaceSelector"] == (
+        "kubernetes.io/metadata.name in {\"x-gw1\", 'kube-system'} || has(x)"
+    )

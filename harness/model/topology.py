@@ -139,9 +139,6 @@ class Node:
         return f"node:{self.index}"
 
 
-API_SERVER_NODE = "node:0"
-"""The node that the API server runs on."""
-
 DNS_NAMESPACE = Namespace(name="kube-system")
 DNS_PORTS = (Port(port=53, protocol="UDP", name="dns"), Port(port=53, protocol="TCP", name="dns-tcp"))
 DNS_LABELS: Mapping[str, str] = {"k8s-app": "kube-dns"}
@@ -201,7 +198,7 @@ class Placement:
     protocol) -> port on every node. `dns_pods`: the cluster's DNS pods as pods, which topologies do not list.
     `server_names`: the name under which an endpoint's agent answers, where it is not the endpoint's id. `namespaces`:
     the name of a namespace in the cluster, where it is not the topology's. `hostnames`: external id -> the DNS name
-    under which pods find it.
+    under which pods find it. `api_server`: the node that the API server runs on.
     """
 
     addresses: Mapping[str, tuple[str, ...]]
@@ -211,6 +208,7 @@ class Placement:
     server_names: Mapping[str, str] = field(default_factory=dict)
     namespaces: Mapping[str, str] = field(default_factory=dict)
     hostnames: Mapping[str, str] = field(default_factory=dict)
+    api_server: str = "node:0"
 
     def address(self, endpoint: str, family: Family = 4) -> str | None:
         """The endpoint's address of that family, or None when it has none."""

@@ -15,7 +15,7 @@ from itertools import groupby
 
 from harness.errors import InputError
 from harness.model.outcome import Specified
-from harness.model.topology import API_SERVER_NODE, DNS_SERVICE, Family, Placement, Pod, Service, Topology
+from harness.model.topology import DNS_SERVICE, Family, Placement, Pod, Service, Topology
 from harness.model.traffic import Probe
 from harness.policy.addresses import AddressClasses
 from harness.policy.decision import Decision, Side, because, listed, specified_by
@@ -290,7 +290,7 @@ class Evaluator:
             return frozenset(("pods",))
         if subject.node is None or other.node is None:
             return None
-        api: tuple[Entity, ...] = ("api-server",) if other.node == API_SERVER_NODE else ()
+        api: tuple[Entity, ...] = ("api-server",) if other.node == self._placement.api_server else ()
         return frozenset(("own-node" if subject.node == other.node else "other-nodes", *api))
 
     def _seen(self, direction: Direction, subject: int, view: View, protocol: str) -> Side:

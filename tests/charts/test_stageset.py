@@ -70,7 +70,7 @@ def into_controller(rows: set[tuple[str, int, int]]) -> set[Probe]:
 
 def test_the_ingress_table_is_the_intended_matrix() -> None:
     # The API server has its node's address, so what is meant for it is meant for that node.
-    apiserver = Probe(source="node:0", destination=CONTROLLER, port=9443)
+    apiserver = Probe(source="node:1", destination=CONTROLLER, port=9443)
     assert meant(chart_plan("stageset", on()), destination=CONTROLLER) == into_controller(INGRESS) | {apiserver}
 
 
@@ -101,7 +101,7 @@ def test_while_egress_is_off_everything_may_leave() -> None:
 def test_a_mode_that_is_off_takes_its_row_away(mode: str, row: int) -> None:
     plan = chart_plan("stageset", on(**{mode: {"enabled": False}}))
     rows = {entry for entry in INGRESS if entry[1] != row}
-    nodes = {Probe(source="node:0", destination=CONTROLLER, port=9443)} if mode == "gate" else set()
+    nodes = {Probe(source="node:1", destination=CONTROLLER, port=9443)} if mode == "gate" else set()
     assert meant(plan, destination=CONTROLLER) == into_controller(rows) | nodes
 
 
@@ -139,7 +139,7 @@ def test_the_ports_of_the_values_are_the_controllers() -> None:
         ("monitoring/prometheus", 8080, 8080),
         ("flagger-system/flagger", 9082, 9082),
     }
-    node = Probe(source="node:0", destination=CONTROLLER, port=10250)
+    node = Probe(source="node:1", destination=CONTROLLER, port=10250)
     assert meant(plan, destination=CONTROLLER) == into_controller(rows) | {node}
 
 

@@ -240,6 +240,7 @@ class KindDriver:
             node_ports=node_ports,
             dns_pods=dns_pods,
             hostnames={external.id: externals.hostname(self._mine, external) for external in topology.externals},
+            api_server=f"node:{len(self._nodes) - 1}",
         )
 
     def _terms(self) -> Terms:

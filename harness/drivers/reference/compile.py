@@ -16,7 +16,7 @@ from typing import get_args
 from harness.drivers.reference import nat, ranges
 from harness.drivers.reference.nat import ADDRESS_TYPE, IP, declare_set
 from harness.model import Placement, Pod, Service, Topology
-from harness.model.topology import API_SERVER_NODE, Protocol
+from harness.model.topology import Protocol
 from harness.policy.matching import NODES, name_pattern
 from harness.policy.rules import (
     NAMESPACE,
@@ -212,7 +212,7 @@ class _Compiler:
             case "other-nodes":
                 return self._of([node for node in self._nodes if node not in own], family)
             case "api-server":
-                return self._of([API_SERVER_NODE], family)
+                return self._of([self._placement.api_server], family)
             case "outside":
                 return self._outside(family)
 

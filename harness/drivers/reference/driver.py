@@ -197,6 +197,7 @@ class ReferenceDriver:
             node_ports=dict(self._addresses.node_ports),
             dns_pods=(DNS_POD,),
             hostnames={external.id: names.hostname(external) for external in self._externals.values()},
+            api_server=NODES[-1],
         )
 
     def _check(self, topology: Topology) -> None:
