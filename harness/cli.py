@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "engines": "one chart under each of its engines: where they agree, and why where they do not",
     "explain": "why one cell of a record is as it is, or what the policies mean for one path",
     "coverage": "what of the NetworkPolicy API no scenario uses; no cluster is touched",
+    "mutate": "plant faults in the reference dataplane and the evaluator, and see that the catalogue catches them",
     "refused": "try generated objects that the API server must refuse, on the reader and a kept cluster",
     "clusters": "clusters that runs made",
     "bench": "time whole runs, cold and again; prints a table",

