@@ -205,7 +205,7 @@ class Session:
                 scenario, wrong, self.disagrees, folder=self._options.report_dir / "generated", cni=self.cni
             )
         self._progress.write(f"   {told}")
-        replay = self._reproduce(replace(scenario, select=f"--scenario-set {shlex.quote(shown(path))}"))
+        replay = self._reproduce(replace(scenario, select=f"--scenario-set={shlex.quote(shown(path))}"))
         return {"reason": told, "reproduce": replay}
 
     def disagrees(self, scenario: Scenario, probe: Probe, specified: Specified) -> bool:

@@ -412,7 +412,7 @@ def select(wanted: str) -> dict[Path, list[Scenario]]:
     chosen = {path: [s for s in scenarios if takes(path, s)] for path, scenarios in found.items()}
     for word, paths in own.items():
         for path in paths:
-            chosen[path] = [replace(s, select=f"--scenario-set {shlex.quote(word)}") for s in read_scenarios(path)]
+            chosen[path] = [replace(s, select=f"--scenario-set={shlex.quote(word)}") for s in read_scenarios(path)]
     return chosen
 
 

@@ -50,7 +50,7 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.names,
         arguments.jobs,
         every=arguments.all,
-        done=lambda result: console.print(Text(_row(result), style="red" if not result.caught else "")),
+        done=lambda result: console.print(Text(_row(result), style="" if result.caught or result.skipped else "red")),
     )
     if arguments.json:
         arguments.json.write_text(json.dumps(_plain(score), indent=1) + "\n", encoding="utf-8")
@@ -59,7 +59,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _row(result: Result) -> str:
-    caught = result.caught[0] if result.caught else "SURVIVED"
+    caught = result.caught[0] if result.caught else "NOT TRIED" if result.skipped else "SURVIVED"
     more = f" and {len(result.caught) - 1} more" if len(result.caught) > 1 else ""
     asked = f"{result.measured} measured of {result.looked}" if result.kind == "dataplane" else f"{result.looked}"
     return f"{result.kind:10} {result.id:36} {caught}{more}  ({asked} asked, {result.seconds:.1f} s)"
@@ -68,12 +68,13 @@ def _row(result: Result) -> str:
 def _summary(score: Score, *, every: bool) -> list[Line]:
     lines: list[Line] = [("", "")]
     for kind in KINDS:
-        mine = [result for result in score.results if result.kind == kind]
+        mine = [result for result in score.tried if result.kind == kind]
         caught = sum(bool(result.caught) for result in mine)
         if mine:
             lines.append((f"{kind:10} {caught} of {len(mine)} caught", "bold"))
     lines.append((f"score      {score.percent:g} %", "good" if not score.survivors else "bad"))
     lines += [(f"survivor: {one.id} ({one.kind}): {one.says}", "bad") for one in score.survivors]
+    lines += [(f"not tried: {one.id}: {one.skipped}", "warn") for one in score.results if one.skipped]
     if every:
         lines.append((f"{len(score.idle)} scenarios notice none of these faults", "bold"))
         lines += [(f"  {name}", "dim") for name in score.idle]

@@ -40,7 +40,7 @@ class _Table(Strict):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """`caught` are the scenarios that noticed, the first one only unless all were asked; `looked` how many were held
-    against it on paper, `measured` on packets."""
+    against it on paper, `measured` on packets. `skipped`: why this machine cannot tell."""
 
     kind: str
     id: str
@@ -49,6 +49,7 @@ class Result:
     looked: int
     measured: int = 0
     seconds: float = 0.0
+    skipped: str = ""
 
 
 def mutants() -> list[Mutant]:

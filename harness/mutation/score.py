@@ -24,12 +24,17 @@ class Score:
 
     @property
     def survivors(self) -> tuple[Result, ...]:
-        return tuple(result for result in self.results if not result.caught)
+        return tuple(result for result in self.results if not result.caught and not result.skipped)
+
+    @property
+    def tried(self) -> tuple[Result, ...]:
+        return tuple(result for result in self.results if not result.skipped)
 
     @property
     def percent(self) -> float:
         """Rounded down: one survivor of many is not 100."""
-        return int(1000 * (len(self.results) - len(self.survivors)) / len(self.results)) / 10 if self.results else 100.0
+        tried = len(self.tried)
+        return int(1000 * (tried - len(self.survivors)) / tried) / 10 if tried else 0.0
 
 
 def run(
