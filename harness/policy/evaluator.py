@@ -359,7 +359,8 @@ class Evaluator:
 
     def _match(self, rule: Compiled, subject: int, view: View, protocol: str) -> Match | None:
         if view.names and rule.rule.direction == "egress" and not self._learns(subject):
-            view = view._replace(names=())
+            # Nothing is learnt now, but what was learnt under an earlier policy may not be forgotten yet.
+            view = view._replace(dialled=False)
         return self._matcher.match(rule, subject, view, protocol)
 
     def _learns(self, subject: int) -> bool:
