@@ -208,9 +208,10 @@ class Session:
         replay = self._reproduce(replace(scenario, select=f"--scenario-set={shlex.quote(shown(path))}"))
         return {"reason": told, "reproduce": replay}
 
-    def disagrees(self, scenario: Scenario, probe: Probe, specified: Specified) -> bool:
-        """Whether a probe of the last step is specified so and measured otherwise. What is specified otherwise, and
-        what the API server refuses, does not disagree. Raises NetproofError when nothing can be measured any more."""
+    def disagrees(self, scenario: Scenario, probe: Probe, specified: Specified, *, at_most: float) -> bool:
+        """Whether a probe of the last step is specified so and measured otherwise, after `at_most` seconds if the CNI's
+        settle limit is later. What is specified otherwise, and what the API server refuses, does not disagree. Raises
+        NetproofError when nothing can be measured any more."""
         place = self._ready(scenario)
         try:
             scenario = scenario.filled(place.rounds.placement)
@@ -223,7 +224,7 @@ class Session:
             for step, decided in zip(scenario.steps, decisions, strict=True):
                 changed_at = self._world.change(place, step)
                 goal = wanted(decided, self._known, scenario.id, step.name)
-                settled = self._world.settle(place, list(decided), goal, changed_at)
+                settled = self._world.settle(place, list(decided), goal, changed_at, at_most=at_most)
         except InputError:
             return False
         measured = settled.readings[probe].measured if settled else Measured.UNMEASURED

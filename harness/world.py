@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 from harness.drivers import Driver, Say
@@ -159,15 +160,22 @@ class World:
         return bool(new)
 
     def settle(
-        self, place: Place, probes: Sequence[Probe], goal: Mapping[Probe, Measured], changed_at: float
+        self,
+        place: Place,
+        probes: Sequence[Probe],
+        goal: Mapping[Probe, Measured],
+        changed_at: float,
+        *,
+        at_most: float = inf,
     ) -> Settled:
         """Rounds of these probes until the matrix is settled. `goal` is what it must show so that measuring need not go
-        on to the settle limit; probes that it leaves out may vary."""
+        on to the settle limit, or to `at_most` seconds if that is less; probes that it leaves out may vary."""
+        settings = self.settings.model_copy(update={"limit": min(self.settings.limit, at_most)})
         rounds, timeout = place.rounds, place.timeout
         held = any(probe.kind == "held" for probe in probes)
         settled = settle(
             lambda train: rounds.ask(probes, timeout, train),
-            self.settings,
+            settings,
             agrees=lambda measured: all(measured[probe] is value for probe, value in goal.items()),
             may_vary=set(probes) - set(goal),
             changed_at=changed_at,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from harness.errors import InputError
+from harness.errors import InputError, NetproofError
 from harness.files import shown
 from harness.generate import documents
 from harness.generate.shrinking import shrunk
@@ -20,9 +21,14 @@ from harness.synthetic import placed
 
 SECONDS, TRIES = 300.0, 200
 """How long, and how often on the driver, a disagreement is made smaller."""
+HURRY = 5.0
+"""Seconds that a candidate has to agree after all; what is left in the end has as long as every scenario."""
 
-Disagrees = Callable[[Scenario, Probe, Specified], bool]
-"""Whether the last step's probe is specified so and measured otherwise on the driver."""
+
+class Disagrees(Protocol):
+    """Whether the last step's probe is specified so and measured otherwise on the driver, after `at_most` seconds."""
+
+    def __call__(self, scenario: Scenario, probe: Probe, specified: Specified, *, at_most: float) -> bool: ...
 
 
 def find(
@@ -36,9 +42,12 @@ def find(
     asked = _probe(cell)
     origin = scenario.source.removeprefix("generated, ")
     tries = 0
+    trouble = ""
 
-    def still(candidate: Mapping[str, Any]) -> bool:
-        nonlocal tries
+    def still(candidate: Mapping[str, Any], at_most: float = HURRY) -> bool:
+        nonlocal tries, trouble
+        if trouble:
+            return False
         try:
             made = documents.scenario(candidate, scenario.id, origin, scenario.select, [asked])
             if _on_paper(made)[-1][asked].specified is not cell.specified:
@@ -46,15 +55,25 @@ def find(
         except InputError:
             # Without that part it is no valid object, or no step.
             return False
+        if tries >= TRIES:
+            trouble = f"{TRIES} tries were over"
+            return False
         tries += 1
-        return tries <= TRIES and disagrees(made, asked, cell.specified)
+        try:
+            return disagrees(made, asked, cell.specified, at_most=at_most)
+        except NetproofError as error:
+            trouble = str(error).splitlines()[0]
+            return False
 
-    if still(kept):
-        small, minimal = shrunk(kept, still, time.monotonic() + SECONDS)
-        minimal = minimal and tries <= TRIES
-        how = "nothing can be left out" if minimal else "made smaller until the time for it was over"
+    small, how = kept, "nothing can be left out"
+    if not still(kept, inf):
+        how = trouble or "did not happen again when this cell was asked alone; not made smaller"
     else:
-        small, how = kept, "did not happen again when this cell was asked alone; not made smaller"
+        small, minimal = shrunk(kept, still, time.monotonic() + SECONDS)
+        if trouble or not minimal:
+            how = f"made smaller until {trouble or f'{SECONDS:.0f} s were over'}"
+        elif not still(small, inf):
+            small, how = kept, "what is smaller agreed in the end, only later; not made smaller"
     path = folder / f"{scenario.id}.yaml"
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(_text(small, scenario, origin, cell, cni), encoding="utf-8")
