@@ -22,7 +22,6 @@ from harness.model import Measured, Probe, Specified, Topology
 from harness.policy import Decision, read_policies
 from harness.policy import warnings as policy_warnings
 from harness.probing import Settled
-from harness.probing.rounds import adaptive_timeout
 from harness.progress import Progress
 from harness.recipes import Recipe, Wanted
 from harness.relocated import Relocated
@@ -111,15 +110,14 @@ class Session:
 
     def _preflight(self) -> None:
         place = self._world.place(preflight.TOPOLOGY)
-        first = self._world.baseline(place.rounds, preflight.probes())
-        self._capabilities = preflight.capabilities(first)
+        baseline = self._world.baseline(place.rounds, preflight.probes())
+        self._capabilities = preflight.capabilities(baseline[-1])
         for protocol in ("TCP", "UDP"):
             if self._capabilities[protocol] != "yes":
                 raise ClusterError(
                     f"the canary pods cannot reach each other by {protocol}: {self._capabilities[protocol]}"
                 )
-        settings = self.recipe.settle
-        place.timeout = adaptive_timeout(first.connect_ms(), settings.floor, settings.ceiling)
+        place.timeout = self._world.silence(baseline)
         expected = preflight.expected(self._capabilities)
         changed_at = self._world.change(place, preflight.STEP)
         for left in reversed(range(CANARY_TRIES)):

@@ -16,8 +16,9 @@ from harness.probing.rounds import adaptive_timeout
 from harness.recipes import Settle
 from harness.scenarios import Step
 
-BASELINE_ROUNDS = 2
-"""The first round fills neighbour and conntrack tables; time-outs are taken from the last."""
+BASELINE_ROUNDS = 3
+"""The first round fills neighbour and conntrack tables; time-outs are taken from the quieter of the others, since one
+hiccup of the machine would make each denial of a run slow."""
 
 PARTS = ("namespaces", "pods", "services", "externals", "nodes")
 
@@ -31,6 +32,8 @@ class Place:
     timeout: float
     denied: set[Probe] = field(default_factory=set)
     reshaped: bool = False
+    changes: bool = False
+    """Whether the step that is measured changed anything."""
 
     @property
     def is_cold(self) -> bool:
@@ -111,13 +114,13 @@ class World:
         *,
         timeout: float | None = None,
         at_least: int = BASELINE_ROUNDS,
-    ) -> Round:
+    ) -> list[Round]:
         """Rounds without policies until every probe connected once, or the CNI's settle limit has passed."""
         began = time.monotonic()
-        asked = 0
+        found: list[Round] = []
         while True:
             (current,) = rounds.ask(probes, timeout or self.settings.ceiling, baseline=True)
-            asked += 1
+            found.append(current)
             rounds.connected_before |= {p for p, r in current.readings.items() if r.measured is Measured.CONNECTED}
             missing = [
                 p
@@ -125,19 +128,24 @@ class World:
                 if r.measured is not Measured.CONNECTED and not _hopeless(r.detail)
             ]
             late = time.monotonic() - began > self.settings.limit
-            if asked >= at_least and (late or all(p in rounds.connected_before for p in missing)):
-                return current
+            if len(found) >= at_least and (late or all(p in rounds.connected_before for p in missing)):
+                return found
+
+    def silence(self, baseline: Sequence[Round]) -> float:
+        """Seconds of silence that count as dropped, by the connect times of baseline rounds."""
+        floor, ceiling = self.settings.floor, self.settings.ceiling
+        return min(adaptive_timeout(asked.connect_ms(), floor, ceiling) for asked in baseline[1:] or baseline)
 
     def warm(self, place: Place, probes: Sequence[Probe]) -> None:
         """A baseline of the probes that have none yet, and the time-out for silence from it."""
-        last = self.baseline(place.rounds, probes)
-        place.timeout = adaptive_timeout(last.connect_ms(), self.settings.floor, self.settings.ceiling)
+        place.timeout = self.silence(self.baseline(place.rounds, probes))
 
     def change(self, place: Place, step: Step) -> float:
         """Carry out a step's changes. Gives the time before the first of them (time.monotonic()); for new pods, the
         time at which they were ready."""
         changed_at = time.monotonic()
         self._dirty = True
+        place.changes = bool(step.applied or step.deleted or step.topology != place.rounds.topology)
         if step.topology != place.rounds.topology:
             place.reshaped = True
             if self._reshape(place, step.topology):
@@ -171,6 +179,9 @@ class World:
         """Rounds of these probes until the matrix is settled. `goal` is what it must show so that measuring need not go
         on to the settle limit, or to `at_most` seconds if that is less; probes that it leaves out may vary."""
         settings = self.settings.model_copy(update={"limit": min(self.settings.limit, at_most)})
+        if not place.changes:
+            # Nothing is under way that could still change the matrix.
+            settings = settings.model_copy(update={"seconds": 0.0})
         rounds, timeout = place.rounds, place.timeout
         held = any(probe.kind == "held" for probe in probes)
         settled = settle(

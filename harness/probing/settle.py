@@ -102,6 +102,8 @@ def settle(
     on to `settings.limit` seconds after `changed_at` (a time.monotonic() value). Rounds start `every` seconds apart.
     Cells of `may_vary` do not count: what the API leaves open may change from round to round for ever. Ctrl-C ends it
     with what is there."""
+    # The last round of a train ends the hold window, so that none is sent for nothing.
+    every = max(every, settings.seconds / max(int(settings.seconds / every + 1e-6), 1))
     enough = max(settings.rounds, ceil(settings.seconds / every - 1e-6) + 1)
     tracks: dict[Probe, _Track] = {}
     durations: list[float] = []

@@ -14,7 +14,7 @@ from harness.drivers.kind.objects import Api, Ref, Refused, concurrently
 from harness.drivers.kind.polling import NotYet, poll
 from harness.errors import ClusterError, InputError
 from harness.model import Pod, Port, Service, Topology
-from harness.model.topology import DNS_LABELS, DNS_NAMESPACE, DNS_SERVICE, Protocol
+from harness.model.topology import DNS_LABELS, DNS_NAMESPACE, DNS_SERVICE, NAME_LABEL, Protocol
 
 POD_TIMEOUT = 180.0
 DELETE_TIMEOUT = 120.0
@@ -44,9 +44,10 @@ def ensure(api: Api, wanted: Sequence[Deployment], say: Say) -> None:
         say(f"replacing namespaces {', '.join(stale)}")
         remove(api, stale)
     concurrently(lambda manifest: apply(api, manifest), [deployment.namespace for deployment in wanted])
-    concurrently(
-        lambda manifest: apply(api, manifest), [item for one in wanted for item in (*one.basis, *one.services)]
-    )
+    # What else a kept namespace holds is what its digest says; only labels of pods change while scenarios run.
+    kept = there.keys() - set(stale)
+    fresh = [one for one in wanted if one.namespace["metadata"]["name"] not in kept]
+    concurrently(lambda manifest: apply(api, manifest), [item for one in fresh for item in (*one.basis, *one.services)])
     wanted_names = {deployment.namespace["metadata"]["name"] for deployment in wanted}
     ours = {name for name, metadata in there.items() if (metadata.get("labels") or {}).get(MANAGED) == "true"}
     left = [item for item in api.list("/api/v1/pods") if item["metadata"]["namespace"] in ours]
@@ -62,7 +63,30 @@ def ensure(api: Api, wanted: Sequence[Deployment], say: Say) -> None:
         if is_over:
             gone.append((metadata["namespace"], metadata["name"]))
     remove_pods(api, gone)
-    concurrently(lambda manifest: apply(api, manifest), [pod for one in wanted for pod in one.pods])
+    running = {
+        (item["metadata"]["namespace"], item["metadata"]["name"]): item["metadata"]
+        for item in left
+        if (item["metadata"]["namespace"], item["metadata"]["name"]) not in gone
+    }
+    missing = [
+        pod
+        for one in wanted
+        for pod in one.pods
+        if not _has(running.get((pod["metadata"]["namespace"], pod["metadata"]["name"])), pod)
+    ]
+    concurrently(lambda manifest: apply(api, manifest), missing)
+
+
+def _has(there: Mapping[str, Any] | None, manifest: Manifest) -> bool:
+    """Whether the object of this metadata has the labels and annotations of the manifest, and no label beside them."""
+    if there is None or "deletionTimestamp" in there:
+        return False
+    labels = {key: value for key, value in (there.get("labels") or {}).items() if key != NAME_LABEL}
+    annotations = there.get("annotations") or {}
+    wanted = manifest["metadata"]
+    return labels == dict(wanted.get("labels") or {}) and all(
+        annotations.get(key) == value for key, value in (wanted.get("annotations") or {}).items()
+    )
 
 
 def _node_ports(found: Iterable[Mapping[str, Any]]) -> set[tuple[int, str]]:
