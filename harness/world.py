@@ -46,7 +46,7 @@ class World:
 
     def __init__(self, driver: Driver, settings: Settle) -> None:
         self.driver, self.settings = driver, settings
-        self.fleet = Fleet(driver.open, spread=0.5 / settings.rate)
+        self.fleet = Fleet(driver.open, spread=1 / settings.rate)
         self._deployed: list[tuple[Topology, Placement]] = []
         self._places: dict[str, Place] = {}
         self._dirty = False
@@ -190,6 +190,7 @@ class World:
             agrees=lambda measured: all(measured[probe] is value for probe, value in goal.items()),
             may_vary=set(probes) - set(goal),
             changed_at=changed_at,
+            extra=int(place.changes),
             # A connection answers one question at a time, so rounds of `held` probes do not overlap.
             every=max(self.settings.every, timeout if held else 0.0, len(probes) / self.settings.rate),
         )

@@ -96,10 +96,12 @@ def settle(
     agrees: Callable[[Mapping[Probe, Measured]], bool],
     changed_at: float,
     every: float,
+    extra: int = 0,
     may_vary: Collection[Probe] = (),
 ) -> Settled:
     """Ask rounds until `settings.rounds` equal ones span `settings.seconds`; while the settled matrix does not agree,
-    on to `settings.limit` seconds after `changed_at` (a time.monotonic() value). Rounds start `every` seconds apart.
+    on to `settings.limit` seconds after `changed_at` (a time.monotonic() value). Rounds start `every` seconds apart,
+    and the first train has `extra` rounds more than it needs, for a change that the first of them do not show yet.
     Cells of `may_vary` do not count: what the API leaves open may change from round to round for ever. Ctrl-C ends it
     with what is there."""
     # The last round of a train ends the hold window, so that none is sent for nothing.
@@ -111,7 +113,7 @@ def settle(
     first_correct: float | None = None
     correct = is_settled = interrupted = False
     while True:
-        missing = max(enough - len(streak), 1)
+        missing = max(enough - len(streak), 1) + (0 if durations else extra)
         try:
             train = ask(Train(repeat=missing, every=every))
         except KeyboardInterrupt:
