@@ -190,7 +190,7 @@ class World:
             agrees=lambda measured: all(measured[probe] is value for probe, value in goal.items()),
             may_vary=set(probes) - set(goal),
             changed_at=changed_at,
-            extra=int(place.changes),
+            extra=int(settings.seconds > 0),
             # A connection answers one question at a time, so rounds of `held` probes do not overlap.
             every=max(self.settings.every, timeout if held else 0.0, len(probes) / self.settings.rate),
         )
