@@ -202,8 +202,10 @@ class World:
 
 
 def _hopeless(detail: str) -> bool:
-    """The machine cannot do this at all: no use waiting for it."""
-    return detail.startswith("no ") and "socket" in detail
+    """The machine cannot do this at all, or one end is gone: no use waiting for it."""
+    return (detail.startswith("no ") and "socket" in detail) or (
+        "no stream to the agent" in detail and "not found" in detail
+    )
 
 
 def _incarnation(topology: Topology, endpoint: str) -> int | None:

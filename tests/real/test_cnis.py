@@ -74,6 +74,7 @@ def test_cold(cold: Cold) -> None:
     assert over_wide == OVER_WIDE[cold.cni]
 
 
+@pytest.mark.parametrize("cold", ["calico"], indirect=True, scope="module")
 def test_an_evicted_pod_makes_no_wrong_verdict_and_the_next_run_heals_it(cold: Cold) -> None:
     """The pod goes while the second scenario is measured; what it sends or serves can then only be unmeasured."""
     assert cold.cluster in cold.machine.netproof("clusters", "list")
@@ -99,6 +100,14 @@ def test_an_evicted_pod_makes_no_wrong_verdict_and_the_next_run_heals_it(cold: C
     assert verdicts(again.targets[0].cells) == right
 
 
+@pytest.mark.parametrize("cold", ["cilium"], indirect=True, scope="module")
+def test_again_on_the_kept_cluster(cold: Cold) -> None:
+    code, said, again = cold.machine.pytest("--cni", cold.cni, "--reuse-cluster", cold.cluster, report="again")
+    assert code == 0, said
+    assert verdicts(again.targets[0].cells) == verdicts(cold.record.targets[0].cells)
+
+
+@pytest.mark.parametrize("cold", ["calico"], indirect=True, scope="module")
 def test_workers_share_the_kept_cluster(cold: Cold) -> None:
     code, said, shared = cold.machine.pytest(
         "--cni", cold.cni, "--reuse-cluster", cold.cluster, "-n", "2", report="shared"
