@@ -56,7 +56,11 @@ class World:
         """Make a topology exist, and begin to open the streams to its agents. What is there already in its namespaces
         stays where both fit together, and is forgotten where they do not. Raises ClusterError."""
         names = {namespace.name for namespace in topology.namespaces}
+        outside = {external.name for external in topology.externals}
         for old, _ in list(self._deployed):
+            # A peer outside keeps the ports that others need: with fewer it would start again, at another address.
+            peers = tuple(external for external in old.externals if external.name in outside)
+            topology = merged(topology, Topology(externals=peers)) or topology
             both = merged(topology, old)
             if both is None or not names.isdisjoint(namespace.name for namespace in old.namespaces):
                 topology = both or topology

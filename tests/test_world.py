@@ -54,3 +54,13 @@ def test_a_peer_with_more_ports_serves_who_needs_fewer() -> None:
     made.deploy(Topology(externals=(outside(443, 80),)), lambda _: None)
     assert made.has(Topology(externals=(outside(80),)))
     assert not made.has(Topology(externals=(outside(53),)))
+
+
+def test_a_peer_keeps_the_ports_that_others_need() -> None:
+    driver = FakeDriver()
+    made = World(driver, Settle())
+    first = Topology(namespaces=(X,), externals=(outside(443, 5432),))
+    made.deploy(first, lambda _: None)
+    made.deploy(Topology(namespaces=(Namespace(name="y"),), externals=(outside(443),)), lambda _: None)
+    assert made.has(first)
+    assert made.has(Topology(namespaces=(Namespace(name="y"),), externals=(outside(443, 5432),)))
