@@ -75,7 +75,7 @@ class Wire:
         assert address is not None
         return address
 
-    def ask(self, source: str, *targets: str, timeout: float = 0.3) -> list[dict[str, Any]]:
+    def ask(self, source: str, *targets: str, timeout: float = 1.0) -> list[dict[str, Any]]:
         """One answer a target; a target is `host:port` or `host:port/UDP`, the host an endpoint id or anything else."""
         probes = []
         for number, target in enumerate(targets):
@@ -85,7 +85,7 @@ class Wire:
             probes.append({"id": number, "kind": "echo", **where})
         return self.batch(source, probes, timeout)
 
-    def batch(self, source: str, probes: Sequence[Mapping[str, Any]], timeout: float = 0.3) -> list[dict[str, Any]]:
+    def batch(self, source: str, probes: Sequence[Mapping[str, Any]], timeout: float = 1.0) -> list[dict[str, Any]]:
         channel = self.driver.open(source)
         channel.send(json.dumps({"round": 1, "timeout": timeout, "probes": probes}))
         answer = json.loads(channel.receive(timeout + 5))
