@@ -62,13 +62,13 @@ class Ready(Strict):
 class Settle(Strict):
     """When a matrix counts as settled: `rounds` equal rounds in a row that span `seconds`; measured on to `limit`
     seconds while it disagrees with what is specified. Rounds start `every` seconds apart, and large ones so far apart
-    that no more than `rate` probes a second are sent, within a round too: probing must not take the processor from the
-    CNI that it watches, nor from itself, since connect times decide how long silence is waited for.
+    that no more than `rate` probes a second are sent, and spread over half of that time: probing must not take the
+    processor from the CNI that it watches, nor from itself, since connect times decide how long silence is waited for.
     `floor` and `ceiling` bound the time-out for silence."""
 
     rounds: int = 3
     every: float = 0.1
-    rate: float = 800.0
+    rate: float = 1200.0
     seconds: float = 1.0
     limit: float = 15.0
     floor: float = 0.25

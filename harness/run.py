@@ -34,6 +34,9 @@ from harness.world import Place, World, merged
 CANARY_TRIES = 4
 """How often the pre-flight asks before what nobody could measure ends the run."""
 
+SHARE = 2
+"""Workers probe at the same time: each sends this much slower."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
@@ -73,7 +76,10 @@ class Session:
         )
         driver = create(self.recipe, driver_options)
         self._driver: Driver = Relocated(driver, options.worker) if options.worker else driver
-        self._world = World(self._driver, self.recipe.settle)
+        settings = self.recipe.settle
+        if options.worker:
+            settings = settings.model_copy(update={"rate": settings.rate / SHARE})
+        self._world = World(self._driver, settings)
         self._capabilities: dict[str, str] = {}
         self._later: Sequence[Topology] = ()
 
@@ -121,12 +127,13 @@ class Session:
         expected = preflight.expected(self._capabilities)
         changed_at = self._world.change(place, preflight.STEP)
         for left in reversed(range(CANARY_TRIES)):
-            settled = self._world.settle(place, list(expected), expected, changed_at)
+            settled = self._world.settle(place, list(expected), expected, changed_at, hold=False)
             self.checks = preflight.checks(settled, self._capabilities)
             # A machine that is busy with the start of pods may not answer in time: that is asked again. What was
             # measured, right or wrong, is not.
             if not left or all(check.measured is not Measured.UNMEASURED for check in self.checks):
                 preflight.judge(self.recipe, self.checks, settled)
+                place.denied.clear()  # nothing is asked of the canaries again
                 return
             changed_at = time.monotonic()
 

@@ -17,8 +17,11 @@ from harness.recipes import Settle
 from harness.scenarios import Step
 
 BASELINE_ROUNDS = 3
-"""The first round fills neighbour and conntrack tables; time-outs are taken from the quieter of the others, since one
-hiccup of the machine would make each denial of a run slow."""
+"""The first round fills neighbour and conntrack tables; time-outs are taken from the quickest of the others for each
+probe, since one hiccup of the machine would make each denial of a run slow."""
+
+SPREAD = 0.5
+"""A round's probes are sent within this part of the time until the next round."""
 
 PARTS = ("namespaces", "pods", "services", "externals", "nodes")
 
@@ -46,7 +49,7 @@ class World:
 
     def __init__(self, driver: Driver, settings: Settle) -> None:
         self.driver, self.settings = driver, settings
-        self.fleet = Fleet(driver.open, spread=1 / settings.rate)
+        self.fleet = Fleet(driver.open, spread=SPREAD / settings.rate)
         self._deployed: list[tuple[Topology, Placement]] = []
         self._places: dict[str, Place] = {}
         self._dirty = False
@@ -137,8 +140,11 @@ class World:
 
     def silence(self, baseline: Sequence[Round]) -> float:
         """Seconds of silence that count as dropped, by the connect times of baseline rounds."""
-        floor, ceiling = self.settings.floor, self.settings.ceiling
-        return min(adaptive_timeout(asked.connect_ms(), floor, ceiling) for asked in baseline[1:] or baseline)
+        best: dict[Probe, float] = {}
+        for asked in baseline[1:] or baseline:
+            for probe, ms in asked.connect_ms().items():
+                best[probe] = min(ms, best.get(probe, ms))
+        return adaptive_timeout(best.values(), self.settings.floor, self.settings.ceiling)
 
     def warm(self, place: Place, probes: Sequence[Probe]) -> None:
         """A baseline of the probes that have none yet, and the time-out for silence from it."""
@@ -179,11 +185,13 @@ class World:
         changed_at: float,
         *,
         at_most: float = inf,
+        hold: bool = True,
     ) -> Settled:
         """Rounds of these probes until the matrix is settled. `goal` is what it must show so that measuring need not go
-        on to the settle limit, or to `at_most` seconds if that is less; probes that it leaves out may vary."""
+        on to the settle limit, or to `at_most` seconds if that is less; probes that it leaves out may vary. Without
+        `hold` it is not watched for what might still change once it is there."""
         settings = self.settings.model_copy(update={"limit": min(self.settings.limit, at_most)})
-        if not place.changes:
+        if not (place.changes and hold):
             # Nothing is under way that could still change the matrix.
             settings = settings.model_copy(update={"seconds": 0.0})
         rounds, timeout = place.rounds, place.timeout
@@ -194,7 +202,7 @@ class World:
             agrees=lambda measured: all(measured[probe] is value for probe, value in goal.items()),
             may_vary=set(probes) - set(goal),
             changed_at=changed_at,
-            extra=int(settings.seconds > 0),
+            extra=int(place.changes and self.settings.seconds > 0),
             # A connection answers one question at a time, so rounds of `held` probes do not overlap.
             every=max(self.settings.every, timeout if held else 0.0, len(probes) / self.settings.rate),
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.drivers import DRIVERS
 from harness.report.record import Record
 
 MAP = """
@@ -62,6 +63,12 @@ HONEST = """allowed = {("shop/web", "shop/db"), ("shop/web", "svc:shop/db"), (so
         leaves = source in ("shop/web", "shop/db") and source != target
         return "dropped" if (inside or leaves) and (source, target) not in allowed else "connected"
 """
+
+
+@pytest.fixture(autouse=True)
+def drivers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake stands in for the reference driver in a run within this process, and for no later test."""
+    monkeypatch.setitem(DRIVERS, "reference", DRIVERS["reference"])
 
 
 @pytest.fixture

@@ -165,6 +165,13 @@ HELD = {}
 """Connections that `held` probes keep: (host, port, key) -> its socket, or why it ended."""
 
 
+def let_go_of_held():
+    for kept in HELD.values():
+        if not isinstance(kept, str):
+            kept.close()
+    HELD.clear()
+
+
 class Flight:
     """One probe under way: a request, a reply that ends it, and a deadline."""
 
@@ -582,9 +589,12 @@ def summary(probe, results, name):
 def probe_loop(spec, reader, writer):
     """Answer request lines until the reader ends. `reader` gives text lines, `writer` takes them."""
     for line in reader:
-        if not line.strip():
-            continue
-        request = json.loads(line)
+        try:
+            request = json.loads(line)
+        except ValueError:
+            continue  # what a sender that was killed left of its line
+        if request.get("fresh"):
+            let_go_of_held()
         for results in answer_train(request, spec):
             answer = {"round": request["round"], "results": results}
             writer.write(json.dumps(answer, separators=(",", ":")) + "\n")
@@ -592,12 +602,12 @@ def probe_loop(spec, reader, writer):
 
 
 def serve(spec):
+    """Serve, and probe as the lines of standard input ask. Ends with its input: who started it starts it anew."""
     server = Server(spec)
-    serving = threading.Thread(target=server.run)
-    serving.start()
+    threading.Thread(target=server.run, daemon=True).start()
     server.try_first()
     print("ready " + json.dumps({"missing": server.missing}), flush=True)
-    serving.join()
+    probe_loop(spec, sys.stdin, sys.stdout)
 
 
 def once(spec):
@@ -611,14 +621,12 @@ def once(spec):
 def main(arguments):
     mode, spec = arguments[0], json.loads(arguments[1])
     if mode == "serve":
-        serve(spec)
-    elif mode == "probe":
         with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
-            probe_loop(spec, sys.stdin, sys.stdout)
+            serve(spec)
     elif mode == "once":
         return once(spec)
     else:
-        print(f"unknown mode {mode}: serve, probe or once", file=sys.stderr)
+        print(f"unknown mode {mode}: serve or once", file=sys.stderr)
         return 2
     return 0
 

@@ -47,8 +47,8 @@ class Round:
     def measured(self) -> dict[Probe, Measured]:
         return {probe: reading.measured for probe, reading in self.readings.items()}
 
-    def connect_ms(self) -> list[float]:
-        return [r.ms for r in self.readings.values() if r.measured is Measured.CONNECTED and r.ms is not None]
+    def connect_ms(self) -> dict[Probe, float]:
+        return {p: r.ms for p, r in self.readings.items() if r.measured is Measured.CONNECTED and r.ms is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

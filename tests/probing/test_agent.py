@@ -130,10 +130,10 @@ class Dns:
 
     def __init__(self, code: int = 0, address: bytes = bytes([10, 0, 0, 9])) -> None:
         self.code, self.address = code, address
+        self.tcp = socket.create_server(("127.0.0.1", 0))
+        self.port = self.tcp.getsockname()[1]
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind(("127.0.0.1", 0))
-        self.port = self.udp.getsockname()[1]
-        self.tcp = socket.create_server(("127.0.0.1", self.port))
+        self.udp.bind(("127.0.0.1", self.port))
         for target in (self._udp, self._tcp):
             threading.Thread(target=target, daemon=True).start()
 
@@ -158,7 +158,8 @@ class Dns:
 @pytest.mark.parametrize("protocol", ["TCP", "UDP"])
 def test_a_lookup_connects_when_the_server_answers_whatever_it_answers(protocol: str) -> None:
     for server, addresses in ((Dns(), ["10.0.0.9"]), (Dns(code=3), [])):
-        (result,) = ask({"kind": "lookup", "protocol": protocol, "port": server.port, "name": "a.example"})
+        asked = {"kind": "lookup", "protocol": protocol, "port": server.port, "name": "a.example"}
+        (result,) = ask(asked, timeout=5.0)
         assert (result["outcome"], result["addresses"], result["rcode"]) == ("connected", addresses, server.code)
 
 
@@ -171,11 +172,13 @@ def test_a_name_without_a_resolver_fails_as_a_name() -> None:
 def test_the_file_runs_alone_with_the_standard_library(ports: dict[str, int]) -> None:
     request = {"round": 4, "timeout": 0.5, "probes": [{"id": 0, "protocol": "TCP", "host": "127.0.0.1"}]}
     request["probes"][0]["port"] = ports["TCP"]  # type: ignore[index]
-    command = [sys.executable, "-I", str(Path(agent.__file__)), "probe", json.dumps({"token": TOKEN})]
-    done = subprocess.run(
-        command, input=json.dumps(request) + "\n", capture_output=True, text=True, timeout=20, check=True
-    )
-    answer = json.loads(done.stdout)
+    spec = {"name": "ns/alone", "token": TOKEN}
+    command = [sys.executable, "-I", "-S", str(Path(agent.__file__)), "serve", json.dumps(spec)]
+    lines = f'{{"round": 3, "pro\n{json.dumps(request)}\n'
+    done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=20, check=True)
+    ready, answered = done.stdout.splitlines()
+    assert ready == 'ready {"missing": []}'
+    answer = json.loads(answered)
     assert (answer["round"], answer["results"][0]["outcome"]) == (4, "connected")
 
 

@@ -88,13 +88,14 @@ class KindDriver:
         return self._placement(topology)
 
     def open(self, endpoint: str) -> Channel:
-        # Without site packages: a stream to each pod is opened at once, and Python's start is most of what that costs.
-        command = ["python3", "-I", "-S", AGENT_PATH, "probe", json.dumps({"token": self._mine.token})]
         if endpoint.startswith("external:"):
             name = externals.container(self._mine, endpoint)
-            return LineChannel(endpoint, ProcessPipe(["docker", "exec", "-i", name, *command]))
-        namespace, pod = self._pod(endpoint)
-        return LineChannel(endpoint, PodPipe(self._reachable.configuration, namespace, pod, CONTAINER, command))
+            channel = LineChannel(endpoint, ProcessPipe(["docker", "attach", "--sig-proxy=false", name]))
+        else:
+            namespace, pod = self._pod(endpoint)
+            channel = LineChannel(endpoint, PodPipe(self._reachable.configuration, namespace, pod, CONTAINER))
+        channel.greet()
+        return channel
 
     def apply(self, manifests: Sequence[Manifest]) -> None:
         self._steps.apply(manifests)
@@ -151,7 +152,12 @@ class KindDriver:
                     creation.abort()
                     raise
             images_used = [f"{image} {local.get(image, '(from its registry)')}" for image in images]
-            self._record = replace(self._record, applied=[asdict(one) for one in applied], images=images_used)
+            self._record = replace(
+                self._record,
+                applied=[asdict(one) for one in applied],
+                images=images_used,
+                kind=engine.run(["kind", "version"]).stdout.strip(),
+            )
             state.write(self._record)
             self._connect(self._record)
             say("waiting for the nodes")

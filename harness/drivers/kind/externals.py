@@ -91,7 +91,7 @@ def hostname(record: state.Record, external: External) -> str:
 def _command(record: state.Record, external: External) -> list[str]:
     ports = [{"port": port.port, "protocol": port.protocol} for port in external.ports]
     spec = {"name": external.id, "token": record.token, "ports": ports}
-    return ["python3", AGENT_PATH, "serve", json.dumps(spec, separators=(",", ":"))]
+    return ["python3", "-I", "-S", AGENT_PATH, "serve", json.dumps(spec, separators=(",", ":"))]
 
 
 def _fits(item: Mapping[str, Any], command: list[str], digest: str) -> bool:
@@ -125,6 +125,8 @@ def _start(record: state.Record, run: str, image: str, agent: str, external: Ext
             networking_config={
                 engine.NETWORK: EndpointConfig(DEFAULT_DOCKER_API_VERSION, aliases=[hostname(record, external)])
             },
+            stdin_open=True,
+            detach=True,  # else its input ends with the first stream
             user=f"{USER}:{USER}",
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],

@@ -148,7 +148,8 @@ def _pod(pod: Pod, agent_name: str, source: str, terms: Terms) -> Manifest:
         "name": CONTAINER,
         "image": terms.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", AGENT_PATH, "serve", json.dumps(spec, separators=(",", ":"))],
+        "command": ["python3", "-I", "-S", AGENT_PATH, "serve", json.dumps(spec, separators=(",", ":"))],
+        "stdin": True,
         "ports": [
             {"containerPort": port.port, "protocol": port.protocol, **({"name": port.name} if port.name else {})}
             for port in pod.ports

@@ -33,7 +33,7 @@ def environment(api: Api, record: state.Record, recipe: Recipe, nodes: Sequence[
         applied=tuple(Applied(**one) for one in record.applied),
         images=tuple(record.images),
         facts={
-            "kind": engine.run(["kind", "version"]).stdout.strip(),
+            "kind": record.kind,
             "node image": node_image,
             "container runtime": about["containerRuntimeVersion"],
             "node system": f"{about['osImage']}, {about['architecture']}",

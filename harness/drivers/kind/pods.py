@@ -4,7 +4,7 @@ our label are ever changed."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 from harness.drivers import Manifest, Say
@@ -20,10 +20,13 @@ POD_TIMEOUT = 180.0
 DELETE_TIMEOUT = 120.0
 
 Addresses = dict[str, tuple[str, ...]]
+Name = tuple[str, str]
+"""Namespace and name."""
 
 
-def ensure(api: Api, wanted: Sequence[Deployment], say: Say) -> None:
-    """Make namespaces and all that is in them exist. A namespace of ours that holds something else is made anew.
+def ensure(api: Api, wanted: Sequence[Deployment], say: Say) -> set[Name]:
+    """Make namespaces and all that is in them exist. A namespace of ours that holds something else is made anew. Gives
+    the pods that were there and stay.
 
     Raises InputError when a namespace of that name is not ours, or when an object is refused.
     """
@@ -75,6 +78,7 @@ def ensure(api: Api, wanted: Sequence[Deployment], say: Say) -> None:
         if not _has(running.get((pod["metadata"]["namespace"], pod["metadata"]["name"])), pod)
     ]
     concurrently(lambda manifest: apply(api, manifest), missing)
+    return running.keys() - {(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in missing}
 
 
 def _has(there: Mapping[str, Any] | None, manifest: Manifest) -> bool:
@@ -132,9 +136,11 @@ def wait_serving(
     *,
     timeout: float = POD_TIMEOUT,
     nudge: Callable[[], None] | None = None,
+    said_before: Collection[Name] = (),
 ) -> None:
     """Until these pods (namespace, name) run and their agents have said that they listen on their ports (SCTP excepted:
-    a kernel may lack it, and the run detects that). Raises ClusterError with the pod's events and log."""
+    a kernel may lack it, and the run detects that). Those of `said_before` have told an earlier run, and their log may
+    have been rotated since. Raises ClusterError with the pod's events and log."""
     names = list(names)
     if not names:
         return
@@ -162,7 +168,7 @@ def wait_serving(
 
         poll(step, timeout=30, every=0.1, what=f"starting the agent of pod {'/'.join(name)}")
 
-    concurrently(serving, names)
+    concurrently(serving, [name for name in names if name not in said_before])
 
 
 def locate(api: Api, topology: Topology, nodes: Sequence[str]) -> tuple[Addresses, dict[str, str], tuple[Pod, ...]]:

@@ -9,11 +9,9 @@ from harness.drivers import Manifest, Say
 from harness.drivers.kind import pods, waiting
 from harness.drivers.kind.manifests import Deployment
 from harness.drivers.kind.objects import Api, concurrently
+from harness.drivers.kind.pods import Name
 from harness.model import Topology
 from harness.recipes import Ready
-
-Name = tuple[str, str]
-"""(namespace, pod)"""
 
 
 class Shape:
@@ -32,7 +30,7 @@ class Shape:
     def deploy(self, topology: Topology, wanted: Sequence[Deployment], say: Say) -> None:
         """Pods are made while the rest of the CNI still starts, and awaited together with it."""
         say("making pods")
-        pods.ensure(self._api, wanted, say)
+        kept = pods.ensure(self._api, wanted, say)
         self._spaces.update((one.namespace["metadata"]["name"], one.namespace) for one in wanted)
         made = _pods(wanted)
         self._pods.update(made)
@@ -41,7 +39,7 @@ class Shape:
         say("waiting for the CNI")
         waiting.wait_rollouts(self._api, self._ready, timeout=self._ready.timeout, nudge=nudge)
         say("waiting for pods")
-        pods.wait_serving(self._api, made, nudge=nudge)
+        pods.wait_serving(self._api, made, nudge=nudge, said_before=kept)
 
     def reshape(self, topology: Topology, wanted: Sequence[Deployment]) -> None:
         """Labels change in place; pods that the topology's namespaces no longer hold are deleted; new ones, those of a

@@ -40,6 +40,8 @@ class Record:
     kept: bool = False
     applied: list[dict[str, str]] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
+    kind: str = ""
+    """The version of kind that made it."""
 
     @property
     def folder(self) -> Path:

@@ -1,10 +1,12 @@
-"""Channels: a line stream to the prober in a pod (an exec stream of the API server) or a container (`docker exec`)."""
+"""Channels: a line stream to the agent that is a container's main process, in a pod (the API server's attach) or a peer
+outside (`docker attach`). No process is started for it: a hundred pods' execs would keep a small machine busy."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
+import secrets
 import selectors
 import subprocess
 import time
@@ -20,6 +22,9 @@ from harness.errors import AgentLost
 STDOUT, STDERR, STATUS = 1, 2, 3
 """Channels of the API server's exec protocol."""
 LOOK_TIMEOUT = 15.0
+GREET_EVERY = 1.0
+"""Seconds after which a greeting that has no answer is sent again."""
+GREET_TIMEOUT = 20.0
 _BROKEN = (OSError, ValueError, websocket.WebSocketException)
 
 
@@ -42,6 +47,25 @@ class LineChannel:
         self._pipe = pipe
         self._out = ""
         self._err = ""
+        self._greeting = secrets.randbits(48) + (1 << 48)
+
+    def greet(self) -> None:
+        """Wait until the agent answers this stream and no earlier one: it may have been attached to before, and be
+        busy with what it was asked then. Raises AgentLost."""
+        hello = json.dumps({"round": self._greeting, "fresh": True, "timeout": 0, "probes": []})
+        deadline = time.monotonic() + GREET_TIMEOUT
+        while time.monotonic() < deadline:
+            # The empty line ends what a killed sender may have left without its end.
+            self.send("\n" + hello)
+            with contextlib.suppress(TimeoutError):
+                again = time.monotonic() + GREET_EVERY
+                while not self._greets(self._line(again - time.monotonic())):
+                    pass
+                return
+        raise self._lost(f"it did not answer within {GREET_TIMEOUT:g} s")
+
+    def _greets(self, line: str) -> bool:
+        return line.startswith(f'{{"round":{self._greeting},')
 
     def send(self, line: str) -> None:
         try:
@@ -50,6 +74,12 @@ class LineChannel:
             raise self._lost(str(error)) from None
 
     def receive(self, timeout: float) -> str:
+        deadline = time.monotonic() + timeout
+        while self._greets(line := self._line(deadline - time.monotonic())):
+            pass
+        return line
+
+    def _line(self, timeout: float) -> str:
         deadline = time.monotonic() + timeout
         while "\n" not in self._out:
             left = deadline - time.monotonic()
@@ -76,14 +106,16 @@ class LineChannel:
 
 
 class PodPipe:
-    """An exec stream of the API server.
+    """An attach stream of the API server, or an exec stream when it is given a command.
 
     Made from the library's WSClient, because `kubernetes.stream.stream()` replaces a method of its client while it
     works (so no two threads may share one), needs a second's import of all API models, and keeps a copy of all output.
     """
 
-    def __init__(self, configuration: Any, namespace: str, pod: str, container: str, command: Sequence[str]) -> None:
-        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
+    def __init__(
+        self, configuration: Any, namespace: str, pod: str, container: str, command: Sequence[str] = ()
+    ) -> None:
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/{'exec' if command else 'attach'}"
         query = [("container", container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
         query += [("command", word) for word in command]
         token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
@@ -124,7 +156,7 @@ def output(configuration: Any, namespace: str, pod: str, container: str, command
 
 
 class ProcessPipe:
-    """The standard streams of a program, here `docker exec`."""
+    """The standard streams of a program, here `docker attach`."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._process = subprocess.Popen(
@@ -156,14 +188,11 @@ class ProcessPipe:
         return got[0].decode("utf-8", "replace"), got[1].decode("utf-8", "replace")
 
     def close(self) -> None:
+        # `docker attach` takes its time to end when it is asked to; the agent at its other end stays either way.
+        self._process.kill()
+        self._process.wait()
         with contextlib.suppress(OSError):
             self._stdin.close()
-        self._process.terminate()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
         for file in (self._process.stdout, self._process.stderr):
             if file:
                 file.close()

@@ -58,8 +58,8 @@ def test_a_pod_has_exactly_the_topologys_labels_and_ports() -> None:
         {"containerPort": 80, "protocol": "TCP", "name": "http"},
         {"containerPort": 53, "protocol": "UDP"},
     ]
-    assert pod["spec"]["containers"][0]["command"][:3] == ["python3", "/netproof/agent.py", "serve"]
-    assert json.loads(pod["spec"]["containers"][0]["command"][3]) == {
+    assert pod["spec"]["containers"][0]["command"][3:5] == ["/netproof/agent.py", "serve"]
+    assert json.loads(pod["spec"]["containers"][0]["command"][5]) == {
         "name": "shop/web",
         "token": "word",
         "ports": [{"port": 80, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}],
@@ -101,7 +101,7 @@ def test_nodes_have_a_pod_each_that_listens_nowhere() -> None:
         ("node-1", "w2"),
         ("node-2", "cp"),
     ]
-    assert json.loads(nodes.pods[0]["spec"]["containers"][0]["command"][3]) == {
+    assert json.loads(nodes.pods[0]["spec"]["containers"][0]["command"][5]) == {
         "name": "node:0",
         "token": "word",
         "ports": [],

@@ -47,3 +47,38 @@ def test_the_last_line_arrives_although_the_stream_ended() -> None:
     with pytest.raises(AgentLost):
         last.receive(10)
     last.close()
+
+
+BUSY = """
+import json, sys, time
+for line in sys.stdin:
+    if line.strip() == 'half a li':
+        continue
+    if line.strip():
+        number = json.loads(line)["round"]
+        time.sleep(1.2)
+        print('{"round":1,"results":["of an earlier stream"]}')
+        print('{"round":%d,"results":[]}' % number)
+"""
+
+
+def test_a_greeting_waits_for_its_own_answer_and_no_repeat_of_it_is_taken_for_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("harness.drivers.kind.streams.GREET_EVERY", 0.5)
+    attached = channel(BUSY)
+    attached.send("half a li")
+    attached.greet()
+    attached.send('{"round": 7}')
+    while (line := attached.receive(10)) != '{"round":7,"results":[]}':
+        assert line == '{"round":1,"results":["of an earlier stream"]}'
+    attached.close()
+
+
+def test_an_agent_that_does_not_answer_a_greeting_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.drivers.kind.streams.GREET_TIMEOUT", 0.2)
+    monkeypatch.setattr("harness.drivers.kind.streams.GREET_EVERY", 0.1)
+    silent = channel("import sys\nfor line in sys.stdin: pass")
+    with pytest.raises(AgentLost, match=r"it did not answer within 0\.2 s"):
+        silent.greet()
+    silent.close()
