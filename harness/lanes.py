@@ -1,8 +1,9 @@
-"""How xdist's workers share a run. Files of scenarios go to whichever worker is free; all that needs a node's own ports
+"""How xdist's workers share a run. Parts of files go to whichever worker is free; all that needs a node's own ports
 goes to one, since pods on a node's network cannot run there twice."""
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,18 +24,64 @@ def on_node(topology: Topology) -> bool:
     return any(pod.host_network for pod in topology.pods)
 
 
+CHUNK = 12
+"""How much of a file goes to one worker at once, by weight: less would ask for more baselines, more would leave workers
+without work at the end."""
+
+NEW_POD = 3
+"""The weight of new pods beside that of a step, which is 1."""
+
+
+def weight(scenario: Scenario) -> int:
+    """How long a scenario takes against others: each step is held for a while, and new pods have to start."""
+    before, total = scenario.topology, 0
+    for step in scenario.steps:
+        there = {(pod.id, pod.incarnation) for pod in before.pods}
+        total += 1 + NEW_POD * any((pod.id, pod.incarnation) not in there for pod in step.topology.pods)
+        before = step.topology
+    return total
+
+
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]
-    """xdist's scheduler by scope, where a scope is a file on one CNI, or all that has pods on a node's network."""
+    """xdist's scheduler by scope, where a scope is a part of a file on one CNI, or all that has pods on a node's
+    network. What takes longest is begun first."""
 
     def __init__(self, config: Any, log: Any, scenarios: Iterable[Scenario]) -> None:
         super().__init__(config, log)
         scenarios = list(scenarios)
         self._alone: Mapping[str, bool] = {scenario.id: on_node(scenario.topology) for scenario in scenarios}
         self._generated = frozenset(scenario.id for scenario in scenarios if scenario.draft)
+        self._weights = {scenario.id: weight(scenario) for scenario in scenarios}
+        self._filled: Counter[str] = Counter()
+        self._scopes: dict[str, str] = {}
+        self.workqueue = _Heaviest()
 
     def _split_scope(self, nodeid: str) -> str:
+        if nodeid not in self._scopes:
+            self._scopes[nodeid], heavy = self._scope(nodeid)
+            self.workqueue.weights[self._scopes[nodeid]] += heavy
+        return self._scopes[nodeid]
+
+    def _scope(self, nodeid: str) -> tuple[str, int]:
         path, _, name = nodeid.partition("::")
         scenario, bracket, cni = name.partition("[")
         if not bracket or scenario not in self._alone or scenario in self._generated:
-            return nodeid
-        return f"{cni} {'nodes' if self._alone[scenario] else path}"
+            return nodeid, 1
+        heavy = self._weights[scenario]
+        if self._alone[scenario]:
+            return f"{cni} nodes", heavy
+        part = self._filled[cni + path] // CHUNK
+        self._filled[cni + path] += heavy
+        return f"{cni} {path} {part}", heavy
+
+
+class _Heaviest(OrderedDict[str, Any]):
+    """A queue that gives the heaviest scope first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weights: Counter[str] = Counter()
+
+    def popitem(self, last: bool = True) -> tuple[str, Any]:
+        scope = max(self, key=self.weights.__getitem__)
+        return scope, self.pop(scope)

@@ -1,0 +1,63 @@
+"""How scenarios are shared out among workers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from types import SimpleNamespace
+
+import pytest
+
+from harness import lanes
+from harness.scenarios import Scenario, select
+
+
+@pytest.fixture(scope="module")
+def scenarios() -> list[Scenario]:
+    return [scenario for found in select("change,hosts,ports,time").values() for scenario in found]
+
+
+def scheduler(scenarios: list[Scenario]) -> lanes.Lanes:
+    config = SimpleNamespace(getvalue=lambda name: ["popen"] * 3, option=SimpleNamespace(loadscopereorder=True))
+    return lanes.Lanes(config, None, scenarios)
+
+
+def by_id(scenarios: list[Scenario], identifier: str) -> Scenario:
+    return next(scenario for scenario in scenarios if scenario.id == identifier)
+
+
+def test_new_pods_and_steps_make_a_scenario_heavy(scenarios: list[Scenario]) -> None:
+    once = by_id(scenarios, "ports-name-ingress")
+    again = by_id(scenarios, "change-recreated-subject")
+    assert lanes.weight(once) == 1
+    assert lanes.weight(again) >= 1 + 1 + lanes.NEW_POD
+
+
+def test_all_on_a_nodes_network_stays_together_and_files_come_in_parts(scenarios: list[Scenario]) -> None:
+    made = scheduler(scenarios)
+    scopes = {s.id: made._split_scope(f"scenarios/{s.id.split('-')[0]}.yaml::{s.id}[calico]") for s in scenarios}
+    on_nodes = {scopes[s.id] for s in scenarios if lanes.on_node(s.topology)}
+    assert len(on_nodes) == 1
+    load: Counter[str] = Counter()
+    for scenario in scenarios:
+        load[scopes[scenario.id]] += lanes.weight(scenario)
+    heaviest = max(map(lanes.weight, scenarios))
+    assert len(load) > 6
+    assert all(total < lanes.CHUNK + heaviest for scope, total in load.items() if scope not in on_nodes)
+
+
+def test_one_scenario_of_two_cnis_is_in_two_scopes(scenarios: list[Scenario]) -> None:
+    made = scheduler(scenarios)
+    assert len({made._split_scope(f"scenarios/ports.yaml::ports-name-ingress[{cni}]") for cni in ("calico", "cilium")}) == 2
+
+
+def test_the_heaviest_scope_is_begun_first(scenarios: list[Scenario]) -> None:
+    made = scheduler(scenarios)
+    for scenario in scenarios:
+        nodeid = f"scenarios/{scenario.id.split('-')[0]}.yaml::{scenario.id}[calico]"
+        made.workqueue.setdefault(made._split_scope(nodeid), {})[nodeid] = False
+    weights = []
+    while made.workqueue:
+        _, unit = made.workqueue.popitem(last=False)
+        weights.append(sum(lanes.weight(by_id(scenarios, n.partition("::")[2].partition("[")[0])) for n in unit))
+    assert weights == sorted(weights, reverse=True)
+    assert sum(weights) == sum(map(lanes.weight, scenarios))
