@@ -47,7 +47,10 @@ def test_all_on_a_nodes_network_stays_together_and_files_come_in_parts(scenarios
 
 def test_one_scenario_of_two_cnis_is_in_two_scopes(scenarios: list[Scenario]) -> None:
     made = scheduler(scenarios)
-    assert len({made._split_scope(f"scenarios/ports.yaml::ports-name-ingress[{cni}]") for cni in ("calico", "cilium")}) == 2
+    assert (
+        len({made._split_scope(f"scenarios/ports.yaml::ports-name-ingress[{cni}]") for cni in ("calico", "cilium")})
+        == 2
+    )
 
 
 def test_the_heaviest_scope_is_begun_first(scenarios: list[Scenario]) -> None:
