@@ -29,6 +29,9 @@ from harness.synthetic import placed
 FAILED, INTERRUPTED, UNMEASURED = 1, 2, 11
 """Exit codes: pytest's own for failed and interrupted; cells that could not be measured are infrastructure."""
 
+SAME_INTERRUPT = 2.0
+"""Seconds within which another signal is the same wish to end: it must not cut the writing of results short."""
+
 GENERATED = topologies.folder() / "grid.yaml"
 """What stands for scenarios that no file holds, where pytest wants a file: the world that most of them are in."""
 
@@ -101,8 +104,13 @@ class Conductor:
 def interrupt_on_termination() -> None:
     """A CI system that cancels a job sends SIGTERM: it counts as Ctrl-C, which tears down and still reports."""
 
+    told = -SAME_INTERRUPT
+
     def interrupt(signum: int, frame: object) -> None:
-        raise KeyboardInterrupt
+        nonlocal told
+        before, told = told, time.monotonic()
+        if told - before >= SAME_INTERRUPT:
+            raise KeyboardInterrupt
 
     if threading.current_thread() is threading.main_thread():
         # SIGINT too: a shell that starts a job in the background has it ignored.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -47,19 +47,21 @@ class Agent:
 
     def ask(
         self, number: int, timeout: float, probes: Sequence[Request], train: Train, *, after: float
-    ) -> Iterator[list[Answer]]:
+    ) -> list[list[Answer]]:
         """The answers to each repeat of a batch, in order. Raises AgentLost when the stream ended or fell silent."""
         request = {"round": number, "timeout": timeout, "after": after, **asdict(train), "probes": probes}
         line = json.dumps(request, separators=(",", ":"))
-        patience = 2 * timeout + train.every + after + GRACE
+        patience = 2 * timeout + train.every * train.repeat + after + GRACE
         try:
             channel = self.connect()
             channel.send(line)
-            for _ in range(train.repeat):
-                answer = json.loads(channel.receive(patience))
-                if answer["round"] != number:
-                    raise ValueError(f"round {answer['round']} instead of {number}")
-                yield answer["results"]
+            answer = json.loads(channel.receive(patience))
+            if answer["round"] != number:
+                raise ValueError(f"round {answer['round']} instead of {number}")
+            found = _repeats(answer["results"], answer.get("again", []))
+            if [len(results) for results in found] != [len(probes)] * train.repeat:
+                raise ValueError(f"{len(found)} repeats of other numbers of results than were asked for")
+            return found
         except AgentLost:
             self.close()
             raise
@@ -74,6 +76,14 @@ class Agent:
         channel, self._channel = self._channel, None
         if channel is not None:
             channel.close()
+
+
+def _repeats(first: list[Answer], again: Sequence[Sequence[Answer | None]]) -> list[list[Answer]]:
+    """Each repeat's results whole: where a repeat says nothing, the one before holds."""
+    found = [first]
+    for results in again:
+        found.append([new if new is not None else old for old, new in zip(found[-1], results, strict=True)])
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,12 +115,10 @@ class Fleet:
         began = time.monotonic()
 
         def one(agent: Agent, probes: Sequence[Request], after: float) -> list[list[Answer] | Lost]:
-            got: list[list[Answer] | Lost] = []
             try:
-                got.extend(agent.ask(self._round, timeout, probes, train, after=after))
+                return list(agent.ask(self._round, timeout, probes, train, after=after))
             except AgentLost as error:
-                got.extend([Lost(reason=str(error))] * (train.repeat - len(got)))
-            return got
+                return [Lost(reason=str(error))] * train.repeat
 
         futures = {}
         earlier = 0

@@ -17,7 +17,8 @@ INTERRUPTED = "the run was interrupted before the matrix settled"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """Equal outcomes in a row: seconds from the change to the first, how many, the last one's milliseconds."""
+    """Equal outcomes in a row: seconds from the change to the first, how many, and milliseconds of the last that said
+    anything new."""
 
     at_s: float
     outcome: Outcome

@@ -24,6 +24,7 @@ class FakeChannel:
 
     def send(self, line: str) -> None:
         request = json.loads(line)
+        repeats = []
         for _ in range(request["repeat"]):
             self.driver.rounds_asked += 1
             results = []
@@ -32,7 +33,8 @@ class FakeChannel:
                 if outcome == "lost":
                     raise AgentLost(f"the agent of {self.endpoint} has ended")
                 results.append({"id": probe["id"], "outcome": outcome, "ms": 1.0, "host": probe["host"]})
-            self.lines.append(json.dumps({"round": request["round"], "results": results}))
+            repeats.append(results)
+        self.lines.append(json.dumps({"round": request["round"], "results": repeats[0], "again": repeats[1:]}))
 
     def receive(self, timeout: float) -> str:
         return self.lines.popleft()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import subprocess
@@ -222,3 +223,31 @@ def test_only_those_who_know_the_token_are_dialled_back(ports: dict[str, int]) -
     probe = {"protocol": "TCP", "port": ports["TCP"], "kind": "back", "back": free_port(socket.SOCK_STREAM)}
     (result,) = ask(probe, token="guess")
     assert (result["outcome"], result["detail"]) == ("error", "the server closed the connection without an answer")
+
+
+def test_a_repeat_says_only_what_is_new(ports: dict[str, int]) -> None:
+    """The server goes after the first repeat: the second has the refusal, the third nothing to add."""
+    port = free_port(socket.SOCK_STREAM)
+    server = agent.Server({"name": "ns/short", "token": TOKEN, "ports": [{"protocol": "TCP", "port": port}]})
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    probes = [{"id": 0, "protocol": "TCP", "host": "127.0.0.1", "port": port}]
+    probes.append({"id": 1, "protocol": "TCP", "host": "127.0.0.1", "port": ports["TCP"]})
+    request = {"round": 5, "timeout": 0.5, "repeat": 3, "every": 1.0, "probes": probes}
+
+    def end() -> None:
+        server.stop()
+        thread.join()
+        for key in list(server.selector.get_map().values()):
+            key.fileobj.close()  # type: ignore[union-attr]
+
+    threading.Timer(0.5, end).start()
+    written = io.StringIO()
+    agent.probe_loop({"token": TOKEN}, [json.dumps(request)], written)
+    (line,) = written.getvalue().splitlines()
+    answer = json.loads(line)
+    assert [result["outcome"] for result in answer["results"]] == ["connected", "connected"]
+    (refused, same), nothing = answer["again"]
+    assert refused["outcome"] == "refused"
+    assert same is None
+    assert nothing == [None, None]

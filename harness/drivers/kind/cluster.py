@@ -27,6 +27,12 @@ apiVersion: kubelet.config.k8s.io/v1beta1
 failCgroupV1: false
 """
 
+CONTAINERD_STATS = """\
+[plugins."io.containerd.cri.v1.runtime"]
+  stats_collect_period = "1m"
+"""
+"""By default it asks each container every second how busy it is, and with 150 probe pods keeps a whole core busy."""
+
 
 def configuration(kind: KindCluster, images: Path, *, cgroup_v1: bool) -> dict[str, Any]:
     """kind's configuration file. `images`: a folder that all nodes can read.
@@ -39,6 +45,7 @@ def configuration(kind: KindCluster, images: Path, *, cgroup_v1: bool) -> dict[s
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
         "networking": {**kind.networking, "disableDefaultCNI": True},
+        "containerdConfigPatches": [CONTAINERD_STATS],
         "nodes": [{"role": role, "extraMounts": [mount]} for role in roles],
     }
     if cgroup_v1:
