@@ -25,13 +25,13 @@ Name = tuple[str, str]
 
 
 def ensure(api: Api, wanted: Sequence[Deployment], say: Say) -> set[Name]:
-    """Make namespaces and all that is in them exist. A namespace of ours that holds something else is made anew. Gives
-    the pods that were there and stay.
+    """Make namespaces and all that is in them exist. What a namespace of ours holds is made anew when it is something
+    else; the namespace stays, since the cluster takes seconds to delete one. Gives the pods that were there and stay.
 
     Raises InputError when a namespace of that name is not ours, or when an object is refused.
     """
     there = {item["metadata"]["name"]: item["metadata"] for item in api.list("/api/v1/namespaces")}
-    stale = []
+    dying, other = [], []
     for deployment in wanted:
         name = deployment.namespace["metadata"]["name"]
         if name not in there:
@@ -41,14 +41,19 @@ def ensure(api: Api, wanted: Sequence[Deployment], say: Say) -> set[Name]:
                 f"the namespace {name} exists and was not made by netproof (it lacks the label {MANAGED}): "
                 "it is left alone; rename the namespace in the topology, or remove it from the cluster"
             )
-        if (there[name].get("annotations") or {}).get(SPEC) != deployment.digest or "deletionTimestamp" in there[name]:
-            stale.append(name)
-    if stale:
-        say(f"replacing namespaces {', '.join(stale)}")
-        remove(api, stale)
+        if "deletionTimestamp" in there[name]:
+            dying.append(name)
+        elif (there[name].get("annotations") or {}).get(SPEC) != deployment.digest:
+            other.append(name)
+    if dying:
+        say(f"waiting for the end of namespaces {', '.join(dying)}")
+        remove(api, dying)
+    if other:
+        say(f"replacing what is in {len(other)} namespaces")
+        empty(api, other)
     concurrently(lambda manifest: apply(api, manifest), [deployment.namespace for deployment in wanted])
     # What else a kept namespace holds is what its digest says; only labels of pods change while scenarios run.
-    kept = there.keys() - set(stale)
+    kept = there.keys() - {*dying, *other}
     fresh = [one for one in wanted if one.namespace["metadata"]["name"] not in kept]
     concurrently(lambda manifest: apply(api, manifest), [item for one in fresh for item in (*one.basis, *one.services)])
     wanted_names = {deployment.namespace["metadata"]["name"] for deployment in wanted}
@@ -117,15 +122,32 @@ def remove(api: Api, namespaces: Iterable[str]) -> None:
     poll(step, timeout=DELETE_TIMEOUT, what="deleting namespaces")
 
 
+def empty(api: Api, namespaces: Iterable[str]) -> None:
+    """Delete the pods and Services of namespaces, and wait until they are gone."""
+    names = set(namespaces)
+    found = {
+        kind: [
+            (item["metadata"]["namespace"], item["metadata"]["name"])
+            for item in api.list(f"/api/v1/{kind}")
+            if item["metadata"]["namespace"] in names
+        ]
+        for kind in ("services", "pods")
+    }
+    concurrently(api.delete, [Ref("v1", "Service", *name) for name in found["services"]])
+    remove_pods(api, found["pods"])
+
+
 def remove_pods(api: Api, names: Iterable[tuple[str, str]]) -> None:
     """Delete pods (namespace, name) and wait until their containers have ended."""
     refs = {Ref("v1", "Pod", *name) for name in names}
     concurrently(api.delete, refs)
 
     def step() -> None:
-        left = [str(ref) for ref in refs if api.get(ref)]
-        if left:
-            raise NotYet(f"still there: {', '.join(left)}")
+        while refs:
+            ref = next(iter(refs))
+            if api.get(ref):
+                raise NotYet(f"still there: {ref}, and {len(refs) - 1} more that were not looked at again")
+            refs.discard(ref)
 
     poll(step, timeout=DELETE_TIMEOUT, every=0.1, what="deleting pods")
 
