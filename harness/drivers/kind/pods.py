@@ -117,7 +117,7 @@ def remove(api: Api, namespaces: Iterable[str]) -> None:
     def step() -> None:
         left = names & {item["metadata"]["name"] for item in api.list("/api/v1/namespaces")}
         if left:
-            raise NotYet(f"still there: {', '.join(sorted(left))}")
+            raise NotYet(f"still there: {', '.join(sorted(left))}", left=len(left))
 
     poll(step, timeout=DELETE_TIMEOUT, what="deleting namespaces")
 
@@ -146,7 +146,7 @@ def remove_pods(api: Api, names: Iterable[tuple[str, str]]) -> None:
         while refs:
             ref = next(iter(refs))
             if api.get(ref):
-                raise NotYet(f"still there: {ref}, and {len(refs) - 1} more that were not looked at again")
+                raise NotYet(f"still there: {ref}, and {len(refs) - 1} more that were not looked at again", left=len(refs))
             refs.discard(ref)
 
     poll(step, timeout=DELETE_TIMEOUT, every=0.1, what="deleting pods")

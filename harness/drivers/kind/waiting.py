@@ -167,7 +167,8 @@ def wait_pods(
         late = sorted("/".join(key) for key in names if key not in found or not pod_ready(found[key]))
         if late:
             stuck.check(found.values(), api)
-            raise NotYet(f"{len(late)} of {len(names)} pods do not run yet: {', '.join(late[:SHOWN])}")
+            names_of_some = ", ".join(late[:SHOWN])
+            raise NotYet(f"{len(late)} of {len(names)} pods do not run yet: {names_of_some}", left=len(late))
         return found
 
     return _explained(api, step, timeout=timeout, what="starting the pods", among=names)

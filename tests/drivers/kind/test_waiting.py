@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ import pytest
 
 from harness.drivers.kind import waiting
 from harness.drivers.kind.objects import Api, Ref
+from harness.drivers.kind.polling import NotYet, TooLate, poll
 from harness.errors import ClusterError
 from harness.recipes import Ready
 
@@ -132,3 +134,29 @@ def test_a_nudge_comes_with_every_poll() -> None:
     with pytest.raises(ClusterError):
         waiting.wait_pods(api(FakeApi([])), [("shop", "a")], timeout=0.6, nudge=nudge)
     assert len(nudges) > 1
+
+
+def test_a_deadline_moves_while_there_is_progress() -> None:
+    left = iter([3, 2, 2, 1, 1, 0])
+    began = time.monotonic()
+
+    def step() -> str:
+        time.sleep(0.06)
+        if now := next(left):
+            raise NotYet(f"{now} to go", left=now)
+        return "done"
+
+    assert poll(step, timeout=0.2, every=0.01, what="counting") == "done"
+    assert time.monotonic() - began > 0.2
+
+    def stands() -> None:
+        raise NotYet("7 to go", left=7)
+
+    with pytest.raises(TooLate, match=r"counting got no further for 0 s"):
+        poll(stands, timeout=0.1, every=0.01, what="counting")
+
+    def unknown() -> None:
+        raise NotYet("not yet")
+
+    with pytest.raises(TooLate, match=r"counting took longer than 0 s"):
+        poll(unknown, timeout=0.1, every=0.01, what="counting")
