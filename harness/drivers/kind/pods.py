@@ -146,7 +146,7 @@ def remove_pods(api: Api, names: Iterable[tuple[str, str]]) -> None:
         while refs:
             ref = next(iter(refs))
             if api.get(ref):
-                raise NotYet(f"still there: {ref}, and {len(refs) - 1} more that were not looked at again", left=len(refs))
+                raise NotYet(f"still there: {ref} and {len(refs) - 1} more, not looked at again", left=len(refs))
             refs.discard(ref)
 
     poll(step, timeout=DELETE_TIMEOUT, every=0.1, what="deleting pods")

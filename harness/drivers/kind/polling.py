@@ -30,9 +30,7 @@ def poll(step: Callable[[], T], *, timeout: float, every: float = 0.25, what: st
     where it says how much is left, after so many without progress."""
     patience = _Patience(timeout)
     try:
-        for attempt in Retrying(
-            retry=retry_if_exception_type(NotYet), stop=patience, wait=wait_fixed(every)
-        ):
+        for attempt in Retrying(retry=retry_if_exception_type(NotYet), stop=patience, wait=wait_fixed(every)):
             with attempt:
                 return step()
     except RetryError as error:

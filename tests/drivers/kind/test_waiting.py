@@ -92,7 +92,7 @@ def test_an_image_that_cannot_be_had_ends_the_wait_with_the_pods_events() -> Non
 def test_a_deadline_names_the_late_pods_and_their_state() -> None:
     fake = FakeApi([pod(reason="ContainerCreating")])
     with pytest.raises(
-        ClusterError, match=r"starting the pods took longer than 0 s(.|\n)*2 of 2 pods .*shop/a, shop/b"
+        ClusterError, match=r"starting the pods got no further for 0 s(.|\n)*2 of 2 pods .*shop/a, shop/b"
     ):
         waiting.wait_pods(api(fake), [("shop", "a"), ("shop", "b")], timeout=0.1)
 
