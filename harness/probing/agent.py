@@ -17,6 +17,7 @@ import struct
 import sys
 import threading
 import time
+import traceback
 
 MAX_OPEN = 512
 """Probes under way at once in one agent; the rest of a batch waits for a place, each with its own time-out."""
@@ -399,6 +400,8 @@ class Train:
         self.due = []
         self.open = 0
         self.ended = []
+        self.held = {}
+        """A kept connection in use -> the flights that wait for it: it answers one question at a time."""
 
     def add(self, flight, start_at):
         heapq.heappush(self.waiting, (start_at, id(flight), flight))
@@ -416,6 +419,11 @@ class Train:
         now = time.monotonic()
         while self.waiting and self.open < MAX_OPEN and self.waiting[0][0] <= now:
             flight = heapq.heappop(self.waiting)[2]
+            if flight.held in self.held:
+                self.held[flight.held].append(flight)
+                continue
+            if flight.held is not None:
+                self.held[flight.held] = []
             self.open += 1
             flight.start()
             if flight.result is None:
@@ -457,6 +465,8 @@ class Train:
             with contextlib.suppress(KeyError, ValueError):
                 self.selector.unregister(flight.sock)
             flight.let_go()
+        for later in self.held.pop(flight.held, ()):
+            self.add(later, 0.0)
         self.open -= 1
         self.ended.append(flight)
 
@@ -595,7 +605,16 @@ def probe_loop(spec, reader, writer):
             continue  # what a sender that was killed left of its line
         if request.get("fresh"):
             let_go_of_held()
-        first, *later = answer_train(request, spec)
+        try:
+            first, *later = answer_train(request, spec)
+        except Exception:
+            # The servers of this process must go on; whoever asked learns that nothing was measured.
+            detail = traceback.format_exc().strip().splitlines()[-1]
+            first = [
+                {"id": probe["id"], "outcome": "error", "detail": f"the agent failed: {detail}"}
+                for probe in request["probes"]
+            ]
+            later = [first] * (request.get("repeat", 1) - 1)
         answer = {"round": request["round"], "results": first}
         if later:
             answer["again"] = list(map(differences, [first, *later], later))

@@ -251,3 +251,37 @@ def test_a_repeat_says_only_what_is_new(ports: dict[str, int]) -> None:
     assert refused["outcome"] == "refused"
     assert same is None
     assert nothing == [None, None]
+
+
+def test_a_kept_connection_is_asked_one_question_at_a_time_however_late_the_rounds_are() -> None:
+    """The server answers each question after 0.2 s; rounds are 0.05 s apart."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    accepted = []
+
+    def answer_slowly() -> None:
+        connection, _ = listener.accept()
+        accepted.append(connection)
+        for line in connection.makefile("r"):
+            time.sleep(0.2)
+            answer = {"nonce": line.split()[2], "name": "ns/slow", "peer": ["127.0.0.1", 1]}
+            connection.sendall(json.dumps(answer).encode() + b"\n")
+
+    threading.Thread(target=answer_slowly, daemon=True).start()
+    host = {"protocol": "TCP", "host": "127.0.0.1", "port": listener.getsockname()[1]}
+    probe = {"id": 0, "kind": "held", "key": "slow", **host}
+    trains = agent.answer_train({"timeout": 2.0, "repeat": 4, "every": 0.05, "probes": [probe]}, {"token": TOKEN})
+    assert [results[0]["outcome"] for results in trains] == ["connected"] * 4
+    assert len(accepted) == 1
+    agent.let_go_of_held()
+
+
+def test_a_probe_that_breaks_the_agent_is_an_error_and_the_agent_goes_on(ports: dict[str, int]) -> None:
+    bad = {"round": 1, "timeout": 0.5, "repeat": 2, "probes": [{"id": 0, "protocol": "TCP"}]}
+    good = {"round": 2, "timeout": 0.5, "probes": [{"id": 0, "protocol": "TCP", "host": "127.0.0.1"}]}
+    good["probes"][0]["port"] = ports["TCP"]  # type: ignore[index]
+    written = io.StringIO()
+    agent.probe_loop({"token": TOKEN}, [json.dumps(bad), json.dumps(good)], written)
+    first, second = map(json.loads, written.getvalue().splitlines())
+    assert first["results"] == [{"id": 0, "outcome": "error", "detail": "the agent failed: KeyError: 'host'"}]
+    assert first["again"] == [[None]]
+    assert second["results"][0]["outcome"] == "connected"
