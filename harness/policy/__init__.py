@@ -11,8 +11,9 @@ from harness.policy.decision import Decision, Side
 from harness.policy.evaluator import Evaluator
 from harness.policy.rules import Policy
 from harness.policy.warnings import warnings
+from harness.policy.whole import WholeMatrix
 
-__all__ = ["READERS", "Decision", "Evaluator", "Policy", "Side", "read_policies", "warnings"]
+__all__ = ["READERS", "Decision", "Evaluator", "Policy", "Side", "WholeMatrix", "read_policies", "warnings"]
 
 READERS: dict[tuple[str, str], Callable[[Mapping[str, Any], Mapping[str, float]], Sequence[Policy]]] = {
     ("networking.k8s.io/v1", "NetworkPolicy"): networkpolicy.read,

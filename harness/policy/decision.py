@@ -50,6 +50,27 @@ def specified_by(egress: Side, ingress: Side) -> Specified:
     return Specified.UNSPECIFIED if None in allowed else Specified.CONNECTED
 
 
+def decided(egress: Side, ingress: Side, source: str, destination: str, port: str) -> Decision:
+    """Both sides as one decision. `port` is `9500/TCP`."""
+    return Decision(
+        specified=specified_by(egress, ingress),
+        because=because(egress, ingress, source, destination, port),
+        egress=egress,
+        ingress=ingress,
+    )
+
+
+def left_open(reason: str, egress: Side | None = None, ingress: Side | None = None) -> Decision:
+    """What the API leaves open for this reason."""
+    unknown = Side(isolated=False, allowed=None, reason=reason)
+    return Decision(
+        specified=Specified.UNSPECIFIED,
+        because=f"unspecified: {reason}.",
+        egress=egress or unknown,
+        ingress=ingress or unknown,
+    )
+
+
 def because(egress: Side, ingress: Side, source: str, destination: str, port: str) -> str:
     """The sides that decided, in a sentence each. `port` is `9500/TCP`."""
     told = [

@@ -7,7 +7,7 @@ rewritten before or after policies act, a side is judged in every view, and is o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cached_property
@@ -18,7 +18,7 @@ from harness.model.outcome import Specified
 from harness.model.topology import DNS_SERVICE, Family, Placement, Pod, Service, Topology
 from harness.model.traffic import Probe
 from harness.policy.addresses import AddressClasses
-from harness.policy.decision import Decision, Side, because, listed, specified_by
+from harness.policy.decision import Decision, Side, decided, left_open, listed
 from harness.policy.groups import Groups, dns_pods
 from harness.policy.matching import Compiled, Match, Matcher, View, ruled
 from harness.policy.rules import (
@@ -27,6 +27,7 @@ from harness.policy.rules import (
     Direction,
     Entity,
     EntityPeer,
+    Leaf,
     NamePeer,
     NetworkPeer,
     PodPeer,
@@ -121,16 +122,49 @@ class Evaluator:
         """
         decision = self._decide(probe)
         if probe.protocol == "ICMP" and (decision.egress.isolated or decision.ingress.isolated):
-            return _open(OTHER_PROTOCOL, decision.egress, decision.ingress)
+            return left_open(OTHER_PROTOCOL, decision.egress, decision.ingress)
         if probe.via == "name":
             decision = self._after_lookup(probe, decision)
         if self._on_host and self._concerns_host(probe):
             other = self._with_host_pods.decide(probe)
             if other.specified is not decision.specified:
-                return _open(HOST_NETWORK, other.egress, other.ingress)
+                return left_open(HOST_NETWORK, other.egress, other.ingress)
         if probe.kind == "held" and decision.specified is Specified.DENIED:
-            return _open(ESTABLISHED, decision.egress, decision.ingress)
+            return left_open(ESTABLISHED, decision.egress, decision.ingress)
         return decision
+
+    def side(self, direction: Direction, subject: str, other: str, port: int, protocol: str, *, family: Family) -> Side:
+        """The subject's side of a probe between two pods by address, whatever the other side says."""
+        near, far = self._end(subject, family), self._end(other, family)
+        return self._side(direction, near, far, (self._view(near, far, port),), protocol)
+
+    def alike(self, pod: str, family: Family) -> Hashable | None:
+        """A key that pods share which mean the same as ends of any probe by address, but from a pod to itself. None:
+        the pod is on a node's own network, where nothing is said of it here."""
+        end = self._end(pod, family)
+        if end.host or end.group is None:
+            return None
+        return (end.group, end.peer, end.address, end.node if self._node_matters else None)
+
+    def governing(self, direction: Direction, pod: str, family: Family) -> Sequence[Policy]:
+        """The policies that have a say on this side of the pod."""
+        group = self._end(pod, family).group
+        return () if group is None else self._policies[direction].get(group, ())
+
+    def means(self, peer: Leaf, pod: str, family: Family) -> bool | None:
+        """Whether a peer means the pod; None where that is not known, or it is no matter of pods and addresses."""
+        end = self._end(pod, family)
+        match peer:
+            case PodPeer() | ServicePeer():
+                return end.peer in self._matcher.selected(peer)
+            case NetworkPeer():
+                return self._classes.holds(peer, end.address)
+            case _:
+                return None
+
+    @cached_property
+    def _node_matters(self) -> bool:
+        return bool(self._nodes) or any(pod.host_network for pod in self._groups.pods.values())
 
     @cached_property
     def _with_host_pods(self) -> Evaluator:
@@ -171,7 +205,7 @@ class Evaluator:
             near = self._view(destination, source, probe.port)
             egress = self._side("egress", source, destination, (far,), probe.protocol)
             ingress = self._side("ingress", destination, source, (near,), probe.protocol)
-        return _decision(egress, ingress, source.id, destination.id, f"{probe.port}/{probe.protocol}")
+        return decided(egress, ingress, source.id, destination.id, f"{probe.port}/{probe.protocol}")
 
     def _through_service(self, probe: Probe, source: _End) -> Decision:
         """Policies act on the pods behind a Service and on their ports (NetworkPolicyPort.port: "a port on a pod")."""
@@ -182,17 +216,11 @@ class Evaluator:
             port = self._target(service, probe, pod)
             if port is not None:
                 end = self._end(pod.id, probe.family)
-                alike = (
-                    end.group,
-                    end.peer,
-                    end.address,
-                    port,
-                    end.node if source.host or end.host else "",
-                    end.id == source.id,
-                )
+                node = end.node if source.host or end.host else ""
+                alike = (end.group, end.peer, end.address, port, node, end.id == source.id)
                 ways.setdefault(alike, (end, port))
         if not ways:
-            return _open(f"no pod is behind port {probe.port}/{probe.protocol} of Service {name}")
+            return left_open(f"no pod is behind port {probe.port}/{probe.protocol} of Service {name}")
         decisions = [self._to_backend(probe, service, source, backend=end, port=port) for end, port in ways.values()]
         kinds = {decision.specified: decision for decision in reversed(decisions)}
         if len(kinds) == 1:
@@ -219,13 +247,13 @@ class Evaluator:
             if source.id == backend.id and service.headless:
                 egress, ingress = ITSELF, ITSELF
             elif source.id == backend.id and (egress.isolated or ingress.isolated):
-                return _open(
+                return left_open(
                     f"{source.id} reaches itself through its own Service, and the API leaves open which source address "
                     "its policies then see",
                     egress,
                     ingress,
                 )
-        decision = _decision(egress, ingress, source.id, backend.id, f"{port}/{probe.protocol}")
+        decision = decided(egress, ingress, source.id, backend.id, f"{port}/{probe.protocol}")
         lead = f"Service {service.id.removeprefix('svc:')} leads to {backend.id} on {port}/{probe.protocol}. "
         return replace(decision, because=lead + decision.because)
 
@@ -468,25 +496,4 @@ class Evaluator:
         if service.headless:
             return probe.port
         target = next(p.target for p in service.ports if (p.port, p.protocol) == (probe.port, probe.protocol))
-        if isinstance(target, int):
-            return target
-        return next((p.port for p in pod.ports if p.name == target and p.protocol == probe.protocol), None)
-
-
-def _decision(egress: Side, ingress: Side, source: str, destination: str, port: str) -> Decision:
-    return Decision(
-        specified=specified_by(egress, ingress),
-        because=because(egress, ingress, source, destination, port),
-        egress=egress,
-        ingress=ingress,
-    )
-
-
-def _open(reason: str, egress: Side | None = None, ingress: Side | None = None) -> Decision:
-    unknown = Side(isolated=False, allowed=None, reason=reason)
-    return Decision(
-        specified=Specified.UNSPECIFIED,
-        because=f"unspecified: {reason}.",
-        egress=egress or unknown,
-        ingress=ingress or unknown,
-    )
+        return pod.port_number(target, probe.protocol)

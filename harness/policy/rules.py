@@ -178,10 +178,11 @@ class OtherPeer:
         return f"all but {', '.join(str(peer) for peer in self.peers)}"
 
 
-Peer = PodPeer | NetworkPeer | EntityPeer | NamePeer | ServicePeer | BothPeer | AnyPeer | OtherPeer
+Leaf = PodPeer | NetworkPeer | EntityPeer | NamePeer | ServicePeer
+Peer = Leaf | BothPeer | AnyPeer | OtherPeer
 
 
-def leaves(peers: Iterable[Peer]) -> Iterator[PodPeer | NetworkPeer | EntityPeer | NamePeer | ServicePeer]:
+def leaves(peers: Iterable[Peer]) -> Iterator[Leaf]:
     """The peers that these are made of."""
     for peer in peers:
         if isinstance(peer, BothPeer | AnyPeer | OtherPeer):

@@ -12,7 +12,16 @@ from .example import manifest
 
 
 def test_public_names() -> None:
-    assert harness.policy.__all__ == ["READERS", "Decision", "Evaluator", "Policy", "Side", "read_policies", "warnings"]
+    assert harness.policy.__all__ == [
+        "READERS",
+        "Decision",
+        "Evaluator",
+        "Policy",
+        "Side",
+        "WholeMatrix",
+        "read_policies",
+        "warnings",
+    ]
 
 
 def test_other_kinds_are_passed_over() -> None:
