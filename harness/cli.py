@@ -25,7 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "mutate": "plant faults in the reference dataplane and the evaluator, and see that the catalogue catches them",
     "refused": "try generated objects that the API server must refuse, on the reader and a kept cluster",
     "clusters": "clusters that runs made",
-    "bench": "time whole runs, cold and again; prints a table",
+    "bench": "time runs, rounds, the evaluator and the page; tables with ratios, JSON, curves",
     "cnis": "the CNIs that have a recipe",
     "doctor": "what this machine can run, what is missing, and the command that would fix it",
 }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import resource
 import secrets
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from statistics import median
 
 from harness import recipes
+from harness.bench.figures import RoundFigure
+from harness.bench.process import peak_mib
 from harness.drivers import DriverOptions, Manifest, create
 from harness.judging import decide
 from harness.model import Intent, Matrix, Measured, Namespace, Pod, Port, Probe, Topology
@@ -18,32 +18,17 @@ from harness.model.topology import Protocol
 from harness.scenarios import Step
 from harness.world import Place, World
 
-PORTS = (80, 81)
-PROTOCOLS: tuple[Protocol, ...] = ("TCP", "UDP")
+PEERS: Sequence[tuple[int, Protocol]] = ((80, "TCP"), (80, "UDP"), (81, "TCP"), (81, "UDP"))
+"""The ports of each pod that peers ask for."""
+ONE: Sequence[tuple[int, Protocol]] = ((80, "TCP"),)
 NAMESPACES = ("x", "y", "z")
 ROUNDS = 7
 MEANT = {Specified.CONNECTED: Measured.CONNECTED, Specified.DENIED: Measured.DENIED}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoundFigure:
-    """One size on one CNI. Seconds, medians. `denied_s` is a round in which a third of the pods admit nobody; of it
-    `timeout_s` is silence. A case is: apply a policy, settle, delete it, see that all connects again."""
-
-    what: str
-    pods: int
-    probes: int
-    deploy_s: float
-    connected_s: float
-    denied_s: float
-    timeout_s: float
-    case_s: float
-    memory_mib: int
-
-
-def world(pods: int) -> Topology:
+def world(pods: int, listening: Sequence[tuple[int, Protocol]] = PEERS) -> Topology:
     """Pods in three namespaces, alternating between two nodes, as upstream's suite and Cyclonus have nine."""
-    ports = tuple(Port(port=port, protocol=protocol) for port in PORTS for protocol in PROTOCOLS)
+    ports = tuple(Port(port=port, protocol=protocol) for port, protocol in listening)
     return Topology(
         namespaces=tuple(Namespace(name=f"bench-{name}", labels={"ns": name}) for name in NAMESPACES),
         pods=tuple(
@@ -78,7 +63,13 @@ DENY: Manifest = {
 }
 
 
-def figures(cnis: Sequence[recipes.Wanted], sizes: Sequence[int], reuse: str, artifacts: str) -> Iterator[RoundFigure]:
+def figures(
+    cnis: Sequence[recipes.Wanted],
+    sizes: Sequence[int],
+    listening: Sequence[tuple[int, Protocol]],
+    reuse: str,
+    artifacts: str,
+) -> Iterator[RoundFigure]:
     """Each CNI with each number of pods, on a kept cluster or on one of its own. Raises ClusterError."""
     for one in cnis:
         recipe = recipes.load(one)
@@ -90,7 +81,7 @@ def figures(cnis: Sequence[recipes.Wanted], sizes: Sequence[int], reuse: str, ar
         made = World(driver, recipe.settle)
         try:
             for size in sizes:
-                yield _figure(one.name, made, world(size))
+                yield _figure(one.name, made, world(size, listening))
         finally:
             made.close()
             driver.stop(keep=False)
@@ -131,7 +122,7 @@ def _figure(cni: str, made: World, topology: Topology) -> RoundFigure:
         denied_s=round(denied, 3),
         timeout_s=round(place.timeout, 3),
         case_s=round(median(cases), 2),
-        memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        memory_mib=peak_mib(),
     )
 
 
