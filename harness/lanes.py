@@ -12,7 +12,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from harness.model import Topology
 from harness.scenarios import Scenario
 
-WORKERS = 3
+WORKERS = 4
 """How many share a run that does not say: most of a scenario is waiting for silence and for the matrix to hold."""
 
 MANY = 60

@@ -21,11 +21,13 @@ IMAGES_MOUNT = "/netproof/images"
 LOAD_TIMEOUT = 600.0
 CREATE_TIMEOUT = 600.0
 """Seconds; on a slow line most of it is the pull of the node image."""
-KUBELET_CGROUP_V1 = """\
+KUBELET = """\
 kind: KubeletConfiguration
 apiVersion: kubelet.config.k8s.io/v1beta1
-failCgroupV1: false
+maxPods: 240
 """
+"""Each worker of a run has probe pods of its own, and a node's range holds 254 addresses; the default is 110."""
+KUBELET_CGROUP_V1 = "failCgroupV1: false\n"
 
 CONTAINERD_STATS = """\
 [plugins."io.containerd.cri.v1.runtime"]
@@ -48,8 +50,7 @@ def configuration(kind: KindCluster, images: Path, *, cgroup_v1: bool) -> dict[s
         "containerdConfigPatches": [CONTAINERD_STATS],
         "nodes": [{"role": role, "extraMounts": [mount]} for role in roles],
     }
-    if cgroup_v1:
-        config["kubeadmConfigPatches"] = [KUBELET_CGROUP_V1]
+    config["kubeadmConfigPatches"] = [KUBELET + (KUBELET_CGROUP_V1 if cgroup_v1 else "")]
     return config
 
 

@@ -23,15 +23,18 @@ def test_kind_is_told_to_install_no_cni() -> None:
     config = cluster.configuration(KIND, Path("/images"), cgroup_v1=False)
     assert config["networking"] == {"podSubnet": "10.1.0.0/16", "disableDefaultCNI": True}
     assert [node["role"] for node in config["nodes"]] == ["control-plane", "worker", "worker"]
-    assert "kubeadmConfigPatches" not in config
 
 
-def test_kubelets_are_told_to_accept_cgroup_v1_only_where_it_is() -> None:
-    (patch,) = cluster.configuration(KIND, Path("/images"), cgroup_v1=True)["kubeadmConfigPatches"]
+@pytest.mark.parametrize(("cgroup_v1", "more"), [(True, {"failCgroupV1": False}), (False, {})])
+def test_kubelets_take_many_pods_and_are_told_to_accept_cgroup_v1_only_where_it_is(
+    cgroup_v1: bool, more: dict[str, bool]
+) -> None:
+    (patch,) = cluster.configuration(KIND, Path("/images"), cgroup_v1=cgroup_v1)["kubeadmConfigPatches"]
     assert yaml.safe_load(patch) == {
         "kind": "KubeletConfiguration",
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
-        "failCgroupV1": False,
+        "maxPods": 240,
+        **more,
     }
 
 
