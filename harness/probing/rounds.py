@@ -20,6 +20,9 @@ ONCE = Train()
 
 LOOPBACK = "127.0.0.1"
 
+UNANSWERED = "did not answer"
+"""In an agent's words for a lookup that failed: whether anything came back."""
+
 LOOKUP_NAME = "kubernetes.default.svc.cluster.local"
 """The name that lookups ask for: every cluster's DNS has it."""
 
@@ -178,6 +181,8 @@ class Rounds:
             doubt = "this pair did not connect before the policies were applied either"
         elif outcome not in DENIALS and outcome is not Outcome.NAME_FAILED:
             doubt = "nobody listens there"
+        elif outcome is Outcome.NAME_FAILED and UNANSWERED not in reading.detail:
+            doubt = "the cluster's DNS answered"
         else:
             return replace(reading, measured=Measured.DENIED, outcome=outcome)
         detail = f"{reading.outcome}, {reading.detail}; {doubt}" if reading.detail else f"{reading.outcome}; {doubt}"
@@ -218,6 +223,8 @@ class Rounds:
         expect = tuple(self._name(pod.id) for pod in backends)
         match probe.via:
             case "name":
+                # Who cannot look the name up is denied only while others can.
+                controls += ((DNS_SERVICE.id, "UDP", DNS_SERVICE.ports[0].port),) if self.topology.nodes else ()
                 namespace = placement.namespaces.get(service.namespace, service.namespace)
                 host, number = f"{service.name}.{namespace}.svc.cluster.local", probe.port
             case "nodeport":

@@ -14,7 +14,7 @@ from harness.recipes import Recipe
 from harness.synthetic import placed
 
 Sees = Callable[[str, Mapping[str, Any]], str]
-"""(source endpoint, probe request) -> outcome word; `lost` ends the stream."""
+"""(source endpoint, probe request) -> outcome word (and `: detail`); `lost` ends the stream."""
 
 
 class FakeChannel:
@@ -32,7 +32,9 @@ class FakeChannel:
                 outcome = self.driver.sees(self.endpoint, probe)
                 if outcome == "lost":
                     raise AgentLost(f"the agent of {self.endpoint} has ended")
-                results.append({"id": probe["id"], "outcome": outcome, "ms": 1.0, "host": probe["host"]})
+                outcome, _, detail = outcome.partition(": ")
+                result = {"id": probe["id"], "outcome": outcome, "ms": 1.0, "host": probe["host"]}
+                results.append(result | ({"detail": detail} if detail else {}))
             repeats.append(results)
         self.lines.append(json.dumps({"round": request["round"], "results": repeats[0], "again": repeats[1:]}))
 

@@ -98,6 +98,26 @@ def test_a_lookup_is_vouched_for_by_a_nodes_lookup_in_the_same_round() -> None:
     assert one(LOOKUP, from_a("dropped", otherwise="dropped"))[0] is Measured.UNMEASURED
 
 
+VIA_NAME = Probe(source="x/a", destination="svc:x/b", port=8080, via="name")
+
+
+def test_a_name_that_cannot_be_looked_up_is_a_denial_only_while_others_can() -> None:
+    unanswered = "name-failed: 10.96.0.10 did not answer: dropped"
+    assert one(VIA_NAME, from_a(unanswered))[0] is Measured.DENIED
+
+    def no_dns(source: str, probe: Mapping[str, Any]) -> str:
+        return unanswered if source == "x/a" else "refused" if probe.get("kind") == "lookup" else "connected"
+
+    measured, _, detail = one(VIA_NAME, no_dns)
+    assert measured is Measured.UNMEASURED
+    assert "the server's own control probe failed: svc:kube-system/kube-dns: refused" in detail
+
+
+def test_a_name_that_dns_does_not_know_is_no_denial() -> None:
+    measured, _, detail = one(VIA_NAME, from_a("name-failed: NXDOMAIN"))
+    assert (measured, detail) == (Measured.UNMEASURED, "name-failed, NXDOMAIN; the cluster's DNS answered")
+
+
 def test_a_destination_without_an_address_is_unmeasured_with_the_reason() -> None:
     six = Probe(source="x/a", destination="x/b", port=80, family=6)
     measured, _, detail = one(six, from_a("connected"))
