@@ -72,6 +72,7 @@ class Creation:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
+        state.making(record, self._process.pid)
 
     def wait_nodes(self) -> list[str]:
         """Until every node's container runtime answers: their names."""

@@ -9,7 +9,9 @@ import os
 import platform
 import secrets
 import shutil
+import signal
 import subprocess
+import time
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +23,8 @@ from harness.drivers.kind import engine
 from harness.errors import ClusterError, InputError
 
 PREFIX = "netproof"
+MAKER = "maker.json"
+END_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,8 +157,25 @@ def reap(*, all: bool = False) -> list[str]:
     return removed
 
 
+def making(record: Record, pid: int) -> None:
+    """Remember the process (leader of its group) that makes the cluster: it may outlive us, and go on making."""
+    (record.folder / MAKER).write_text(json.dumps([pid, started(pid)]), encoding="utf-8")
+
+
+def _end_making(record: Record) -> None:
+    """End who still makes the cluster, and what it started, so that nothing comes after the removal."""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        pid, began = json.loads((record.folder / MAKER).read_text(encoding="utf-8"))
+        if record.host == platform.node() and started(pid) == began != "":
+            os.killpg(pid, signal.SIGKILL)
+            deadline = time.monotonic() + END_TIMEOUT
+            while started(pid) and time.monotonic() < deadline:
+                time.sleep(0.05)
+
+
 def delete(record: Record) -> None:
     """Remove a cluster, the containers beside it, and at last its record."""
+    _end_making(record)
     problem = None
     try:
         engine.remove_containers(engine.containers(f"{engine.LABEL_CLUSTER}={record.name}"))

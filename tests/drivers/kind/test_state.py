@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -110,3 +111,23 @@ def test_a_damaged_record_is_not_listed(tmp_path: Path) -> None:
     record = cluster()
     (record.folder / "cluster.json").write_text("{")
     assert state.list_clusters() == []
+
+
+def test_who_still_makes_a_leftover_cluster_is_ended_first(programs: Programs) -> None:
+    programs(kind="", docker="")
+    left = cluster(alive=False)
+    maker = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    state.making(left, maker.pid)
+    assert state.reap() == [left.name]
+    assert maker.wait(10) == -signal.SIGKILL
+
+
+def test_a_later_process_with_the_makers_number_is_left_alone(programs: Programs) -> None:
+    programs(kind="", docker="")
+    left = cluster(alive=False)
+    other = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    (left.folder / state.MAKER).write_text(json.dumps([other.pid, "long ago"]))
+    assert state.reap() == [left.name]
+    assert other.poll() is None
+    other.kill()
+    other.wait()
