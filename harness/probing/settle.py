@@ -101,10 +101,11 @@ def settle(
     may_vary: Collection[Probe] = (),
 ) -> Settled:
     """Ask rounds until `settings.rounds` equal ones span `settings.seconds`; while the settled matrix does not agree,
-    on to `settings.limit` seconds after `changed_at` (a time.monotonic() value). Rounds start `every` seconds apart,
-    and the first train has `extra` rounds more than it needs, for a change that the first of them do not show yet.
-    Cells of `may_vary` do not count: what the API leaves open may change from round to round for ever. Ctrl-C ends it
-    with what is there."""
+    on to `settings.limit` seconds after the first round: an API server may take its time to accept a change, and what
+    it accepted late has as long to come into force. Times are told from `changed_at` (a time.monotonic() value). Rounds
+    start `every` seconds apart, and the first train has `extra` rounds more than it needs, for a change that the first
+    of them do not show yet. Cells of `may_vary` do not count: what the API leaves open may change from round to round
+    for ever. Ctrl-C ends it with what is there."""
     # The last round of a train ends the hold window, so that none is sent for nothing.
     every = max(every, settings.seconds / max(int(settings.seconds / every + 1e-6), 1))
     enough = max(settings.rounds, ceil(settings.seconds / every - 1e-6) + 1)
@@ -112,6 +113,7 @@ def settle(
     durations: list[float] = []
     streak: list[Round] = []
     first_correct: float | None = None
+    began: float | None = None
     correct = is_settled = interrupted = False
     while True:
         missing = max(enough - len(streak), 1) + (0 if durations else extra)
@@ -122,6 +124,7 @@ def settle(
                 raise
             interrupted = True
             break
+        began = train[0].began if began is None else began
         durations.append(train[-1].ended - train[-1].began)
         for current in train:
             at = current.began - changed_at
@@ -137,7 +140,7 @@ def settle(
             if correct and first_correct is None:
                 first_correct = at
         is_settled = len(streak) >= settings.rounds and streak[-1].began - streak[0].began >= settings.seconds - 1e-6
-        if (is_settled and correct) or train[-1].ended - changed_at >= settings.limit:
+        if (is_settled and correct) or train[-1].ended - began >= settings.limit:
             break
     readings = dict(streak[-1].readings)
     if interrupted:

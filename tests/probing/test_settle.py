@@ -74,6 +74,14 @@ def test_the_wanted_value_does_not_end_the_wait_when_the_matrix_changes_again() 
     assert settled.flaps == 1
 
 
+def test_a_change_that_was_accepted_late_has_as_long_to_come_into_force() -> None:
+    script = Script("++", "++", "++", "++", "+-")
+    script.clock += 60
+    settled = run(script, wanted="+-", limit=12)
+    assert settled.readings[Q].measured is Measured.DENIED
+    assert settled.settled_after_s == 64.0
+
+
 def test_a_matrix_that_disagrees_is_watched_to_the_limit() -> None:
     script = Script("++")
     settled = run(script, wanted="+-", limit=15)

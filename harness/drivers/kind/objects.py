@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ResourceNotFoundError
 
 from harness.drivers import Manifest
-from harness.drivers.kind.polling import NotYet, TooLate, poll
+from harness.drivers.kind.polling import NotYet, poll
 from harness.errors import ClusterError, InputError
 
 T = TypeVar("T")
@@ -32,6 +33,8 @@ CONCURRENT = 16
 REQUEST_TIMEOUT = 30.0
 BUSY = (429, 502, 503, 504)
 """HTTP answers that say nothing about the object: the API server, or a webhook behind it, is not ready."""
+OUTAGE = 60.0
+"""Seconds for which a request of a run under way is asked again while nobody answers: it may start anew."""
 FIRST = ("Namespace", "CustomResourceDefinition", "ServiceAccount", "PriorityClass")
 """Kinds that others need before them."""
 
@@ -233,26 +236,36 @@ def install(api: Api, manifests: Sequence[Manifest], *, timeout: float = 90) -> 
     concurrently(one, [manifest for manifest in manifests if manifest not in first])
 
 
-def submit(api: Api, manifest: Mapping[str, Any], *, patience: float = 5) -> dict[str, Any]:
-    """Apply an object of the user's; gives it as the cluster has it. Raises InputError when it is refused, ClusterError
-    when nobody answers."""
+def submit(api: Api, manifest: Mapping[str, Any], *, patience: float = 5, outage: float = OUTAGE) -> dict[str, Any]:
+    """Apply an object of the user's; gives it as the cluster has it. Raises InputError when it is refused, or its kind
+    is not known for `patience` seconds; ClusterError when nobody answers for `outage` seconds."""
     ref = Ref.of(manifest)
+    began = time.monotonic()
 
     def step() -> dict[str, Any]:
         try:
-            return api.apply(manifest)
+            return answered(lambda: api.apply(manifest))
         except Unknown:
-            raise NotYet(
-                f"the cluster knows no {ref.kind} of {ref.api_version}: this CNI lacks that API, or it is not installed"
-            ) from None
+            unknown = f"the cluster knows no {ref.kind} of {ref.api_version}: this CNI lacks that API, "
+            if time.monotonic() - began >= patience:
+                raise InputError(f"{ref}: {unknown}or it is not installed") from None
+            raise NotYet(unknown) from None
         except Refused as error:
-            if error.status in (0, *BUSY):
-                raise NotYet(str(error)) from None
             raise InputError(f"{ref} is refused by the API server: {error.answer}") from None
 
+    return poll(step, timeout=outage, what=f"applying {ref}")
+
+
+def withdraw(api: Api, ref: Ref, *, outage: float = OUTAGE) -> None:
+    """Ask for an object's deletion. Raises ClusterError when nobody answers for `outage` seconds."""
+    poll(lambda: answered(lambda: api.delete(ref)), timeout=outage, what=f"deleting {ref}")
+
+
+def answered(request: Callable[[], T]) -> T:
+    """A step of a poll. Raises NotYet when nobody answered; Refused for what was refused."""
     try:
-        return poll(step, timeout=patience, what=f"applying {ref}")
-    except TooLate as error:
-        if "the cluster knows no" in error.details:
-            raise InputError(f"{ref}: {error.details}") from None
+        return request()
+    except Refused as error:
+        if error.status in (0, *BUSY):
+            raise NotYet(str(error)) from None
         raise

@@ -9,7 +9,7 @@ import yaml
 
 from harness.drivers import Manifest
 from harness.drivers.kind.manifests import MANAGED, RUN
-from harness.drivers.kind.objects import Api, Ref, concurrently, submit
+from harness.drivers.kind.objects import Api, Ref, concurrently, submit, withdraw
 
 
 class Policies:
@@ -33,13 +33,13 @@ class Policies:
 
     def delete(self, manifests: Sequence[Manifest]) -> None:
         refs = [Ref.of(manifest) for manifest in manifests]
-        concurrently(self._api.delete, refs)
+        concurrently(self._withdraw, refs)
         for ref in refs:
             self._applied.pop(ref, None)
 
     def reset(self) -> None:
         """Delete what was applied here."""
-        concurrently(self._api.delete, list(self._applied))
+        concurrently(self._withdraw, list(self._applied))
         self._applied.clear()
 
     def disturbed(self) -> str:
@@ -73,6 +73,9 @@ class Policies:
                     if (labels.get(MANAGED) == "true" or within) and labels.get(RUN) != self._run:
                         refs.append(Ref(dialect, kind, metadata.get("namespace", ""), metadata["name"]))
         concurrently(self._api.delete, refs)
+
+    def _withdraw(self, ref: Ref) -> None:
+        withdraw(self._api, ref)
 
     def _labelled(self, manifest: Manifest) -> Manifest:
         metadata = manifest["metadata"]
