@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from math import inf
 from threading import Lock
 from typing import Any
 
 from harness.drivers import Channel
 from harness.errors import AgentLost
 
+REOPEN_EVERY = 1.0
+"""Seconds between two tries to open a stream: rounds that ask nobody would follow one another without a pause."""
 GRACE = 10.0
 """Seconds beyond the probes' own time-out after which an agent that says nothing counts as lost."""
 
@@ -37,12 +40,18 @@ class Agent:
         self._open_channel = open_channel
         self._channel: Channel | None = None
         self._opening = Lock()
+        self._failed_at = -inf
 
     def connect(self) -> Channel:
         """Its stream, opened when it is not open. Raises AgentLost."""
         with self._opening:
             if self._channel is None:
-                self._channel = self._open_channel(self.endpoint)
+                time.sleep(max(0.0, self._failed_at + REOPEN_EVERY - time.monotonic()))
+                try:
+                    self._channel = self._open_channel(self.endpoint)
+                except AgentLost:
+                    self._failed_at = time.monotonic()
+                    raise
             return self._channel
 
     def ask(

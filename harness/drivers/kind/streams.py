@@ -25,6 +25,8 @@ LOOK_TIMEOUT = 15.0
 GREET_EVERY = 1.0
 """Seconds after which a greeting that has no answer is sent again."""
 GREET_TIMEOUT = 20.0
+OPEN_TIMEOUT = 20.0
+"""Seconds for a stream to open, or for the rest of what has begun to come: a node that stands still says nothing."""
 _BROKEN = (OSError, ValueError, websocket.WebSocketException)
 
 
@@ -122,6 +124,8 @@ class PodPipe:
         headers = {"authorization": token} if token else {}
         try:
             url = get_websocket_url(configuration.host + path, query)  # type: ignore[no-untyped-call]
+            # The library gives no other way to end its wait.
+            websocket.setdefaulttimeout(OPEN_TIMEOUT)
             self._socket: Any = WSClient(configuration, url, headers, capture_all=False)  # type: ignore[no-untyped-call]
         except _BROKEN as error:
             raise AgentLost(
