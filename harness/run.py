@@ -27,6 +27,7 @@ from harness.recipes import Recipe, Wanted
 from harness.relocated import Relocated
 from harness.report.record import Cell, EnvironmentRecord, PreflightCheck, ScenarioResult, StepResult, Target, Variant
 from harness.report.store import ScenarioPart, Store, TargetPart
+from harness.report.writer import write_file
 from harness.scenarios import Scenario, Step
 from harness.synthetic import placed
 from harness.world import Place, World, merged
@@ -252,10 +253,10 @@ class Session:
     ) -> tuple[Judged, Settled]:
         goal = wanted(decisions, self._known, scenario.id, step.name)
         settled = self._world.settle(place, list(decisions), goal, changed_at)
-        wrong = any(settled.readings[probe].measured is not value for probe, value in goal.items())
+        wrong = any(settled.readings[p].measured not in (value, Measured.UNMEASURED) for p, value in goal.items())
         if wrong and (why := self._driver.disturbed()):
             # Whatever disagrees now may say nothing of the CNI.
-            settled = settled.doubted(f"the policies are not those of this step any more: {why}")
+            settled = settled.doubted(why)
         reviewed = (scenario.documented, self._known)
         return judge_step(scenario, step, decisions, settled, reviewed, reproduce=self._by_hand), settled
 
@@ -331,11 +332,16 @@ class Session:
             "policies.yaml": part.scenario.manifests,
             "matrix.json": json.dumps([cell.model_dump(mode="json") for cell in part.cells], indent=1),
             "reproduce.sh": _script(self.environment, wrong),
-            **self._driver.evidence(),
+            **self._seen(),
         }
-        folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
+            write_file(folder / name, text)
+
+    def _seen(self) -> Mapping[str, str]:
+        try:
+            return self._driver.evidence()
+        except NetproofError as error:
+            return {"none.txt": f"{error}\n"}
 
     def save(self) -> None:
         """Keep what is known of this CNI besides its scenarios."""

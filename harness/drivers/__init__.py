@@ -93,7 +93,8 @@ class Driver(Protocol):
         """Delete every policy that `apply` created here."""
 
     def disturbed(self) -> str:
-        """What has become of the applied policies without us (somebody deleted or changed one), or ''."""
+        """In words, what happened without us that makes a cell which disagrees say nothing: somebody deleted or changed
+        an applied policy, or the cluster is not the one that the step began on. '' where nothing did."""
 
     def evidence(self) -> Mapping[str, str]:
         """The driver's own view right now: file name -> text (ruleset, events, agents' logs)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shlex
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
 
 from harness.drivers import Applied, Channel, DriverOptions, Environment, Manifest, Say
-from harness.drivers.kind import artifacts, cluster, engine, externals, observed, pods, state, waiting
+from harness.drivers.kind import artifacts, cluster, engine, externals, observed, pods, pulse, state, waiting
 from harness.drivers.kind.manifests import (
     AGENT_PATH,
     CONTAINER,
@@ -46,6 +47,8 @@ class KindDriver:
         self._deployed: Shape | None = None
         self._nodes: list[str] = []
         self._peers: dict[str, tuple[str, ...]] = {}
+        self._placed: dict[str, tuple[str, ...]] = {}
+        self._pulse = pulse.Pulse()
         self._origin = "created"
         self._owner = False
 
@@ -98,16 +101,32 @@ class KindDriver:
         return channel
 
     def apply(self, manifests: Sequence[Manifest]) -> None:
-        self._steps.apply(manifests)
+        with ThreadPoolExecutor(1, thread_name_prefix="netproof-pulse") as pool:
+            feeling = pool.submit(self._feel)
+            self._steps.apply(manifests)
+            feeling.result()
 
     def delete(self, manifests: Sequence[Manifest]) -> None:
         self._steps.delete(manifests)
 
     def reset(self) -> None:
         self._steps.reset()
+        self._feel()
 
     def disturbed(self) -> str:
-        return self._steps.disturbed()
+        try:
+            if why := self._steps.disturbed():
+                return f"the policies are not those of this step any more: {why}"
+            now = pulse.feel(self._reachable, self._recipe.ready)
+            why = pulse.missed(self._pulse, now) or pulse.moved(self._reachable, self._placed)
+        except Refused as error:
+            why = str(error)
+        return why and f"the cluster is not the one that this step began on: {why}"
+
+    def _feel(self) -> None:
+        # Of a cluster that does not answer now, an earlier pulse tells the difference as well.
+        with contextlib.suppress(Refused):
+            self._pulse = pulse.feel(self._reachable, self._recipe.ready)
 
     def evidence(self) -> Mapping[str, str]:
         return observed.evidence(self._reachable, self._recipe, self._shape.namespaces, self._steps.live())
@@ -238,6 +257,8 @@ class KindDriver:
     def _placement(self, topology: Topology) -> Placement:
         addresses, node_of, dns_pods = pods.locate(self._reachable, topology, self._nodes)
         services, node_ports = pods.locate_services(self._reachable, topology)
+        self._placed.update({pod.id: addresses[pod.id] for pod in topology.pods if pod.id in addresses})
+        self._feel()
         outside = {
             external.id: self._peers[external.id] for external in topology.externals if external.id in self._peers
         }

@@ -107,6 +107,11 @@ def pod_ready(pod: Object) -> bool:
     return running and bool(containers) and all(one.get("ready") for one in containers)
 
 
+def node_ready(node: Object) -> bool:
+    conditions = node.get("status", {}).get("conditions") or []
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
 def restarts(pod: Object) -> list[int]:
     return [one.get("restartCount", 0) for one in _statuses(pod)]
 
@@ -120,7 +125,7 @@ def wait_nodes(api: Api, count: int, *, timeout: float) -> None:
         if len(nodes) < count:
             # A kubelet that has joined registers its node a moment later.
             raise NotYet(f"{len(nodes)} of {count} nodes have registered")
-        waiting = [node["metadata"]["name"] for node in nodes if not _condition(node, "Ready")]
+        waiting = [node["metadata"]["name"] for node in nodes if not node_ready(node)]
         if waiting:
             stuck.check(_list(api, "/api/v1/pods", field_selector="spec.hostNetwork=true"), api)
             raise NotYet(f"not ready: {', '.join(waiting)}")
@@ -265,11 +270,6 @@ def _troubles(pod: Object) -> list[tuple[str, str, str]]:
 
 def _started(status: Object) -> bool:
     return bool(status.get("restartCount") or status.get("started") or status.get("state", {}).get("terminated"))
-
-
-def _condition(node: Object, wanted: str) -> bool:
-    conditions = node.get("status", {}).get("conditions") or []
-    return any(one["type"] == wanted and one["status"] == "True" for one in conditions)
 
 
 def _split(name: str) -> tuple[str, str, str]:
