@@ -52,6 +52,8 @@ class Conductor:
     def new(self, cni: str) -> Session:
         """A session that is not started yet; the one before it is closed."""
         self.close()
+        if not self.sessions:
+            Store(self.asked.run.report_dir).clear()
         order = next(i for i, wanted in enumerate(self.asked.cnis) if label(wanted.name, wanted.version) == cni)
         session = Session(self.asked.cnis[order], order, self.asked.run, Progress(self.write, self.live))
         self.sessions[cni] = self.current = session

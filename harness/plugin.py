@@ -98,7 +98,7 @@ class ScenarioItem(pytest.Item):
             session = plugin.session(self)
             part = session.measure(self.scenario, self.order)
         except NetproofError as error:
-            plugin.note(f"{self.cni}: {error}")
+            plugin.failed(error, f"{self.cni}: {error}")
             plugin.on_paper(self)
             pytest.skip(f"NOT AVAILABLE: {str(error).splitlines()[0]}")
         self.user_properties.append(("netproof_result", part.scenario.result))
@@ -160,6 +160,7 @@ class Netproof:
         self.page: Path | None = None
         self.notes: list[str] = []
         self._xdist = False
+        self._failed: NetproofError | None = None
 
     @property
     def _reporter(self) -> Any:
@@ -184,6 +185,11 @@ class Netproof:
     def note(self, text: str) -> None:
         if text not in self.notes:
             self.notes.append(text)
+
+    def failed(self, error: NetproofError, text: str) -> None:
+        """An error that ended a scenario: the record may lack it, so the exit code is set by it as well."""
+        self.note(text)
+        self._failed = self._failed or error
 
     def on_paper(self, item: ScenarioItem) -> None:
         self.conductor.on_paper(item.cni, item.scenario, item.order)
@@ -282,6 +288,8 @@ class Netproof:
             return
         gc.freeze()  # pytest collects five times at its end; there is nothing to find in a record's million objects
         code = exit_code(self.record, int(exitstatus))
+        if code == pytest.ExitCode.OK and self._failed:
+            code = self._failed.exit_code
         if int(exitstatus) in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = code
 
@@ -310,7 +318,7 @@ class Worker:
         self._handles: dict[str, dict[str, str]] = given["netproof_handles"]
         self._sessions: dict[str, Session] = {}
 
-    def note(self, text: str) -> None:
+    def failed(self, error: NetproofError, text: str) -> None:
         """The controller reads errors from the record."""
 
     def on_paper(self, item: ScenarioItem) -> None:

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from harness import cli
 from harness.drivers import DRIVERS
+from harness.errors import NetproofError
 from harness.report.record import Record
+from harness.report.store import ScenarioPart, Store, TargetPart
 
 MAP = """
 name: shop
@@ -192,6 +195,38 @@ def test_ctrl_c_still_writes_what_was_measured(shop: pytest.Pytester, monkeypatc
     written = record(shop)
     assert written.run.interrupted
     assert [scenario.result for scenario in written.targets[0].scenarios] == ["interrupted"]
+
+
+def test_a_killed_runs_results_can_be_drawn_and_do_not_get_into_the_next_runs_record(
+    shop: pytest.Pytester,
+) -> None:
+    inner(shop, "--service-map", "shop.yaml", body=ENFORCING % HONEST)
+    written = record(shop)
+    folder = shop.path / "out"
+    store = Store(folder)
+    store.put_target(TargetPart(order=0, process="", target=written.targets[0].model_copy(update={"scenarios": []})))
+    of_killed = written.targets[0].scenarios[0].model_copy(update={"id": "of-the-killed-run"})
+    store.put_scenario(ScenarioPart(cni=written.targets[0].cni, order=7, scenario=of_killed, cells=[], reviewed=[]))
+    (folder / "record.json").unlink()
+    assert cli.main(["report", str(folder)]) == 0
+    drawn = record(shop)
+    assert drawn.run.interrupted
+    assert [scenario.id for scenario in drawn.targets[0].scenarios] == ["of-the-killed-run"]
+
+    inner(shop, "--service-map", "shop.yaml", body=ENFORCING % HONEST)
+    assert [scenario.id for scenario in record(shop).targets[0].scenarios] == ["shop"]
+
+
+def test_results_that_cannot_be_kept_fail_the_run_with_a_sentence(
+    shop: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise NetproofError("cannot write results below out: No space left on device; choose another --report-dir")
+
+    monkeypatch.setattr(Store, "put_scenario", full)
+    result = inner(shop, "--service-map", "shop.yaml", body=ENFORCING % HONEST)
+    assert result.ret == NetproofError.exit_code
+    result.stdout.fnmatch_lines(["*cannot write results below out: No space left on device*"])
 
 
 def test_help_lists_the_options_in_their_own_group(pytester: pytest.Pytester) -> None:

@@ -5,16 +5,22 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic_core import PydanticSerializationError
 
+from harness import __version__
 from harness.errors import NetproofError
 from harness.files import Document, Strict, validate
 from harness.report.record import Cell, Record, Reviewed, Run, ScenarioResult, Target
 
 P = TypeVar("P", bound=Strict)
+
+INTERRUPTED = 2
+"""pytest's exit code of a run that did not come to its end."""
 
 
 class ScenarioPart(Strict):
@@ -68,8 +74,24 @@ class Store:
             )
         return Record(run=run, targets=targets)
 
+    def left(self) -> Record | None:
+        """What a run that never wrote its record left, as the record of an interrupted run; None where it left nothing.
+        Raises InputError for parts that cannot be read."""
+        times = [path.stat().st_mtime for path in self._parts.glob("*.json")]
+        if not times:
+            return None
+        run = Run(
+            netproof=__version__,
+            command="",
+            started_at=datetime.fromtimestamp(min(times), UTC).isoformat(timespec="seconds"),
+            duration_s=round(max(times) - min(times), 1),
+            interrupted=True,
+            exit_code=INTERRUPTED,
+        )
+        return self.record(run)
+
     def clear(self) -> None:
-        """Forget the parts, once the record is written."""
+        """Forget the parts: the record is written, or a new run begins where another one left some."""
         shutil.rmtree(self._parts, ignore_errors=True)
 
     def _write(self, name: str, part: Strict) -> None:
@@ -88,6 +110,8 @@ class Store:
             fresh.write_text(text, encoding="utf-8")
             fresh.replace(path)
         except OSError as error:
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)
             raise NetproofError(
                 f"cannot write results below {self.directory}: {error.strerror}; choose another --report-dir"
             ) from None

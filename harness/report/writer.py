@@ -85,10 +85,12 @@ def _point_latest(directory: Path) -> None:
 
 def _sentence(error: OSError, directory: Path) -> NetproofError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        kept = "record.json is whole" if (directory / "record.json").exists() else "nothing could be kept"
+        whole = (directory / "record.json").exists()
+        kept = "record.json is whole" if whole else f"what was measured until then is in {directory / 'parts'}"
+        again = directory / "record.json" if whole else directory
         return NetproofError(
             f"no space left to write the report to {directory}; {kept}. Free some space, then draw it again with "
-            f"`netproof report {directory / 'record.json'}`"
+            f"`netproof report {again}`"
         )
     reason = error.strerror or str(error)
     return InputError(f"the report cannot be written here: {reason}", file=directory, key="--report-dir")
