@@ -46,6 +46,8 @@ class Conductor:
     sessions: dict[str, Session] = field(default_factory=dict)
     current: Session | None = None
     interrupted: bool = False
+    failed: NetproofError | None = None
+    """The last error that ended a scenario: the record may lack it, so the exit code is set by it as well."""
     _began: float = field(default_factory=time.monotonic)
     _started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
@@ -157,19 +159,19 @@ def exit_code(record: Record, default: int = 0) -> int:
 
 
 def run_all(conductor: Conductor, scenarios: Sequence[Scenario], show: Callable[[ScenarioPart], None]) -> None:
-    """Every scenario on every CNI. A CNI that fails is recorded; the next one has its turn."""
+    """Every scenario on every CNI. One that fails is recorded; the next one has its turn."""
     interrupt_on_termination()
     unique = list({repr(scenario.topology): scenario.topology for scenario in scenarios}.values())
     try:
         for wanted in conductor.asked.cnis:
             cni = label(wanted.name, wanted.version)
-            try:
-                session = conductor.ready(cni, unique)
-                for order, scenario in enumerate(scenarios):
-                    show(session.measure(scenario, order))
-            except NetproofError as error:
-                conductor.write(f"{cni}: {error}")
-                for order, scenario in enumerate(scenarios):
+            for order, scenario in enumerate(scenarios):
+                try:
+                    show(conductor.ready(cni, unique).measure(scenario, order))
+                except NetproofError as error:
+                    if error is not conductor.failed:
+                        conductor.write(f"{cni}: {error}")
+                    conductor.failed = error
                     conductor.on_paper(cni, scenario, order)
     except KeyboardInterrupt:
         conductor.interrupted = True

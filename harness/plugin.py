@@ -160,7 +160,6 @@ class Netproof:
         self.page: Path | None = None
         self.notes: list[str] = []
         self._xdist = False
-        self._failed: NetproofError | None = None
 
     @property
     def _reporter(self) -> Any:
@@ -189,7 +188,7 @@ class Netproof:
     def failed(self, error: NetproofError, text: str) -> None:
         """An error that ended a scenario: the record may lack it, so the exit code is set by it as well."""
         self.note(text)
-        self._failed = self._failed or error
+        self.conductor.failed = error
 
     def on_paper(self, item: ScenarioItem) -> None:
         self.conductor.on_paper(item.cni, item.scenario, item.order)
@@ -288,8 +287,8 @@ class Netproof:
             return
         gc.freeze()  # pytest collects five times at its end; there is nothing to find in a record's million objects
         code = exit_code(self.record, int(exitstatus))
-        if code == pytest.ExitCode.OK and self._failed:
-            code = self._failed.exit_code
+        if code == pytest.ExitCode.OK and self.conductor.failed:
+            code = self.conductor.failed.exit_code
         if int(exitstatus) in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED):
             session.exitstatus = code
 

@@ -42,4 +42,6 @@ def run(arguments: argparse.Namespace) -> int:
         show(console, terminal.blocks(target))
     show(console, terminal.declared(record))
     show(console, terminal.summary(record, report=page))
-    return INTERRUPTED if conductor.interrupted else exit_code(record)
+    if conductor.interrupted:
+        return INTERRUPTED
+    return exit_code(record) or (conductor.failed.exit_code if conductor.failed else 0)
