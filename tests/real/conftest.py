@@ -7,14 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from harness import recipes
-from harness.report.record import Record
+from harness.report.record import Cell, Record
 
 ROOT = Path(__file__).parent.parent.parent
 LIMIT = 900.0
@@ -61,6 +61,10 @@ class Machine:
         where = str(self.folder / report)
         return [sys.executable, "-u", "-m", "pytest", "-p", "no:cacheprovider", "--report-dir", where, *arguments]
 
+    def clusters(self) -> list[str]:
+        """The names of all clusters that runs made here and that are not removed."""
+        return sorted(path.parent.name for path in self.folder.glob("state/netproof/clusters/*/cluster.json"))
+
     def netproof(self, *arguments: str) -> str:
         done = self._run([sys.executable, "-m", "harness.cli", *arguments])
         assert done.returncode == 0, done.stdout + done.stderr
@@ -84,14 +88,18 @@ def machine_in(folder: Path) -> Iterator[Machine]:
     try:
         yield made
     finally:
+        names = made.clusters()
         made.netproof("clusters", "reap", "--all")
-    left = subprocess.run(
-        ["docker", "ps", "-aq", "--filter", f"label=netproof.state={folder / 'state'}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert left.stdout == ""
+    assert [left for name in names for left in containers(name)] == []
+
+
+def containers(cluster: str) -> list[str]:
+    """The containers, running or not, that are a cluster's nodes or stand beside it."""
+    found = []
+    for label in ("netproof.cluster", "io.x-k8s.kind.cluster"):
+        command = ["docker", "ps", "--all", "--filter", f"label={label}={cluster}", "--format", "{{.Names}}"]
+        found += subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return found
 
 
 @pytest.fixture
@@ -108,3 +116,11 @@ def image_missing(cni: str) -> str:
         if subprocess.run(["docker", "image", "inspect", name], capture_output=True, check=False).returncode:
             return name
     return ""
+
+
+def key(cell: Cell) -> tuple[str, ...]:
+    return cell.scenario, cell.source, cell.destination, cell.via, cell.protocol, str(cell.port)
+
+
+def verdicts(cells: Sequence[Cell]) -> dict[tuple[str, ...], str]:
+    return {key(cell): cell.verdict.value for cell in cells}

@@ -3,16 +3,19 @@ it measures. Every cell is measured with packets."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
+from harness.drivers.kind.manifests import AGENT_PATH
 from harness.drivers.kind.polling import NotYet, poll
-from harness.report.record import Cell, Record
-from tests.real.conftest import Machine, image_missing, machine_in
+from harness.report.record import Record
+from tests.real.conftest import Machine, image_missing, machine_in, verdicts
 
 BERSERK = ["berserk-enabled", "berserk-ingress-side", "berserk-egress-side", "berserk-disabled"]
 CELLS = 228
@@ -82,7 +85,8 @@ def test_an_evicted_pod_makes_no_wrong_verdict_and_the_next_run_heals_it(cold: C
     run = cold.machine.start(*arguments, report="evicted")
     first = cold.machine.folder / "evicted" / "parts"
     poll(lambda: _must(any(first.glob(f"scenario-*-{BERSERK[0]}.json"))), timeout=120, what="the first scenario")
-    _kubectl(cold.cluster, "delete", "pod", "-n", "berserk", "query", "--grace-period=0", "--force")
+    gone = _kubectl(cold.cluster, "delete", "pod", "-n", "berserk", "query", "--grace-period=0", "--force")
+    assert gone.returncode == 0, gone.stderr
     said, _ = run.communicate(timeout=600)
     assert run.returncode in (0, 11), said
     evicted = cold.machine.record(cold.machine.folder / "evicted").targets[0]
@@ -98,6 +102,47 @@ def test_an_evicted_pod_makes_no_wrong_verdict_and_the_next_run_heals_it(cold: C
     code, said, again = cold.machine.pytest(*arguments, report="again")
     assert code == 0, said
     assert verdicts(again.targets[0].cells) == right
+
+
+@pytest.mark.parametrize("cold", ["calico"], indirect=True, scope="module")
+def test_a_namespace_that_enforces_the_restricted_standard_accepts_the_probe_pods(cold: Cold) -> None:
+    """Asked of the API server with the pods as they run, in a namespace of that kind; a pod that asks for more is the
+    proof that it is enforced there."""
+    namespace = "enforces-restricted"
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
+    assert _kubectl(cold.cluster, "apply", "-f", "-", given=json.dumps(made)).returncode == 0
+    try:
+        listed = _kubectl(cold.cluster, "get", "pods", "-n", "berserk", "-o", "json")
+        pods = [_as_made(pod, namespace) for pod in json.loads(listed.stdout)["items"]]
+        assert {pod["metadata"]["name"] for pod in pods} >= {"ui", "query", "janitor"}
+        ordered = {"apiVersion": "v1", "kind": "List", "items": pods}
+        asked = ("apply", "--dry-run=server", "-f", "-")
+        accepted = _kubectl(cold.cluster, *asked, given=json.dumps(ordered))
+        assert accepted.returncode == 0, accepted.stderr
+        assert accepted.stdout.count("created (server dry run)") == len(pods)
+        pods[0]["spec"]["containers"][0]["securityContext"]["allowPrivilegeEscalation"] = True
+        refused = _kubectl(cold.cluster, *asked, given=json.dumps(pods[0]))
+        assert "violates PodSecurity" in refused.stderr
+    finally:
+        _kubectl(cold.cluster, "delete", "namespace", namespace)
+
+
+@pytest.mark.parametrize("cold", ["calico"], indirect=True, scope="module")
+def test_a_probe_pod_has_no_token_of_its_account_and_answers_only_those_who_know_the_runs(cold: Cold) -> None:
+    pod = json.loads(_kubectl(cold.cluster, "get", "pod", "-n", "berserk", "query", "-o", "json").stdout)
+    assert [volume["name"] for volume in pod["spec"]["volumes"]] == ["agent"]
+    mounts = _kubectl(cold.cluster, "exec", "-n", "berserk", "query", "--", "cat", "/proc/mounts").stdout
+    assert "/netproof" in mounts
+    assert "serviceaccount" not in mounts
+    spec = json.loads(pod["spec"]["containers"][0]["command"][-1])
+    asked = {"protocol": "TCP", "host": pod["status"]["podIP"], "port": spec["ports"][0]["port"]}
+    for token, outcome in ((spec["token"], "connected"), ("guess", "error")):
+        question = json.dumps({"token": token, "probe": asked})
+        command = ("exec", "-n", "berserk", "ui", "--", "python3", AGENT_PATH, "once", question)
+        answer = json.loads(_kubectl(cold.cluster, *command).stdout)
+        assert answer["outcome"] == outcome
+    assert answer["detail"] == "the server closed the connection without an answer"
 
 
 @pytest.mark.parametrize("cold", ["cilium"], indirect=True, scope="module")
@@ -121,15 +166,14 @@ def _must(there: bool) -> None:
         raise NotYet("not yet")
 
 
-def _kubectl(cluster: str, *words: str) -> None:
-    node = f"{cluster}-control-plane"
-    command = ["docker", "exec", node, "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf", *words]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+def _kubectl(cluster: str, *words: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    command = ["docker", "exec", "--interactive", f"{cluster}-control-plane", "kubectl"]
+    command += ["--kubeconfig", "/etc/kubernetes/admin.conf", *words]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, input=given)
 
 
-def key(cell: Cell) -> tuple[str, ...]:
-    return cell.scenario, cell.source, cell.destination, cell.via, cell.protocol, str(cell.port)
-
-
-def verdicts(cells: Sequence[Cell]) -> dict[tuple[str, ...], str]:
-    return {key(cell): cell.verdict.value for cell in cells}
+def _as_made(pod: dict[str, Any], namespace: str) -> dict[str, Any]:
+    """A running pod as it would be made in another namespace."""
+    spec = {key: value for key, value in pod["spec"].items() if key not in ("nodeName", "serviceAccount")}
+    metadata = {"namespace": namespace, "name": pod["metadata"]["name"], "labels": pod["metadata"].get("labels") or {}}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec | {"serviceAccountName": "default"}}
