@@ -1,5 +1,5 @@
 # Two commands do everything: `make demo` and `make test`. Both set up .venv first.
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench faults clean
 PYTHON ?= python3
 
 .venv/ready: pyproject.toml requirements.lock tools/setup
@@ -20,6 +20,10 @@ lint: .venv/ready
 
 bench: .venv/ready
 	@.venv/bin/netproof bench
+
+# Long: half an hour on a real cluster that is disturbed while it is measured.
+faults: .venv/ready
+	@.venv/bin/python -m pytest tests/real/faults -m faults -v
 
 clean:
 	rm -rf .venv .tox .pytest_cache .mypy_cache .ruff_cache
