@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.drivers.kind.polling import NotYet, poll
-from tests.real.conftest import Machine, containers, image_missing, machine_in
+from tests.real.conftest import Machine, containers, image_missing, machine_in, verdicts
 from tests.real.faults.conftest import CNI, Ground
 from tests.real.faults.striking import Row, Shell, parts, since, tell, wait_for_parts
 
@@ -31,15 +31,15 @@ def test_a_run_killed_on_a_kept_cluster_leaves_valid_results_and_the_next_is_who
     struck = since(began)
     found = parts(report)
     assert len(found) == {"scenario": 1, "report": 4}.get(phase, 0)
-    if (report / "record.json").exists():
-        ground.machine.record(report)
+    if found:
+        ground.machine.netproof("report", str(report))
+        (target,) = ground.machine.record(report).targets
+        assert [scenario.id for scenario in target.scenarios] == [part.scenario.id for part in found]
     listed = ground.machine.netproof("clusters", "list")
     assert ground.cluster in listed
     assert ground.machine.netproof("clusters", "reap") == "nothing to remove\n"
     cells = [cell for part in found for cell in part.cells]
-    wrong = [
-        cell for part in found for cell in part.cells if cell.verdict.value not in _known(ground, part.scenario.id)
-    ]
+    wrong = [key for key, was in verdicts(cells).items() if was != ground.right[key]]
     after = ground.heal(f"{name}-after")
     row = Row.of(
         name,
@@ -53,10 +53,6 @@ def test_a_run_killed_on_a_kept_cluster_leaves_valid_results_and_the_next_is_who
     )
     tell(row)
     assert not wrong
-
-
-def _known(ground: Ground, scenario: str) -> set[str]:
-    return {verdict for key, verdict in ground.right.items() if key[0] == scenario}
 
 
 def _first_process(machine: Machine, run: subprocess.Popen[str]) -> None:
