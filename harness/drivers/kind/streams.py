@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import websocket
+from kubernetes.stream import ws_client
 from kubernetes.stream.ws_client import WSClient, get_websocket_url
 
 from harness.drivers.kind.engine import tail
@@ -107,6 +108,17 @@ class LineChannel:
         return AgentLost(f"the stream to the agent of {self._endpoint} ended{': ' + words if words else ''}")
 
 
+class _Impatient(websocket.WebSocket):
+    """Gives up waiting for what does not come; the library's own would wait for ever, and gives no way to say so."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.sock_opt.timeout = OPEN_TIMEOUT
+
+
+ws_client.WebSocket = _Impatient
+
+
 class PodPipe:
     """An attach stream of the API server, or an exec stream when it is given a command.
 
@@ -124,8 +136,6 @@ class PodPipe:
         headers = {"authorization": token} if token else {}
         try:
             url = get_websocket_url(configuration.host + path, query)  # type: ignore[no-untyped-call]
-            # The library gives no other way to end its wait.
-            websocket.setdefaulttimeout(OPEN_TIMEOUT)
             self._socket: Any = WSClient(configuration, url, headers, capture_all=False)  # type: ignore[no-untyped-call]
         except _BROKEN as error:
             raise AgentLost(

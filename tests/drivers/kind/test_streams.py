@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 
 import pytest
+from kubernetes.client import Configuration
 
-from harness.drivers.kind.streams import LineChannel, ProcessPipe
+from harness.drivers.kind.streams import LineChannel, PodPipe, ProcessPipe
 from harness.errors import AgentLost
 
 
@@ -82,3 +84,11 @@ def test_an_agent_that_does_not_answer_a_greeting_is_lost(monkeypatch: pytest.Mo
     with pytest.raises(AgentLost, match=r"it did not answer within 0\.2 s"):
         silent.greet()
     silent.close()
+
+
+def test_an_api_server_or_node_that_stands_still_ends_the_wait_for_a_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.drivers.kind.streams.OPEN_TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        configuration = Configuration(host=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        with pytest.raises(AgentLost, match=r"no stream to the agent of shop/a could be opened: .*timed out"):
+            PodPipe(configuration, "shop", "a", "agent")
