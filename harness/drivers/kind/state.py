@@ -24,7 +24,7 @@ from harness.errors import ClusterError, InputError
 
 PREFIX = "netproof"
 MAKER = "maker.json"
-END_TIMEOUT = 10.0
+END_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,33 +162,47 @@ def making(record: Record, pid: int) -> None:
     (record.folder / MAKER).write_text(json.dumps([pid, started(pid)]), encoding="utf-8")
 
 
-def _end_making(record: Record) -> None:
-    """End who still makes the cluster, and what it started, so that nothing comes after the removal."""
+def _end_making(record: Record) -> int:
+    """End who still makes the cluster. Gives its process group, in which what it started may still be at work; or 0."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         pid, began = json.loads((record.folder / MAKER).read_text(encoding="utf-8"))
         if record.host == platform.node() and started(pid) == began != "":
-            os.killpg(pid, signal.SIGKILL)
-            deadline = time.monotonic() + END_TIMEOUT
-            while started(pid) and time.monotonic() < deadline:
-                time.sleep(0.05)
+            os.kill(pid, signal.SIGKILL)
+            return int(pid)
+    return 0
+
+
+def _works(group: int) -> bool:
+    """Whether a process of the group still runs; one that nobody has waited for does not."""
+    found = subprocess.run(["ps", "-eo", "pgid=,stat="], capture_output=True, text=True, check=False).stdout
+    return any(line.split()[0] == str(group) and "Z" not in line for line in found.splitlines())
 
 
 def delete(record: Record) -> None:
     """Remove a cluster, the containers beside it, and at last its record."""
-    _end_making(record)
+    maker = _end_making(record)
     problem = None
     try:
         engine.remove_containers(engine.containers(f"{engine.LABEL_CLUSTER}={record.name}"))
     except ClusterError as error:
         problem = error
+    deadline = time.monotonic() + END_TIMEOUT
+    # The engine finishes the start of a container whose client is killed: its clients must come to their own end.
+    while maker and _works(maker) and time.monotonic() < deadline:
+        _delete_nodes(record)
+        time.sleep(0.2)
+    _delete_nodes(record)
+    if problem:
+        raise problem
+    shutil.rmtree(record.folder, ignore_errors=True)
+
+
+def _delete_nodes(record: Record) -> None:
     engine.run(
         ["kind", "delete", "cluster", "--name", record.name, "--kubeconfig", str(record.kubeconfig)],
         timeout=120,
         purpose=f"deleting the cluster {record.name}",
     )
-    if problem:
-        raise problem
-    shutil.rmtree(record.folder, ignore_errors=True)
 
 
 def owned(record: Record) -> bool:

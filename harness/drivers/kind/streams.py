@@ -116,7 +116,7 @@ class _Impatient(websocket.WebSocket):
         self.sock_opt.timeout = OPEN_TIMEOUT
 
 
-ws_client.WebSocket = _Impatient
+ws_client.WebSocket = _Impatient  # type: ignore[attr-defined]
 
 
 class PodPipe:

@@ -116,7 +116,7 @@ def test_a_damaged_record_is_not_listed(tmp_path: Path) -> None:
 def test_who_still_makes_a_leftover_cluster_is_ended_first(programs: Programs) -> None:
     programs(kind="", docker="")
     left = cluster(alive=False)
-    maker = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    maker = subprocess.Popen(["sh", "-c", "sleep 1 & exec sleep 60"], start_new_session=True)
     state.making(left, maker.pid)
     assert state.reap() == [left.name]
     assert maker.wait(10) == -signal.SIGKILL
