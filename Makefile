@@ -21,7 +21,7 @@ lint: .venv/ready
 bench: .venv/ready
 	@.venv/bin/netproof bench
 
-# Long: half an hour on a real cluster that is disturbed while it is measured.
+# Long: a real cluster that is disturbed while it is measured.
 faults: .venv/ready
 	@.venv/bin/python -m pytest tests/real/faults -m faults -v
 
