@@ -1,5 +1,6 @@
 """A driver seen through one worker's eyes: every namespace gets the worker's suffix on the cluster, and nobody above
-notices. So several xdist workers measure the same scenarios on one cluster without meeting."""
+notices, and its policies reach no other worker's pods. So several xdist workers measure the same scenarios on one
+cluster without meeting."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from harness.confined import LABEL, confined
 from harness.drivers import Channel, Driver, Environment, Manifest, Say
 from harness.model import Placement, Topology
 from harness.model.topology import DNS_NAMESPACE, NAME_LABEL
@@ -29,7 +31,7 @@ class Relocated:
     """Wraps a driver; satisfies `Driver`."""
 
     def __init__(self, driver: Driver, worker: str) -> None:
-        self._driver, self._suffix = driver, f"-{worker}"
+        self._driver, self._worker, self._suffix = driver, worker, f"-{worker}"
         self._moved: set[str] = set()
 
     def start(self, say: Say) -> Environment:
@@ -50,7 +52,10 @@ class Relocated:
     def _moving(self, topology: Topology, put: Callable[[Topology], Placement]) -> Placement:
         self._moved |= {namespace.name for namespace in topology.namespaces} - SHARED
         moved = Topology(
-            namespaces=tuple(replace(n, name=self._away(n.name)) for n in topology.namespaces),
+            namespaces=tuple(
+                replace(n, name=self._away(n.name), labels={**n.labels, LABEL: self._worker})
+                for n in topology.namespaces
+            ),
             pods=tuple(replace(p, namespace=self._away(p.namespace)) for p in topology.pods),
             services=tuple(replace(s, namespace=self._away(s.namespace)) for s in topology.services),
             externals=tuple(replace(e, name=f"{e.name}{self._suffix}") for e in topology.externals),
@@ -76,10 +81,10 @@ class Relocated:
         return self._driver.open(self._endpoint(endpoint))
 
     def apply(self, manifests: Sequence[Manifest]) -> None:
-        self._driver.apply([self._rewritten(manifest) for manifest in manifests])
+        self._driver.apply([self._own(manifest) for manifest in manifests])
 
     def delete(self, manifests: Sequence[Manifest]) -> None:
-        self._driver.delete([self._rewritten(manifest) for manifest in manifests])
+        self._driver.delete([self._own(manifest) for manifest in manifests])
 
     def reset(self) -> None:
         self._driver.reset()
@@ -105,6 +110,9 @@ class Relocated:
         prefix = "svc:" if endpoint.startswith("svc:") else ""
         namespace, slash, name = endpoint.removeprefix("svc:").partition("/")
         return f"{prefix}{self._away(namespace)}/{name}" if slash else endpoint
+
+    def _own(self, manifest: Manifest) -> Manifest:
+        return confined(self._rewritten(manifest), self._worker)
 
     def _rewritten(self, value: Any, key: str = "") -> Any:
         """A manifest with every namespace it names moved: `namespace` keys, labels that stand for a namespace's name in

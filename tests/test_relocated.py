@@ -77,3 +77,44 @@ def test_what_other_dialects_call_a_namespace_moves_too() -> None:
     assert applied["calico"]["source"]["namespaceSelector"] == (
         "kubernetes.io/metadata.name in {\"x-gw1\", 'kube-system'} || has(x)"
     )
+
+
+def test_a_policy_for_the_whole_cluster_has_only_the_workers_own_pods_as_subjects() -> None:
+    driver = FakeDriver()
+    moved = Relocated(driver, "gw1")
+    moved.deploy(TOPOLOGY, lambda _: None)
+    policies: list[dict[str, Any]] = [
+        {"kind": "GlobalNetworkPolicy", "spec": {"selector": "all()"}},
+        {"kind": "GlobalNetworkPolicy", "spec": {"namespaceSelector": "ns == 'x' || ns == 'y'"}},
+        {"kind": "CiliumClusterwideNetworkPolicy", "spec": {"endpointSelector": {"matchLabels": {"app": "web"}}}},
+        {"kind": "CiliumClusterwideNetworkPolicy", "specs": [{"endpointSelector": {}}]},
+        {"kind": "ClusterNetworkPolicy", "spec": {"subject": {"namespaces": {}}}},
+        {"kind": "ClusterNetworkPolicy", "spec": {"subject": {"pods": {"podSelector": {"matchLabels": {"a": "b"}}}}}},
+    ]
+    written = [{**policy, "metadata": {"name": f"p{number}"}} for number, policy in enumerate(policies)]
+    moved.apply(written)
+    assert [one["metadata"]["name"] for one in driver.applied] == [f"p{number}-gw1" for number in range(6)]
+    every, some, labelled, several, spaces, pods = driver.applied
+    ours = {"netproof.dev/worker": "gw1"}
+    in_cilium = {"io.cilium.k8s.namespace.labels.netproof.dev/worker": "gw1"}
+    assert every["spec"] == {"selector": "all()", "namespaceSelector": "netproof.dev/worker == 'gw1'"}
+    assert some["spec"]["namespaceSelector"] == "(ns == 'x' || ns == 'y') && netproof.dev/worker == 'gw1'"
+    assert labelled["spec"]["endpointSelector"]["matchLabels"] == {"app": "web", **in_cilium}
+    assert several["specs"][0]["endpointSelector"] == {"matchLabels": in_cilium}
+    assert spaces["spec"]["subject"]["namespaces"] == {"matchLabels": ours}
+    assert pods["spec"]["subject"]["pods"] == {
+        "podSelector": {"matchLabels": {"a": "b"}},
+        "namespaceSelector": {"matchLabels": ours},
+    }
+    moved.delete(written)
+    assert driver.applied == []
+
+
+def test_a_workers_namespaces_carry_its_label() -> None:
+    driver = FakeDriver()
+    deployed: list[Topology] = []
+    deploy = driver.deploy
+    driver.deploy = lambda topology, say: deployed.append(topology) or deploy(topology, say)  # type: ignore[method-assign, func-returns-value]
+    Relocated(driver, "gw1").deploy(TOPOLOGY, lambda _: None)
+    (moved,) = deployed
+    assert [dict(namespace.labels) for namespace in moved.namespaces] == [{"netproof.dev/worker": "gw1"}]
