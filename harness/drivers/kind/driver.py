@@ -49,6 +49,8 @@ class KindDriver:
         self._peers: dict[str, tuple[str, ...]] = {}
         self._placed: dict[str, tuple[str, ...]] = {}
         self._pulse = pulse.Pulse()
+        self._feeler = ThreadPoolExecutor(1, thread_name_prefix="netproof-pulse")
+        self._feeling: Future[None] = self._feeler.submit(lambda: None)
         self._origin = "created"
         self._owner = False
 
@@ -101,10 +103,8 @@ class KindDriver:
         return channel
 
     def apply(self, manifests: Sequence[Manifest]) -> None:
-        with ThreadPoolExecutor(1, thread_name_prefix="netproof-pulse") as pool:
-            feeling = pool.submit(self._feel)
-            self._steps.apply(manifests)
-            feeling.result()
+        self._feel()
+        self._steps.apply(manifests)
 
     def delete(self, manifests: Sequence[Manifest]) -> None:
         self._steps.delete(manifests)
@@ -117,6 +117,7 @@ class KindDriver:
         try:
             if why := self._steps.disturbed():
                 return f"the policies are not those of this step any more: {why}"
+            self._feeling.result()
             now = pulse.feel(self._reachable, self._recipe.ready)
             why = pulse.missed(self._pulse, now) or pulse.moved(self._reachable, self._placed)
         except Refused as error:
@@ -124,9 +125,14 @@ class KindDriver:
         return why and f"the cluster is not the one that this step began on: {why}"
 
     def _feel(self) -> None:
-        # Of a cluster that does not answer now, an earlier pulse tells the difference as well.
-        with contextlib.suppress(Refused):
-            self._pulse = pulse.feel(self._reachable, self._recipe.ready)
+        """Beside the measuring, which must not wait for it."""
+
+        def feel() -> None:
+            # Of a cluster that does not answer now, an earlier pulse tells the difference as well.
+            with contextlib.suppress(Refused):
+                self._pulse = pulse.feel(self._reachable, self._recipe.ready)
+
+        self._feeling = self._feeler.submit(feel)
 
     def evidence(self) -> Mapping[str, str]:
         return observed.evidence(self._reachable, self._recipe, self._shape.namespaces, self._steps.live())
@@ -141,6 +147,7 @@ class KindDriver:
         return f"kubectl --kubeconfig {kubeconfig} {shlex.join(['exec', '-n', namespace, pod, '--', *command])}"
 
     def stop(self, *, keep: bool) -> None:
+        self._feeler.shutdown()
         if self._record is None or not self._owner:
             return
         if keep:
