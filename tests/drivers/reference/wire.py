@@ -93,8 +93,8 @@ class Wire:
         results: list[dict[str, Any]] = answer["results"]
         return results
 
-    def outcomes(self, source: str, *targets: str) -> list[str]:
-        return [result["outcome"] for result in self.ask(source, *targets)]
+    def outcomes(self, source: str, *targets: str, timeout: float = 1.0) -> list[str]:
+        return [result["outcome"] for result in self.ask(source, *targets, timeout=timeout)]
 
     def connects(self, source: str, target: str) -> bool:
         return self.outcomes(source, target) == ["connected"]
