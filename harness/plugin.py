@@ -230,9 +230,6 @@ class Netproof:
     def wants_workers(self) -> bool:
         """Whether the run is so long that several workers are worth their start."""
         many = sum(map(len, self.scenarios.values())) >= lanes.MANY
-        if self.asked.generate is not None and self.asked.generate.dialect == "clusternetworkpolicy":
-            # They hold for the whole cluster, and so for the pods of every worker.
-            return False
         return many and not self.asked.dry_run and self._concerns_scenarios()
 
     @pytest.hookimpl(optionalhook=True)

@@ -99,7 +99,11 @@ class KindDriver:
         else:
             namespace, pod = self._pod(endpoint)
             channel = LineChannel(endpoint, PodPipe(self._reachable.configuration, namespace, pod, CONTAINER))
-        channel.greet()
+        try:
+            channel.greet()
+        except BaseException:
+            channel.close()
+            raise
         return channel
 
     def apply(self, manifests: Sequence[Manifest]) -> None:

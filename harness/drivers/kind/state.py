@@ -1,5 +1,5 @@
 """Which clusters are ours: one folder each in the user's state directory, written before the cluster is made, so that
-whatever a killed run left behind can be found and removed. Standard library and command lines only."""
+whatever a killed run left behind can be found and removed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import time
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any, Literal
 from platformdirs import user_state_path
 
 from harness.drivers.kind import engine
+from harness.drivers.kind.polling import NotYet, poll
 from harness.errors import ClusterError, InputError
 
 PREFIX = "netproof"
@@ -174,8 +174,16 @@ def _end_making(record: Record) -> int:
 
 def _works(group: int) -> bool:
     """Whether a process of the group still runs; one that nobody has waited for does not."""
-    found = subprocess.run(["ps", "-eo", "pgid=,stat="], capture_output=True, text=True, check=False).stdout
-    return any(line.split()[0] == str(group) and "Z" not in line for line in found.splitlines())
+    if not Path("/proc/self").exists():
+        found = subprocess.run(["ps", "-eo", "pgid=,stat="], capture_output=True, text=True, check=False).stdout
+        return any(line.split()[0] == str(group) and "Z" not in line for line in found.splitlines())
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended since
+            # After the command's name in brackets: state, parent, group (proc_pid_stat(5)).
+            state, _, leader = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[:3]
+            if leader == str(group) and state != "Z":
+                return True
+    return False
 
 
 def delete(record: Record) -> None:
@@ -186,12 +194,16 @@ def delete(record: Record) -> None:
         engine.remove_containers(engine.containers(f"{engine.LABEL_CLUSTER}={record.name}"))
     except ClusterError as error:
         problem = error
-    deadline = time.monotonic() + END_TIMEOUT
-    # The engine finishes the start of a container whose client is killed: its clients must come to their own end.
-    while maker and _works(maker) and time.monotonic() < deadline:
+
+    def ended() -> None:
+        """The engine finishes the start of a container whose client is killed: its clients must come to their own end,
+        which they do when the nodes are gone."""
+        works = maker and _works(maker)
         _delete_nodes(record)
-        time.sleep(0.2)
-    _delete_nodes(record)
+        if works:
+            raise NotYet(f"processes of the group {maker} still make it")
+
+    poll(ended, timeout=END_TIMEOUT, what=f"ending what makes the cluster {record.name}")
     if problem:
         raise problem
     shutil.rmtree(record.folder, ignore_errors=True)
