@@ -12,7 +12,8 @@ from typing import Any
 from harness.drivers import Driver, Say
 from harness.model import External, Measured, Placement, Probe, Topology
 from harness.probing import Fleet, Round, Rounds, Settled, settle
-from harness.probing.rounds import adaptive_timeout
+from harness.probing.client import Train
+from harness.probing.rounds import ONCE, adaptive_timeout
 from harness.recipes import Settle
 from harness.scenarios import Step
 
@@ -22,6 +23,9 @@ probe, since one hiccup of the machine would make each denial of a run slow."""
 
 SPREAD = 0.5
 """A round's probes are sent within this part of the time until the next round."""
+
+REOPENING = 0.05
+"""Seconds between rounds that wait for what was denied to connect again."""
 
 PARTS = ("namespaces", "pods", "services", "externals", "nodes")
 
@@ -104,8 +108,9 @@ class World:
             # A kept connection that ended does not come back; the next scenario opens new ones.
             again = [probe for probe in place.denied if probe.kind != "held"]
             if again:
-                # What is not open again yet is asked again; there is nothing to wait long for.
-                self.baseline(place.rounds, again, timeout=self.settings.floor, at_least=1)
+                # A deletion takes a moment: a round that comes too early has its successor on the way already.
+                every = max(REOPENING, len(again) / self.settings.rate)
+                self.baseline(place.rounds, again, timeout=self.settings.floor, train=Train(repeat=2, every=every))
             place.denied.clear()
 
     def renew_held(self, place: Place) -> None:
@@ -120,22 +125,25 @@ class World:
         probes: Collection[Probe],
         *,
         timeout: float | None = None,
-        at_least: int = BASELINE_ROUNDS,
+        train: Train | None = None,
     ) -> list[Round]:
-        """Rounds without policies until every probe connected once, or the CNI's settle limit has passed."""
+        """Rounds without policies until every probe connected once, or the CNI's settle limit has passed. They are
+        asked in trains of this form; without one singly, and at least BASELINE_ROUNDS of them."""
         began = time.monotonic()
         found: list[Round] = []
         while True:
-            (current,) = rounds.ask(probes, timeout or self.settings.ceiling, baseline=True)
-            found.append(current)
-            rounds.connected_before |= {p for p, r in current.readings.items() if r.measured is Measured.CONNECTED}
+            asked = rounds.ask(probes, timeout or self.settings.ceiling, train or ONCE, baseline=True)
+            found += asked
+            for current in asked:
+                rounds.connected_before |= {p for p, r in current.readings.items() if r.measured is Measured.CONNECTED}
             missing = [
                 p
-                for p, r in current.readings.items()
+                for p, r in asked[-1].readings.items()
                 if r.measured is not Measured.CONNECTED and not _hopeless(r.detail)
             ]
             late = time.monotonic() - began > self.settings.limit
-            if len(found) >= at_least and (late or all(p in rounds.connected_before for p in missing)):
+            enough = train is not None or len(found) >= BASELINE_ROUNDS
+            if enough and (late or all(p in rounds.connected_before for p in missing)):
                 return found
 
     def silence(self, baseline: Sequence[Round]) -> float:

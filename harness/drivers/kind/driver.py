@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, replace
+from typing import Any
 
 from harness.drivers import Applied, Channel, DriverOptions, Environment, Manifest, Say
 from harness.drivers.kind import artifacts, cluster, engine, externals, observed, pods, pulse, state, waiting
@@ -33,6 +35,9 @@ from harness.recipes import KindCluster, Recipe, recipe_path
 NODES_NAMESPACE = "netproof-nodes"
 API_TIMEOUT = 180.0
 
+PULSE_LASTS = 2.0
+"""Seconds for which a pulse serves as the one before a step."""
+
 
 class KindDriver:
     """One cluster, for one process. Satisfies `harness.drivers.Driver`."""
@@ -41,6 +46,7 @@ class KindDriver:
         self._recipe = recipe
         self._options = options
         self._agent = externals.agent_source()
+        self._engine: Mapping[str, Any] = {}
         self._record: state.Record | None = None
         self._api: Api | None = None
         self._policies: Policies | None = None
@@ -49,17 +55,18 @@ class KindDriver:
         self._peers: dict[str, tuple[str, ...]] = {}
         self._placed: dict[str, tuple[str, ...]] = {}
         self._pulse = pulse.Pulse()
+        self._felt_at = -PULSE_LASTS
         self._feeler = ThreadPoolExecutor(1, thread_name_prefix="netproof-pulse")
         self._feeling: Future[None] = self._feeler.submit(lambda: None)
         self._origin = "created"
         self._owner = False
 
     def start(self, say: Say) -> Environment:
-        engine_info = engine.info()
+        self._engine = engine.info()
         if self._options.reuse_cluster:
             self._reuse(say)
         else:
-            self._create(engine_info, say)
+            self._create(say)
         return self._environment()
 
     def handle(self) -> Mapping[str, str]:
@@ -73,6 +80,7 @@ class KindDriver:
                 f"the cluster {handle['cluster']} is gone" if handle["cluster"] else "the cluster did not come up"
             )
         self._origin = handle["origin"]
+        self._engine = engine.info()
         self._connect(record)
         return self._environment()
 
@@ -122,6 +130,7 @@ class KindDriver:
             if why := self._steps.disturbed():
                 return f"the policies are not those of this step any more: {why}"
             self._feeling.result()
+            self._felt_at = -PULSE_LASTS
             now = pulse.feel(self._reachable, self._recipe.ready)
             why = pulse.missed(self._pulse, now) or pulse.moved(self._reachable, self._placed)
         except Refused as error:
@@ -129,7 +138,11 @@ class KindDriver:
         return why and f"the cluster is not the one that this step began on: {why}"
 
     def _feel(self) -> None:
-        """Beside the measuring, which must not wait for it."""
+        """Beside the measuring, which must not wait for it. One that is young enough does: what happened since makes a
+        step that disagrees doubtful, never one that agrees wrong."""
+        if time.monotonic() - self._felt_at < PULSE_LASTS:
+            return
+        self._felt_at = time.monotonic()
 
         def feel() -> None:
             # Of a cluster that does not answer now, an earlier pulse tells the difference as well.
@@ -160,7 +173,7 @@ class KindDriver:
             state.delete(self._record)
             self._record = None
 
-    def _create(self, engine_info: Mapping[str, object], say: Say) -> None:
+    def _create(self, say: Say) -> None:
         recipe = self._recipe
         engine.require("kind")
         if recipe.helm:
@@ -173,7 +186,7 @@ class KindDriver:
         self._owner = True
         try:
             say("creating the cluster")
-            creation = cluster.Creation(self._record, self._kind, cgroup_v1=engine.cgroup_v1(engine_info))
+            creation = cluster.Creation(self._record, self._kind, cgroup_v1=engine.cgroup_v1(self._engine))
             with ThreadPoolExecutor(1, thread_name_prefix="netproof-images") as pool:
                 try:
                     loading = pool.submit(cluster.give_images, creation, sorted(local))
@@ -248,7 +261,9 @@ class KindDriver:
         self._nodes = node_order(self._api.list("/api/v1/nodes"))
 
     def _environment(self) -> Environment:
-        return observed.environment(self._reachable, self._mine, self._recipe, self._nodes, self._origin)
+        return observed.environment(
+            self._reachable, self._mine, self._recipe, self._nodes, origin=self._origin, engine=self._engine
+        )
 
     def _wanted(self, topology: Topology) -> list[Deployment]:
         terms = self._terms()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from harness.drivers import Applied, Environment
-from harness.drivers.kind import engine, state, streams, waiting
+from harness.drivers.kind import state, streams, waiting
 from harness.drivers.kind.objects import Api
 from harness.recipes import Recipe
 
 EVIDENCE_LINES = 200
 
 
-def environment(api: Api, record: state.Record, recipe: Recipe, nodes: Sequence[str], origin: str) -> Environment:
-    """Everything here was read from the engine, the nodes or the cluster's record."""
-    found = engine.info()
+def environment(
+    api: Api, record: state.Record, recipe: Recipe, nodes: Sequence[str], *, origin: str, engine: Mapping[str, Any]
+) -> Environment:
+    """Everything here was read from the engine (`docker info`), the nodes or the cluster's record."""
     items = {item["metadata"]["name"]: item for item in api.list("/api/v1/nodes")}
     about = items[nodes[0]]["status"]["nodeInfo"]
     ranges = items[nodes[0]]["spec"].get("podCIDRs") or []
@@ -28,7 +30,7 @@ def environment(api: Api, record: state.Record, recipe: Recipe, nodes: Sequence[
         families=tuple(sorted({6 if ":" in one else 4 for one in ranges})) or (4,),
         kubernetes=api.version(),
         cluster=record.name,
-        engine=f"docker {found.get('ServerVersion')}",
+        engine=f"docker {engine.get('ServerVersion')}",
         state=origin,
         applied=tuple(Applied(**one) for one in record.applied),
         images=tuple(record.images),
@@ -37,11 +39,11 @@ def environment(api: Api, record: state.Record, recipe: Recipe, nodes: Sequence[
             "node image": node_image,
             "container runtime": about["containerRuntimeVersion"],
             "node system": f"{about['osImage']}, {about['architecture']}",
-            "cgroup": f"v{found.get('CgroupVersion', '2')}",
+            "cgroup": f"v{engine.get('CgroupVersion', '2')}",
             "pod ranges": ", ".join(
                 sorted(cidr for item in items.values() for cidr in item["spec"].get("podCIDRs") or [])
             ),
-            "processors": str(found.get("NCPU", "")),
+            "processors": str(engine.get("NCPU", "")),
         },
     )
 
