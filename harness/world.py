@@ -21,6 +21,9 @@ BASELINE_ROUNDS = 3
 """The first round fills neighbour and conntrack tables; time-outs are taken from the quickest of the others for each
 probe, since one hiccup of the machine would make each denial of a run slow."""
 
+MORE_ROUNDS = 4
+"""Rounds more at most, where the time-out for silence is not at its floor yet."""
+
 SPREAD = 0.5
 """A round's probes are sent within this part of the time until the next round."""
 
@@ -155,8 +158,14 @@ class World:
         return adaptive_timeout(best.values(), self.settings.floor, self.settings.ceiling)
 
     def warm(self, place: Place, probes: Sequence[Probe]) -> None:
-        """A baseline of the probes that have none yet, and the time-out for silence from it."""
-        place.timeout = self.silence(self.baseline(place.rounds, probes))
+        """A baseline of the probes that have none yet, and the time-out for silence from it. Where that is long
+        because the machine was busy or the network is slow, a few rounds more tell which."""
+        found = self.baseline(place.rounds, probes)
+        for _ in range(MORE_ROUNDS):
+            if self.silence(found) <= self.settings.floor:
+                break
+            found += place.rounds.ask(probes, self.settings.ceiling, baseline=True)
+        place.timeout = self.silence(found)
 
     def change(self, place: Place, step: Step) -> float:
         """Carry out a step's changes. Gives the time before the first of them (time.monotonic()); for new pods, the

@@ -449,6 +449,15 @@ class Train:
             if flight.result is not None:
                 self._land(flight)
 
+    def hurry(self):
+        """Servers that accepted but do not answer have no longer than the time-out any more."""
+        now = time.monotonic()
+        for _, _, flight in list(self.due):
+            until = max(now, flight.began + flight.timeout)
+            if flight.result is None and flight.connected and until < flight.deadline:
+                flight.deadline = until
+                heapq.heappush(self.due, (until, id(flight), flight))
+
     def _tick(self):
         now = time.monotonic()
         while self.due and (self.due[0][0] <= now or self.due[0][2].result is not None):
@@ -549,6 +558,9 @@ def answer_train(request, spec):
             results[flight.number][flight.probe["id"]] = flight.result
         else:
             put(flight.number, second_flight(flight, spec, timeout), time.monotonic())
+        if flight.number == repeats - 1 and len(results[-1]) == len(probes):
+            # What was accepted before a deny came into force has newer answers now, and waits for nothing.
+            train.hurry()
         while yielded < repeats and len(results[yielded]) == len(probes):
             yield [results[yielded][probe["id"]] for probe in probes]
             yielded += 1

@@ -98,6 +98,33 @@ def test_a_busy_server_is_late_and_not_dropped() -> None:
     assert float(str(result["ms"])) >= 600
 
 
+def test_a_connection_that_went_silent_does_not_hold_up_the_rounds_after_it() -> None:
+    """As when a deny comes into force between a handshake and its answer; the last round has all its time."""
+    done = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            silent = server.accept()
+            for _ in range(2):
+                connection, _ = server.accept()
+                nonce = connection.recv(200).split()[2].decode()
+                time.sleep(0.3)
+                about = {"nonce": nonce, "name": "late", "peer": ["127.0.0.1", 1]}
+                connection.sendall(json.dumps(about).encode() + b"\n")
+                connection.close()
+            done.wait(10)
+            silent[0].close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        probe = {"id": 0, "protocol": "TCP", "host": "127.0.0.1", "port": server.getsockname()[1]}
+        request = {"timeout": 0.2, "repeat": 3, "every": 0.05, "probes": [probe]}
+        began = time.monotonic()
+        rounds = [results[0]["outcome"] for results in agent.answer_train(request, {"token": TOKEN})]
+        assert time.monotonic() - began < agent.ANSWER_TIME
+        done.set()
+    assert rounds == ["dropped", "connected", "connected"]
+
+
 def test_somebody_who_does_not_know_the_token_gets_no_answer(ports: dict[str, int]) -> None:
     tcp, udp = ask(
         {"protocol": "TCP", "port": ports["TCP"]}, {"protocol": "UDP", "port": ports["UDP"]}, token="guess", timeout=0.2
