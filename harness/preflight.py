@@ -3,7 +3,7 @@ direction and protocol. A CNI that accepts policies and enforces nothing ends th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.drivers import Manifest
@@ -84,12 +84,13 @@ POLICIES: tuple[Manifest, ...] = (
 STEP = Step(name="canaries", policies=POLICIES, applied=POLICIES, topology=TOPOLOGY, intended=Matrix({}))
 
 
-def capabilities(baseline: Round) -> dict[str, str]:
-    """Protocol -> `yes`, or why it cannot be measured here, from the canaries' baseline round."""
+def capabilities(baseline: Sequence[Round]) -> dict[str, str]:
+    """Protocol -> `yes`, or why it cannot be measured here, from the canaries' baseline rounds: what connected in any of
+    them can, however busy the machine was in another."""
     found: dict[str, str] = {}
+    able = {p for current in baseline for p, m in current.measured().items() if m is Measured.CONNECTED}
     for protocol in (*PROTOCOLS, ICMP):
-        readings = [baseline.readings[canary.probe(protocol)] for canary in CANARIES]
-        wrong = [reading for reading in readings if reading.measured is not Measured.CONNECTED]
+        wrong = [baseline[-1].readings[p] for c in CANARIES if (p := c.probe(protocol)) not in able]
         found[protocol] = f"no ({wrong[0].detail or wrong[0].outcome})" if wrong else "yes"
     return found
 

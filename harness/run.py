@@ -118,7 +118,7 @@ class Session:
     def _preflight(self) -> None:
         place = self._world.place(preflight.TOPOLOGY)
         baseline = self._world.baseline(place.rounds, preflight.probes())
-        self._capabilities = preflight.capabilities(baseline[-1])
+        self._capabilities = preflight.capabilities(baseline)
         for protocol in ("TCP", "UDP"):
             if self._capabilities[protocol] != "yes":
                 raise ClusterError(
