@@ -85,8 +85,8 @@ STEP = Step(name="canaries", policies=POLICIES, applied=POLICIES, topology=TOPOL
 
 
 def capabilities(baseline: Sequence[Round]) -> dict[str, str]:
-    """Protocol -> `yes`, or why it cannot be measured here, from the canaries' baseline rounds: what connected in any of
-    them can, however busy the machine was in another."""
+    """Protocol -> `yes`, or why it cannot be measured here, from the canaries' baseline rounds: what connected in any
+    of them can, however busy the machine was in another."""
     found: dict[str, str] = {}
     able = {p for current in baseline for p, m in current.measured().items() if m is Measured.CONNECTED}
     for protocol in (*PROTOCOLS, ICMP):
