@@ -25,6 +25,8 @@ DATAGRAMS = 3
 """A datagram is sent this often, evenly over the time-out, so that one lost packet is not a denial."""
 ANSWER_TIME = 2.0
 """Seconds at least that a new connection waits for an answer: who let it open drops nothing; a busy machine is late."""
+STOOD_STILL = 1.0
+"""Seconds without a turn of its own after which an agent trusts no silence that it saw, and nothing it was late to ask."""
 FIRST_EVERY = 0.02
 """Seconds between a new pod's first attempts."""
 FIRST_TIMEOUT = 0.4
@@ -192,6 +194,7 @@ class Flight:
         self.sent = 0
         self.result = None
         self.sock = None
+        self.began = time.monotonic()
         self.named = None
         """The probe whose host's name this flight looks up, if it does."""
         self.number = 0
@@ -408,12 +411,26 @@ class Train:
 
     def run(self):
         while self.waiting or self.open or self.ended:
+            began = time.monotonic()
             self._start()
-            self._watch()
+            waited = self._watch()
             self._tick()
+            stood_still = time.monotonic() - began - waited
+            if stood_still > STOOD_STILL:
+                self._doubt(stood_still)
             ended, self.ended = self.ended, []
             yield from ended
         self.selector.close()
+
+    def _doubt(self, seconds):
+        """The process was stopped, or starved: a server that it did not run may have been asked meanwhile, and
+        an answer may have come and gone."""
+        doubtful = [flight for flight in self.ended if flight.result["outcome"] == "dropped"]
+        while self.waiting and self.waiting[0][0] <= time.monotonic():
+            doubtful.append(heapq.heappop(self.waiting)[2])
+            self.ended.append(doubtful[-1])
+        for flight in doubtful:
+            flight.finish("error", detail=f"the agent stood still for {seconds:.1f} s")
 
     def _start(self):
         now = time.monotonic()
@@ -435,10 +452,12 @@ class Train:
                 self._land(flight)
 
     def _watch(self):
+        """Handle what comes until the next deadline or start. Gives the seconds that it meant to wait at most."""
         if self.ended:
-            return
+            return 0.0
         times = [heap[0][0] for heap in (self.due, self.waiting if self.open < MAX_OPEN else []) if heap]
-        for key, events in self.selector.select(max(0.0, min(times) - time.monotonic()) if times else 0):
+        wait = max(0.0, min(times) - time.monotonic()) if times else 0.0
+        for key, events in self.selector.select(wait):
             flight = key.data
             if events & selectors.EVENT_WRITE:
                 flight.writable()
@@ -448,6 +467,7 @@ class Train:
                 flight.readable()
             if flight.result is not None:
                 self._land(flight)
+        return wait
 
     def hurry(self):
         """Servers that accepted but do not answer have no longer than the time-out any more."""
@@ -517,6 +537,8 @@ def first_flight(probe, spec, timeout):
 def second_flight(lookup, spec, timeout):
     """What follows the lookup of a name: the flight to its address, or a result that says why there is none."""
     result = lookup.result
+    if result["outcome"] == "error":
+        return {**result, "id": lookup.named["id"]}
     if result["outcome"] != "connected":
         return name_failed(lookup.named, f"{result['host']} did not answer: {result['outcome']}")
     if result["rcode"]:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,6 +124,38 @@ def test_a_connection_that_went_silent_does_not_hold_up_the_rounds_after_it() ->
         assert time.monotonic() - began < agent.ANSWER_TIME
         done.set()
     assert rounds == ["dropped", "connected", "connected"]
+
+
+def test_an_agent_that_stood_still_vouches_for_nothing_and_saw_no_silence(
+    ports: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stopped after the first repeat was sent, and goes on when the time of the second has passed."""
+
+    class Stopped(agent.selectors.DefaultSelector):  # type: ignore[misc,name-defined]
+        turns = 0
+
+        def select(self, timeout: float | None = None) -> Any:
+            found = super().select(timeout)
+            Stopped.turns += 1
+            if Stopped.turns == 2:
+                time.sleep(0.8)
+            return found
+
+    monkeypatch.setattr(agent.selectors, "DefaultSelector", Stopped)
+    monkeypatch.setattr(agent, "STOOD_STILL", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        probes = [
+            {"id": 0, "protocol": "TCP", "host": "127.0.0.1", "port": ports["TCP"]},
+            {"id": 1, "protocol": "UDP", "host": "127.0.0.1", "port": free_port(socket.SOCK_DGRAM)},
+            {"id": 2, "protocol": "TCP", "host": "127.0.0.1", "port": mute.getsockname()[1]},
+        ]
+        monkeypatch.setattr(agent, "ANSWER_TIME", 0.1)
+        request = {"timeout": 0.2, "repeat": 3, "every": 0.6, "probes": probes}
+        first, second, third = agent.answer_train(request, {"token": TOKEN})
+    assert [result["outcome"] for result in first] == ["connected", "refused", "error"]
+    assert {result["detail"] for result in second} == {first[2]["detail"]}
+    assert first[2]["detail"].startswith("the agent stood still for 0.")
+    assert [result["outcome"] for result in third] == ["connected", "refused", "dropped"]
 
 
 def test_somebody_who_does_not_know_the_token_gets_no_answer(ports: dict[str, int]) -> None:
