@@ -26,7 +26,7 @@ DATAGRAMS = 3
 ANSWER_TIME = 2.0
 """Seconds at least that a new connection waits for an answer: who let it open drops nothing; a busy machine is late."""
 STOOD_STILL = 1.0
-"""Seconds without a turn of its own after which an agent trusts no silence that it saw, and nothing it was late to ask."""
+"""Seconds without a turn of its own after which an agent trusts no silence that it saw, nor what it asked late."""
 FIRST_EVERY = 0.02
 """Seconds between a new pod's first attempts."""
 FIRST_TIMEOUT = 0.4
