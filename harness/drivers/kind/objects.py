@@ -246,9 +246,11 @@ def submit(api: Api, manifest: Mapping[str, Any], *, patience: float = 5, outage
         try:
             return answered(lambda: api.apply(manifest))
         except Unknown:
-            unknown = f"the cluster knows no {ref.kind} of {ref.api_version}: this CNI lacks that API, "
+            unknown = (
+                f"the cluster knows no {ref.kind} of {ref.api_version}: this CNI lacks that API, or it is not installed"
+            )
             if time.monotonic() - began >= patience:
-                raise InputError(f"{ref}: {unknown}or it is not installed") from None
+                raise InputError(f"{ref}: {unknown}") from None
             raise NotYet(unknown) from None
         except Refused as error:
             raise InputError(f"{ref} is refused by the API server: {error.answer}") from None
