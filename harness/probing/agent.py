@@ -637,6 +637,7 @@ def probe_loop(spec, reader, writer):
             request = json.loads(line)
         except ValueError:
             continue  # what a sender that was killed left of its line
+        began = time.monotonic()
         if request.get("fresh"):
             let_go_of_held()
         try:
@@ -652,6 +653,7 @@ def probe_loop(spec, reader, writer):
         answer = {"round": request["round"], "results": first}
         if later:
             answer["again"] = list(map(differences, [first, *later], later))
+        answer["took"] = round(time.monotonic() - began, 3)
         writer.write(json.dumps(answer, separators=(",", ":")) + "\n")
         writer.flush()
 

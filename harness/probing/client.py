@@ -19,6 +19,9 @@ REOPEN_EVERY = 1.0
 """Seconds between two tries to open a stream: rounds that ask nobody would follow one another without a pause."""
 GRACE = 10.0
 """Seconds beyond the probes' own time-out after which an agent that says nothing counts as lost."""
+LATE = 2.0
+"""Seconds by which an answer may come later than its agent was at work. One that was stopped before it read the request
+served nobody while the others asked, and its own control, sent afterwards, vouches for nothing."""
 
 Request = Mapping[str, Any]
 Answer = Mapping[str, Any]
@@ -64,13 +67,14 @@ class Agent:
         try:
             channel = self.connect()
             channel.send(line)
+            sent = time.monotonic()
             answer = json.loads(channel.receive(patience))
+            late = time.monotonic() - sent - answer["took"]
             if answer["round"] != number:
                 raise ValueError(f"round {answer['round']} instead of {number}")
             found = _repeats(answer["results"], answer.get("again", []))
             if [len(results) for results in found] != [len(probes)] * train.repeat:
                 raise ValueError(f"{len(found)} repeats of other numbers of results than were asked for")
-            return found
         except AgentLost:
             self.close()
             raise
@@ -80,6 +84,11 @@ class Agent:
         except (ValueError, KeyError) as error:
             self.close()
             raise AgentLost(f"the agent of {self.endpoint} sent what is no answer: {error}") from None
+        if late > LATE:
+            raise AgentLost(
+                f"the agent of {self.endpoint} answered {late:.1f} s late: it or its stream stood still"
+            )
+        return found
 
     def close(self) -> None:
         channel, self._channel = self._channel, None

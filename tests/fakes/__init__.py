@@ -36,7 +36,9 @@ class FakeChannel:
                 result = {"id": probe["id"], "outcome": outcome, "ms": 1.0, "host": probe["host"]}
                 results.append(result | ({"detail": detail} if detail else {}))
             repeats.append(results)
-        self.lines.append(json.dumps({"round": request["round"], "results": repeats[0], "again": repeats[1:]}))
+        self.lines.append(
+            json.dumps({"round": request["round"], "results": repeats[0], "again": repeats[1:], "took": 0})
+        )
 
     def receive(self, timeout: float) -> str:
         return self.lines.popleft()
