@@ -16,7 +16,7 @@ import pytest
 
 from harness import lanes, options, recipes
 from harness.conduct import INTERRUPTED, Conductor, dry_run_text, exit_code, interrupt_on_termination, label, load
-from harness.errors import InputError, NetproofError
+from harness.errors import ClusterError, InputError, NetproofError
 from harness.files import data_dir
 from harness.model import Topology
 from harness.progress import Progress
@@ -26,6 +26,9 @@ from harness.report.store import ScenarioPart
 from harness.run import Session
 from harness.scenarios import Scenario
 
+PREPARE_TRIES = 3
+"""How often a worker tries to get ready on a cluster that is up: one that gave up would skip what the others could
+measure, as fast as it can."""
 PLUGIN = pytest.StashKey["Netproof | Worker"]()
 WORDS = {"passed": ("passed", ".", "OK"), "failed": ("failed", "F", "DIFFERS"), "error": ("failed", "U", "UNMEASURED")}
 STYLES = {"good": {"green": True}, "bad": {"red": True}, "warn": {"yellow": True}, "bold": {"bold": True}, "dim": {}}
@@ -327,13 +330,19 @@ class Worker:
             handle = dict(self._handles[cni])
             if error := handle.pop("error"):
                 raise NetproofError(error)
-            session = Session(self.asked.cnis[order], order, self.run, Progress(lambda line: None))
-            self._sessions[cni] = session
-            session.attach(handle)
             together = _topologies(item.session.items, cni)
             # One worker alone gets what has pods on a node's network, and deploys it when it does.
             now, later = ([t for t in together if lanes.on_node(t) is on_node] for on_node in (False, True))
-            session.prepare(now, later)
+            for left in reversed(range(PREPARE_TRIES)):
+                session = self._sessions[cni] = Session(self.asked.cnis[order], order, self.run, Progress(_silent))
+                try:
+                    session.attach(handle)
+                    session.prepare(now, later)
+                    break
+                except ClusterError:
+                    if not left:
+                        raise
+                    session.close()
         session = self._sessions[cni]
         if session.error is not None:
             raise session.error
@@ -342,6 +351,10 @@ class Worker:
     def pytest_sessionfinish(self) -> None:
         for session in self._sessions.values():
             session.close()
+
+
+def _silent(line: str) -> None:
+    """The controller tells of the run's phases."""
 
 
 def _own_files(plugin: Netproof | Worker) -> list[str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from harness import cli
+from harness import cli, plugin
 from harness.drivers import DRIVERS
-from harness.errors import NetproofError
+from harness.errors import ClusterError, NetproofError
+from harness.recipes import Wanted
 from harness.report.record import Record
 from harness.report.store import ScenarioPart, Store, TargetPart
 
@@ -256,3 +258,42 @@ def test_a_machine_that_cannot_measure_still_draws_what_the_policies_mean(shop: 
     assert meant["shop/web", "shop/db"] == ("connected", "connected")
     assert meant["shop/db", "shop/web"] == ("denied", "denied")
     assert "not available here" in (shop.path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(("failures", "prepared"), [(2, True), (3, False)])
+def test_a_worker_that_could_not_measure_its_canaries_tries_again_before_it_gives_up(
+    monkeypatch: pytest.MonkeyPatch, failures: int, prepared: bool
+) -> None:
+    sessions: list[Attempt] = []
+
+    class Attempt:
+        error: NetproofError | None = None
+        closed = False
+
+        def __init__(self, *arguments: object) -> None:
+            sessions.append(self)
+
+        def attach(self, handle: object) -> None:
+            pass
+
+        def prepare(self, *topologies: object) -> None:
+            if len(sessions) <= failures:
+                self.error = ClusterError("the pre-flight canaries could not be measured")
+                raise self.error
+
+        def close(self) -> None:
+            self.closed = True
+
+    monkeypatch.setattr(plugin, "Session", Attempt)
+    worker = object.__new__(plugin.Worker)
+    worker.asked = SimpleNamespace(cnis=[Wanted(name="calico")])  # type: ignore[assignment]
+    worker.run = None  # type: ignore[assignment]
+    worker._handles, worker._sessions = {"calico": {"error": ""}}, {}
+    item = SimpleNamespace(cni="calico", session=SimpleNamespace(items=[]))
+    if prepared:
+        assert worker.session(item) is sessions[-1]  # type: ignore[arg-type,comparison-overlap]
+    else:
+        for _ in range(2):
+            with pytest.raises(ClusterError, match="canaries"):
+                worker.session(item)  # type: ignore[arg-type]
+    assert [attempt.closed for attempt in sessions] == [True, True, False]
