@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from harness.drivers import Channel
 from harness.errors import InputError
 from harness.model import External, Node, Pod, Port, Topology
 from reference.wire import SHOP, Wire, quiet
+
+
+def answered(channel: Channel) -> int:
+    """Which round the agent answers, with nothing asked in it."""
+    answer = json.loads(channel.receive(1))
+    assert answer["results"] == []
+    return answer["round"]
 
 
 def test_pods_nodes_and_externals_reach_each_other(wire: Wire) -> None:
@@ -119,7 +128,7 @@ def test_deploying_again_changes_nothing(wire: Wire) -> None:
     channel = wire.driver.open("shop/web")
     assert wire.driver.deploy(SHOP, quiet) == wire.placement
     channel.send('{"round": 1, "timeout": 0.1, "probes": []}')
-    assert channel.receive(1) == '{"round":1,"results":[]}'
+    assert answered(channel) == 1
 
 
 def test_topologies_live_side_by_side_and_a_changed_pod_keeps_its_address(wire: Wire) -> None:
@@ -149,11 +158,11 @@ def test_an_endpoint_can_be_opened_twice(wire: Wire) -> None:
     first, second = wire.driver.open("shop/job"), wire.driver.open("shop/job")
     for number, channel in enumerate((first, second, first)):
         channel.send(f'{{"round": {number}, "timeout": 0.1, "probes": []}}')
-        assert channel.receive(1) == f'{{"round":{number},"results":[]}}'
+        assert answered(channel) == number
     first.close()
     second.send('{"round": 9, "timeout": 0.1, "probes": []}')
     assert channel is first
-    assert second.receive(1) == '{"round":9,"results":[]}'
+    assert answered(second) == 9
 
 
 def test_a_channel_that_stays_silent_times_out(wire: Wire) -> None:
