@@ -85,9 +85,7 @@ class Agent:
             self.close()
             raise AgentLost(f"the agent of {self.endpoint} sent what is no answer: {error}") from None
         if late > LATE:
-            raise AgentLost(
-                f"the agent of {self.endpoint} answered {late:.1f} s late: it or its stream stood still"
-            )
+            raise AgentLost(f"the agent of {self.endpoint} answered {late:.1f} s late: it or its stream stood still")
         return found
 
     def close(self) -> None:
