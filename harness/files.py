@@ -223,6 +223,12 @@ def dotted(path: KeyPath) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).lstrip(".")
 
 
+def key_path(text: str) -> KeyPath:
+    """A key path from its dotted form."""
+    words = re.findall(r"\[\d+\]|[^.\[\]]+", text)
+    return tuple(int(word[1:-1]) if word.startswith("[") else word for word in words)
+
+
 @cache
 def data_dir(name: str) -> Path:
     """`clusters` or `scenarios`: beside the package in a checkout, inside it in an installed wheel."""

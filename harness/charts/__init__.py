@@ -7,14 +7,14 @@ is a path, which helm renders (helm.py). What makes plans is imported when one i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.charts import manifests as own
-from harness.charts.manifests import Manifest, Side, read_manifests
+from harness.charts.manifests import Manifest, Side
 from harness.charts.plan import Plan
 from harness.errors import InputError
 from harness.files import Document, read_one
@@ -90,7 +90,7 @@ def helm_plan(chart: HelmChart, service_map: Path | None = None, objects: tuple[
         return unmapped.plan(chart, objects or helm.rendered(chart))
     chart = in_namespace_of(chart, service_map)
     objects = objects or helm.rendered(chart)
-    plan = map_plan(service_map, policies=tuple(one.content for one in own.policies_of(objects)))
+    plan = map_plan(service_map, policies=own.policies_of(objects))
     return replace(
         plan,
         topology=unmapped.with_accounts(plan.topology, objects, chart.namespace),
@@ -105,13 +105,12 @@ def in_namespace_of(chart: HelmChart, service_map: Path) -> HelmChart:
     return chart if chart.namespace_name else replace(chart, namespace_name=load_map(service_map).namespace)
 
 
-def map_plan(
-    path: Path, values: ValuesSource = None, policies: Path | str | tuple[Manifest, ...] | None = None
-) -> Plan:
+def map_plan(path: Path, values: ValuesSource = None, policies: Path | str | Sequence[Located] | None = None) -> Plan:
     """A user's own map. The policies are generated from it (shaped by `values`), or are the user's own: a file, a
     folder, `-` for standard input, or what was read from them. Raises InputError."""
     from harness.charts import generated
     from harness.charts.servicemap import load_map
+    from harness.policy import read_each
 
     service_map = load_map(path)
     if policies is None:
@@ -120,8 +119,10 @@ def map_plan(
         raise InputError(
             "values shape the policies that are generated from the map; with policies of your own, leave them out"
         )
-    given = policies if isinstance(policies, tuple) else read_manifests(policies)
-    manifests = own.in_namespace(given, service_map.namespace)
+    objects = own.read_located(policies) if isinstance(policies, str | Path) else policies
+    objects = own.in_namespace(objects, service_map.namespace)
+    read_each(objects)
+    manifests = tuple(one.content for one in objects)
     topology = service_map.topology()
     known = {namespace.name for namespace in topology.namespaces}
     strays = tuple(
@@ -164,5 +165,4 @@ __all__ = [
     "in_namespace_of",
     "is_bundled",
     "map_plan",
-    "read_manifests",
 ]

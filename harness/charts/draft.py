@@ -19,7 +19,7 @@ from harness.charts.unmapped import workloads
 from harness.errors import InputError
 from harness.files import Located, parse_yaml
 from harness.model import External, Namespace, Pod, Port, Probe, Service, Topology
-from harness.policy import Evaluator, Policy, Side, read_policies
+from harness.policy import Evaluator, Policy, Side, read_each, read_policies
 from harness.policy.rules import Direction
 from harness.synthetic import placed
 
@@ -60,6 +60,7 @@ def draft(objects: Sequence[Located], *, name: str, namespace: str, source: str)
     topology = workloads(objects, namespace)
     if not [pod for pod in topology.pods if not pod.host_network]:
         raise InputError("there is no workload here, and so no service for a map: give the workloads, too", file=source)
+    read_each(objects)
     policies = read_policies([one.content for one in objects])
     peers, unknown = others(policies, topology)
     entries = _apart([*_services(topology), *_peers(peers, topology)])

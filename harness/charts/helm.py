@@ -82,9 +82,8 @@ def _objects(chart: HelmChart, text: str) -> Iterator[Located]:
     lines = text.splitlines()
     for document in parse_yaml(text, f"{chart.path} (rendered)"):
         source = _source(chart, lines, document.line(()) or 1)
-        for one in objects_of(document):
-            (content,) = in_namespace((one.content,), chart.namespace)
-            yield replace(one, content=content, document=Document(file=source, content=document.content, lines={}))
+        for one in in_namespace(tuple(objects_of(document)), chart.namespace):
+            yield replace(one, document=Document(file=source, content=document.content, lines={}))
 
 
 def _source(chart: HelmChart, lines: list[str], start: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,16 +19,12 @@ POLICY_KINDS = ("NetworkPolicy", "Tier")
 NAMESPACED_POLICIES = frozenset({"NetworkPolicy", "CiliumNetworkPolicy"})
 
 
-def read_manifests(source: Path | str) -> tuple[Manifest, ...]:
-    """The objects of a FILE, of a DIR's *.yaml, *.yml and *.json files (sorted by name), or of standard input for `-`.
+def read_located(source: Path | str) -> tuple[Located, ...]:
+    """The objects of a FILE, of a DIR's *.yaml, *.yml and *.json files (sorted by name), or of standard input for `-`,
+    each with its place.
 
     Lists are flattened. Raises InputError when there is none, or one without apiVersion, kind or name.
     """
-    return tuple(located.content for located in read_located(source))
-
-
-def read_located(source: Path | str) -> tuple[Located, ...]:
-    """The same objects, each with its place. Raises InputError as `read_manifests` does."""
     found: list[Located] = []
     for file in _files(source):
         for document in read_yaml(file):
@@ -38,7 +35,7 @@ def read_located(source: Path | str) -> tuple[Located, ...]:
 
 
 def objects_of(document: Document) -> Iterator[Located]:
-    """The objects of one document; Lists are flattened. Raises InputError as `read_manifests` does."""
+    """The objects of one document; Lists are flattened. Raises InputError as `read_located` does."""
     return _objects(document, (), document.content)
 
 
@@ -77,13 +74,13 @@ def policies_of(objects: Sequence[Located]) -> tuple[Located, ...]:
     return tuple(one for one in objects if str(one.content["kind"]).endswith(POLICY_KINDS))
 
 
-def in_namespace(manifests: tuple[Manifest, ...], namespace: str) -> tuple[Manifest, ...]:
+def in_namespace(objects: Sequence[Located], namespace: str) -> tuple[Located, ...]:
     """Policies that name no namespace get this one, as `kubectl apply -n` does."""
     return tuple(
-        {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}
-        if manifest["kind"] in NAMESPACED_POLICIES and not manifest["metadata"].get("namespace")
-        else manifest
-        for manifest in manifests
+        replace(one, content={**one.content, "metadata": {**one.content["metadata"], "namespace": namespace}})
+        if one.content["kind"] in NAMESPACED_POLICIES and not one.content["metadata"].get("namespace")
+        else one
+        for one in objects
     )
 
 

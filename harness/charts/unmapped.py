@@ -16,7 +16,7 @@ from harness.lint.workloads import world_of
 from harness.model import External, Namespace, Node, Pod, Port, Probe, Service, Topology
 from harness.model.topology import DNS_PORTS, DNS_SERVICE
 from harness.model.traffic import Via
-from harness.policy import read_policies
+from harness.policy import read_each
 from harness.policy.rules import PodPeer, leaves
 
 NODES = (Node(index=0), Node(index=1))
@@ -122,7 +122,7 @@ def _world(chart: HelmChart, objects: Sequence[Located]) -> Topology:
 def _outside(objects: Sequence[Located]) -> tuple[int, ...]:
     """The ports of hosts outside: the usual ones, and those of egress rules that are about more than pods."""
     found = dict.fromkeys(OUTSIDE_PORTS)
-    for policy in read_policies([one.content for one in objects]):
+    for policy in (policy for _, policies in read_each(objects) for policy in policies):
         for rule in policy.rules:
             only_pods = rule.peers is not None and all(isinstance(leaf, PodPeer) for leaf in leaves(rule.peers))
             if rule.direction == "egress" and not only_pods:

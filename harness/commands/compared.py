@@ -37,8 +37,7 @@ def of_chart(name: str, file: Path | None, options: Options) -> Ground:
 def of_map(service_map: Path, values: Path | None, policies: str | None, options: Options) -> Ground:
     """A map with the policies that are generated from it, or with the user's own. Raises InputError."""
     objects = read_located(policies) if policies else None
-    manifests = tuple(one.content for one in objects) if objects else None
-    return _of_map(service_map, charts.map_plan(service_map, values, manifests), objects, options)
+    return _of_map(service_map, charts.map_plan(service_map, values, objects), objects, options)
 
 
 def of_helm(chart: HelmChart, service_map: Path, options: Options) -> Ground:

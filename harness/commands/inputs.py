@@ -6,8 +6,6 @@ Only what every check needs is imported here; what a map or a CNI takes comes wh
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,13 +130,7 @@ def objects_of(arguments: argparse.Namespace) -> tuple[tuple[Located, ...], str]
 
         return helm.rendered(chart), chart.namespace
     namespace = arguments.namespace or DEFAULT_NAMESPACE
-    return tuple(_namespaced(read_located(arguments.manifests), namespace)), namespace
-
-
-def _namespaced(objects: tuple[Located, ...], namespace: str) -> Iterator[Located]:
-    contents = in_namespace(tuple(one.content for one in objects), namespace)
-    for one, content in zip(objects, contents, strict=True):
-        yield replace(one, content=content)
+    return in_namespace(read_located(arguments.manifests), namespace), namespace
 
 
 def _engines(word: str) -> tuple[Engine, ...]:

@@ -8,8 +8,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from harness.errors import InputError
 from harness.files import Located
-from harness.lint.model import DIRECTIONS, Engine, Ground, Intended, World, Written, key_path
-from harness.policy import READERS, Evaluator, read_policies
+from harness.lint.model import DIRECTIONS, Engine, Ground, Intended, World, Written
+from harness.policy import READERS, Evaluator, read_each
 from harness.policy.groups import ASSUMED_DNS, Groups
 from harness.policy.rules import Direction
 from harness.policy.warnings import oddities
@@ -20,18 +20,10 @@ POD_RANGE = "10.244.0.0/16"
 
 def written(objects: Sequence[Located], *, generated: bool = False) -> tuple[Written, ...]:
     """The policies among the objects that somebody here reads. Raises InputError with file, line and key."""
-    found = []
-    # Tiers order the policies of some dialects; each policy is read by itself, so that its place is known.
-    tiers = [one.content for one in objects if one.content["kind"] == "Tier"]
-    for one in objects:
-        if not _is_policy(one) or not _is_read(one):
-            continue
-        try:
-            policies = read_policies([*tiers, one.content])
-        except InputError as error:
-            raise _placed(error, one) from None
-        found += [Written(policy=policy, located=one, generated=generated) for policy in policies]
-    return tuple(found)
+    read = read_each([one for one in objects if not _is_policy(one) or _is_read(one)])
+    return tuple(
+        Written(policy=policy, located=one, generated=generated) for one, policies in read for policy in policies
+    )
 
 
 def unread(objects: Sequence[Located]) -> tuple[Located, ...]:
@@ -101,10 +93,3 @@ def _is_policy(one: Located) -> bool:
 
 def _is_read(one: Located) -> bool:
     return (one.content["apiVersion"], one.content["kind"]) in READERS
-
-
-def _placed(error: InputError, one: Located) -> InputError:
-    """The reader's error with the line of the key that it names (`NetworkPolicy shop/api: spec.ingress[0].ports`)."""
-    path = key_path((error.key or "").partition(": ")[2])
-    message = str(error).removeprefix(f"{error.key}: ")
-    return InputError(message, file=one.document.file, line=one.line(path), key=error.key)

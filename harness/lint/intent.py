@@ -6,7 +6,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from harness.lint.model import Cell, Ground, Hit, Intended, Place, key_path
+from harness.files import key_path
+from harness.lint.model import Cell, Ground, Hit, Intended, Place
 from harness.model import Intent, Specified
 from harness.policy import Side
 from harness.policy.decision import listed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -21,12 +20,6 @@ PEERS_KEY: Mapping[Direction, str] = {"ingress": "from", "egress": "to"}
 
 Need = Literal["pods", "namespaces", "intent", "cni"]
 """What a rule cannot do without: pods, namespaces with their labels, a map that says what is meant, `--cni`."""
-
-
-def key_path(text: str) -> KeyPath:
-    """A key path from its dotted form: `spec.ingress[0].from`."""
-    words = re.findall(r"\[\d+\]|[^.\[\]]+", text)
-    return tuple(int(word[1:-1]) if word.startswith("[") else word for word in words)
 
 
 class Severity(StrEnum):

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import yaml
 
+from harness.files import key_path
 from harness.lint.allow import Missing, advice
-from harness.lint.model import Ground, key_path
+from harness.lint.model import Ground
 from harness.model import Probe, Specified
 from harness.policy import Side
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.errors import InputError
+from harness.files import Located, key_path
 from harness.policy import calico, cilium, clusternetworkpolicy, networkpolicy
 from harness.policy.decision import Decision, Side
 from harness.policy.evaluator import Evaluator
@@ -13,7 +14,17 @@ from harness.policy.rules import Policy
 from harness.policy.warnings import warnings
 from harness.policy.whole import WholeMatrix
 
-__all__ = ["READERS", "Decision", "Evaluator", "Policy", "Side", "WholeMatrix", "read_policies", "warnings"]
+__all__ = [
+    "READERS",
+    "Decision",
+    "Evaluator",
+    "Policy",
+    "Side",
+    "WholeMatrix",
+    "read_each",
+    "read_policies",
+    "warnings",
+]
 
 READERS: dict[tuple[str, str], Callable[[Mapping[str, Any], Mapping[str, float]], Sequence[Policy]]] = {
     ("networking.k8s.io/v1", "NetworkPolicy"): networkpolicy.read,
@@ -53,6 +64,23 @@ def read_policies(manifests: Sequence[Mapping[str, Any]], *, file: str | None = 
             raise
         raise InputError(str(error), file=file) from None
     return tuple(policy for policies in found.values() for policy in policies)
+
+
+def read_each(objects: Sequence[Located]) -> tuple[tuple[Located, tuple[Policy, ...]], ...]:
+    """Each object with the policies that it is: none for what is no policy, several for some dialects. Raises
+    InputError as `read_policies` does, with file and line."""
+    # Tiers order the policies of some dialects; each policy is read by itself, so that its place is known.
+    tiers = [one.content for one in objects if one.content["kind"] == "Tier"]
+    found = []
+    for one in objects:
+        try:
+            found.append((one, read_policies([*tiers, one.content])))
+        except InputError as error:
+            # The key is such as `NetworkPolicy shop/api: spec.ingress[0].ports`.
+            path = key_path((error.key or "").partition(": ")[2])
+            message = str(error).removeprefix(f"{error.key}: ")
+            raise InputError(message, file=one.document.file, line=one.line(path), key=error.key) from None
+    return tuple(found)
 
 
 def _opened(manifests: Sequence[Any]) -> Iterator[Mapping[str, Any]]:

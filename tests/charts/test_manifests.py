@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.charts import read_manifests
-from harness.charts.manifests import for_side
+from harness.charts.manifests import for_side, read_located
 from harness.errors import InputError
 
 ONE = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: one}\nspec: {podSelector: {}}\n"
@@ -26,7 +25,7 @@ def named(name: str, **spec: Any) -> dict[str, Any]:
 
 
 def names(source: Path | str) -> list[str]:
-    return [manifest["metadata"]["name"] for manifest in read_manifests(source)]
+    return [one.content["metadata"]["name"] for one in read_located(source)]
 
 
 def test_a_file_with_documents_and_empty_ones(tmp_path: Path) -> None:
@@ -57,8 +56,8 @@ def test_lists_are_flattened(tmp_path: Path) -> None:
     }
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": [named("a"), inner, typed]})
     (tmp_path / "all.json").write_text(text)
-    found = read_manifests(tmp_path / "all.json")
-    assert [(m["apiVersion"], m["kind"], m["metadata"]["name"]) for m in found] == [
+    found = read_located(tmp_path / "all.json")
+    assert [(one.content["apiVersion"], one.content["kind"], one.content["metadata"]["name"]) for one in found] == [
         ("networking.k8s.io/v1", "NetworkPolicy", name) for name in "abc"
     ]
 
@@ -86,15 +85,15 @@ def test_faults_name_their_line(tmp_path: Path, text: str, message: str) -> None
     file = tmp_path / "a.yaml"
     file.write_text(text)
     with pytest.raises(InputError) as caught:
-        read_manifests(file)
+        read_located(file)
     assert str(caught.value) == f"{file}{message}"
 
 
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent\.yaml: No such file or directory"):
-        read_manifests(tmp_path / "absent.yaml")
+        read_located(tmp_path / "absent.yaml")
     with pytest.raises(InputError, match="no Kubernetes object in here"):
-        read_manifests(tmp_path)
+        read_located(tmp_path)
 
 
 def test_each_side_follows_the_defaults_of_policy_types() -> None:

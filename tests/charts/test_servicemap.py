@@ -389,6 +389,15 @@ def test_values_of_an_unknown_service(tmp_path: Path) -> None:
     assert str(caught.value) == f"{values}:2: bakc: unknown key; did you mean 'back'?"
 
 
+def test_a_wrong_policy_of_ones_own_is_told_with_its_line(tmp_path: Path) -> None:
+    text = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: a}\nspec:\n  podSelecter: {}\n"
+    policies = write(tmp_path, text, "policies.yaml")
+    with pytest.raises(InputError) as caught:
+        map_plan(write(tmp_path, CLOSED), policies=policies)
+    said = "NetworkPolicy closed/a: spec.podSelecter: unknown key; did you mean 'podSelector'?"
+    assert str(caught.value) == f"{policies}:5: {said}"
+
+
 def test_own_policies(tmp_path: Path) -> None:
     manifests = [
         {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "here"}, "spec": {}},

@@ -19,6 +19,7 @@ def test_public_names() -> None:
         "Policy",
         "Side",
         "WholeMatrix",
+        "read_each",
         "read_policies",
         "warnings",
     ]
