@@ -49,6 +49,11 @@ class InputError(NetproofError):
 
 
 class AgentLost(NetproofError):
-    """The stream to one agent ended (pod evicted, agent killed). Its cells become `unmeasured`; the run goes on."""
+    """The stream to one agent ended (pod evicted, agent killed). Its cells become `unmeasured`; the run goes on.
+    `gone`: so is what it ran in, and waiting does not bring it back."""
 
     exit_code = 11
+
+    def __init__(self, message: str, *, gone: bool = False) -> None:
+        super().__init__(message)
+        self.gone = gone

@@ -266,6 +266,9 @@ class Session:
     def _ready(self, scenario: Scenario) -> Place:
         """The scenario's topology in place, free of policies, with a baseline of every probe."""
         probes = list(dict.fromkeys(probe for step in scenario.steps for probe in step.intended))
+        if gone := self._world.gone:
+            with self._progress.phase(f"making anew what is gone: {', '.join(gone)}") as say:
+                self._world.heal(say)
         if not self._world.has(scenario.topology):
             together = scenario.topology
             for topology in self._later:

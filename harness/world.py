@@ -84,6 +84,21 @@ class World:
         for endpoint in topology.endpoints():
             self.fleet.forget(endpoint)
 
+    @property
+    def gone(self) -> Collection[str]:
+        """Endpoints whose pods or containers went while they were measured."""
+        return sorted(self.fleet.gone)
+
+    def heal(self, say: Say) -> None:
+        """Make anew what is gone. Everything beside it then needs a baseline again. Raises ClusterError."""
+        self.driver.reset()
+        self._dirty = False
+        for place in self._places.values():
+            if place.reshaped:
+                self._reshape(place, place.topology)
+        for topology, _ in list(self._deployed):
+            self.deploy(topology, say)
+
     def has(self, topology: Topology) -> bool:
         return any(_covers(placed, topology) for placed, _ in self._deployed)
 
@@ -142,7 +157,7 @@ class World:
             missing = [
                 p
                 for p, r in asked[-1].readings.items()
-                if r.measured is not Measured.CONNECTED and not _hopeless(r.detail)
+                if r.measured is not Measured.CONNECTED and not (_impossible(r.detail) or rounds.is_hopeless(p))
             ]
             late = time.monotonic() - began > self.settings.limit
             enough = train is not None or len(found) >= BASELINE_ROUNDS
@@ -216,7 +231,7 @@ class World:
         settled = settle(
             lambda train: rounds.ask(probes, timeout, train),
             settings,
-            agrees=lambda measured: all(measured[probe] is value for probe, value in goal.items()),
+            agrees=lambda measured: all(measured[p] is value or rounds.is_hopeless(p) for p, value in goal.items()),
             may_vary=set(probes) - set(goal),
             changed_at=changed_at,
             extra=int(place.changes and self.settings.seconds > 0),
@@ -230,11 +245,9 @@ class World:
         self.fleet.close()
 
 
-def _hopeless(detail: str) -> bool:
-    """The machine cannot do this at all, or one end is gone: no use waiting for it."""
-    return (detail.startswith("no ") and "socket" in detail) or (
-        "no stream to the agent" in detail and "not found" in detail
-    )
+def _impossible(detail: str) -> bool:
+    """The machine cannot do this at all: no use waiting for it."""
+    return detail.startswith("no ") and "socket" in detail
 
 
 def _incarnation(topology: Topology, endpoint: str) -> int | None:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from harness.model import External, Namespace, Pod, Port, Topology
+import time
+from dataclasses import replace
+
+import pytest
+
+from harness.model import External, Measured, Namespace, Pod, Port, Probe, Topology
+from harness.probing import client
 from harness.recipes import Settle
+from harness.scenarios import Step
 from harness.world import World, merged
 from tests.fakes import FakeDriver
 
@@ -64,3 +71,33 @@ def test_a_peer_keeps_the_ports_that_others_need() -> None:
     made.deploy(Topology(namespaces=(Namespace(name="y"),), externals=(outside(443),)), lambda _: None)
     assert made.has(first)
     assert made.has(Topology(namespaces=(Namespace(name="y"),), externals=(outside(443, 5432),)))
+
+
+def test_what_is_gone_is_not_waited_for_and_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "REOPEN_EVERY", 0.0)
+    driver = FakeDriver()
+    made = World(driver, Settle(limit=60.0, seconds=0.05, every=0.02))
+    topology = Topology(namespaces=(X,), pods=(A, replace(B, ports=(Port(port=81),))))
+    ways = [
+        Probe(source="x/b", destination="x/a", protocol="TCP", port=80),
+        Probe(source="x/a", destination="x/b", protocol="TCP", port=81),
+    ]
+    made.deploy(topology, lambda _: None)
+    place = made.place(topology)
+    made.warm(place, ways)
+    began = made.change(
+        place, Step(name="applied", topology=topology, policies=(), applied=({"kind": "any"},), intended={})
+    )
+    driver.gone.add("x/a")
+    driver.sees = lambda source, probe: "dropped"
+    settled = made.settle(place, ways, dict.fromkeys(ways, Measured.DENIED), began)
+    assert [settled.readings[way].measured for way in ways] == [Measured.UNMEASURED] * 2
+    assert time.monotonic() - began < 30
+    assert made.gone == ["x/a"]
+
+    driver.sees = lambda source, probe: "connected"
+    made.heal(lambda _: None)
+    assert (made.gone, driver.applied) == ([], [])
+    again = made.place(topology)
+    made.warm(again, ways)
+    assert again.rounds.connected_before == set(ways)

@@ -77,7 +77,7 @@ class Driver(Protocol):
         """Make namespaces, pods, services and externals exist and ready. Idempotent; earlier topologies stay."""
 
     def open(self, endpoint: str) -> Channel:
-        """A new stream to the prober of a deployed pod, node or external."""
+        """A new stream to the prober of a deployed pod, node or external. Raises AgentLost."""
 
     def apply(self, manifests: Sequence[Manifest]) -> None:
         """Apply policies. Raises InputError when the API server refuses one."""

@@ -113,11 +113,13 @@ class Fleet:
     """The agents of all endpoints that send probes; a round's batches go out and come back concurrently.
 
     Agents start after one another, `spread` seconds a probe: all at once they would measure each other's queues, and
-    connect times, and with them the time-out for silence, would be several times longer.
+    connect times, and with them the time-out for silence, would be several times longer. `gone` are endpoints whose
+    pods or containers are there no more, until they are forgotten.
     """
 
     def __init__(self, open_channel: Callable[[str], Channel], *, spread: float = 0.0) -> None:
         self._open_channel, self._spread = open_channel, spread
+        self.gone: set[str] = set()
         self._agents: dict[str, Agent] = {}
         self._pool = ThreadPoolExecutor(max_workers=512, thread_name_prefix="agent")
         self._round = 0
@@ -134,6 +136,8 @@ class Fleet:
             try:
                 return list(agent.ask(self._round, timeout, probes, train, after=after))
             except AgentLost as error:
+                if error.gone:
+                    self.gone.add(agent.endpoint)
                 return [Lost(reason=str(error))] * train.repeat
 
         futures = {}
@@ -161,6 +165,7 @@ class Fleet:
 
     def forget(self, endpoint: str) -> None:
         """Drop the stream to an endpoint that is replaced; the next batch opens a new one."""
+        self.gone.discard(endpoint)
         if endpoint in self._agents:
             self._agents.pop(endpoint).close()
 

@@ -112,6 +112,15 @@ class Rounds:
             rounds.append(Round(began=began, ended=time.monotonic(), readings=weighed))
         return rounds
 
+    def is_hopeless(self, probe: Probe) -> bool:
+        """Whether an agent that this probe needs is gone: no waiting makes it measurable."""
+        target = self._target(probe)
+        needed = {
+            probe.source,
+            *((target.asked, *(c[0] for c in target.controls)) if isinstance(target, _Target) else ()),
+        }
+        return not self.fleet.gone.isdisjoint(needed)
+
     def _request(self, probe: Probe, target: _Target) -> dict[str, Any]:
         request: dict[str, Any] = {"protocol": probe.protocol, "host": target.host, "port": target.port}
         if probe.kind == "lookup":

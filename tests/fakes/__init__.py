@@ -29,7 +29,7 @@ class FakeChannel:
             self.driver.rounds_asked += 1
             results = []
             for probe in request["probes"]:
-                outcome = self.driver.sees(self.endpoint, probe)
+                outcome = "lost" if self.endpoint in self.driver.gone else self.driver.sees(self.endpoint, probe)
                 if outcome == "lost":
                     raise AgentLost(f"the agent of {self.endpoint} has ended")
                 outcome, _, detail = outcome.partition(": ")
@@ -49,11 +49,12 @@ class FakeChannel:
 
 class FakeDriver:
     """Enforces nothing by itself: `sees` decides. By default everything connects until policies are applied, and then
-    what `denied` names (source, host) is dropped."""
+    what `denied` names (source, host) is dropped. What is put into `gone` is there no more until it is deployed."""
 
     def __init__(self, recipe: Recipe | None = None, options: DriverOptions | None = None) -> None:
         self.applied: list[Manifest] = []
         self.denied: set[tuple[str, str]] = set()
+        self.gone: set[str] = set()
         self.rounds_asked = 0
         self.sees: Sees = self._sees
         self.stopped: bool | None = None
@@ -73,9 +74,12 @@ class FakeDriver:
 
     def deploy(self, topology: Topology, say: Say) -> Placement:
         self.placement = placed(topology)
+        self.gone.clear()
         return self.placement
 
     def open(self, endpoint: str) -> Channel:
+        if endpoint in self.gone:
+            raise AgentLost(f"{endpoint} is gone", gone=True)
         return FakeChannel(endpoint, self)
 
     def apply(self, manifests: Sequence[Manifest]) -> None:

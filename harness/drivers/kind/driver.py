@@ -23,12 +23,12 @@ from harness.drivers.kind.manifests import (
     node_order,
     node_pod,
 )
-from harness.drivers.kind.objects import Api, Refused, install
+from harness.drivers.kind.objects import Api, Ref, Refused, install
 from harness.drivers.kind.policies import Policies
 from harness.drivers.kind.polling import NotYet, poll
 from harness.drivers.kind.shape import Shape
 from harness.drivers.kind.streams import LineChannel, PodPipe, ProcessPipe
-from harness.errors import ClusterError, InputError
+from harness.errors import AgentLost, ClusterError, InputError
 from harness.model import Placement, Topology
 from harness.recipes import KindCluster, Recipe, recipe_path
 
@@ -101,6 +101,14 @@ class KindDriver:
         return self._placement(topology)
 
     def open(self, endpoint: str) -> Channel:
+        try:
+            return self._opened(endpoint)
+        except AgentLost as error:
+            if self._is_gone(endpoint):
+                raise AgentLost(f"{endpoint} is gone: {error}", gone=True) from None
+            raise
+
+    def _opened(self, endpoint: str) -> Channel:
         if endpoint.startswith("external:"):
             name = externals.container(self._mine, endpoint)
             channel = LineChannel(endpoint, ProcessPipe(["docker", "attach", "--sig-proxy=false", name]))
@@ -113,6 +121,16 @@ class KindDriver:
             channel.close()
             raise
         return channel
+
+    def _is_gone(self, endpoint: str) -> bool:
+        """Whether the pod or container of an endpoint is there no more, or will never run again."""
+        if endpoint.startswith("external:"):
+            return not externals.is_running(self._mine, endpoint)
+        try:
+            pod = self._reachable.get(Ref("v1", "Pod", *self._pod(endpoint)))
+        except Refused:
+            return False
+        return pod is None or pods.is_over(pod)
 
     def apply(self, manifests: Sequence[Manifest]) -> None:
         self._feel()

@@ -77,6 +77,14 @@ def route(record: state.Record, peers: Iterable[str], routes: Mapping[str, str])
             future.result()
 
 
+def is_running(record: state.Record, endpoint: str) -> bool:
+    """Whether a peer's container runs."""
+    return any(
+        item["Config"]["Labels"].get(engine.LABEL_PEER) == endpoint and item["State"]["Running"]
+        for item in _inspect(record)
+    )
+
+
 def container(record: state.Record, endpoint: str) -> str:
     """The name of the container that is a peer."""
     return f"{record.name}-{endpoint.partition(':')[2]}"

@@ -64,11 +64,11 @@ def ensure(api: Api, wanted: Sequence[Deployment], say: Say) -> set[Name]:
     for item in left:
         metadata = item["metadata"]
         if metadata["namespace"] in wanted_names:
-            is_over = FIRST in (metadata.get("annotations") or {})
+            unwanted = FIRST in (metadata.get("annotations") or {}) or is_over(item)
         else:
             # Of an earlier run that shared its namespaces out in another way.
-            is_over = not taken.isdisjoint(_node_ports([item]))
-        if is_over:
+            unwanted = not taken.isdisjoint(_node_ports([item]))
+        if unwanted:
             gone.append((metadata["namespace"], metadata["name"]))
     remove_pods(api, gone)
     running = {
@@ -84,6 +84,11 @@ def ensure(api: Api, wanted: Sequence[Deployment], say: Say) -> set[Name]:
     ]
     concurrently(lambda manifest: apply(api, manifest), missing)
     return running.keys() - {(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in missing}
+
+
+def is_over(pod: Mapping[str, Any]) -> bool:
+    """Whether it will never run again, as when its node evicted it for want of memory."""
+    return (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
 
 
 def _has(there: Mapping[str, Any] | None, manifest: Manifest) -> bool:
