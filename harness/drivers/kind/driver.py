@@ -54,6 +54,7 @@ class KindDriver:
         self._nodes: list[str] = []
         self._peers: dict[str, tuple[str, ...]] = {}
         self._placed: dict[str, tuple[str, ...]] = {}
+        self._opened: set[str] = set()
         self._pulse = pulse.Pulse()
         self._felt_at = -PULSE_LASTS
         self._feeler = ThreadPoolExecutor(1, thread_name_prefix="netproof-pulse")
@@ -101,14 +102,18 @@ class KindDriver:
         return self._placement(topology)
 
     def open(self, endpoint: str) -> Channel:
+        # A first stream is to what was awaited a moment ago. When it ends, its pod may have started again elsewhere.
+        if endpoint in self._opened and (why := self._gone(endpoint)):
+            raise AgentLost(why, gone=True)
+        self._opened.add(endpoint)
         try:
-            return self._opened(endpoint)
+            return self._stream(endpoint)
         except AgentLost as error:
-            if self._is_gone(endpoint):
-                raise AgentLost(f"{endpoint} is gone: {error}", gone=True) from None
+            if why := self._gone(endpoint):
+                raise AgentLost(f"{why}: {error}", gone=True) from None
             raise
 
-    def _opened(self, endpoint: str) -> Channel:
+    def _stream(self, endpoint: str) -> Channel:
         if endpoint.startswith("external:"):
             name = externals.container(self._mine, endpoint)
             channel = LineChannel(endpoint, ProcessPipe(["docker", "attach", "--sig-proxy=false", name]))
@@ -122,15 +127,19 @@ class KindDriver:
             raise
         return channel
 
-    def _is_gone(self, endpoint: str) -> bool:
-        """Whether the pod or container of an endpoint is there no more, or will never run again."""
+    def _gone(self, endpoint: str) -> str:
+        """Why the pod or container that was deployed for an endpoint is there no more, or ''."""
         if endpoint.startswith("external:"):
-            return not externals.is_running(self._mine, endpoint)
+            return "" if externals.is_running(self._mine, endpoint) else f"{endpoint} does not run any more"
         try:
             pod = self._reachable.get(Ref("v1", "Pod", *self._pod(endpoint)))
         except Refused:
-            return False
-        return pod is None or pods.is_over(pod)
+            return ""
+        if pod is None or pods.is_over(pod):
+            return f"{endpoint} is gone"
+        if endpoint in self._placed and pulse.is_elsewhere(pod, self._placed[endpoint]):
+            return f"{endpoint} has another address now"
+        return ""
 
     def apply(self, manifests: Sequence[Manifest]) -> None:
         self._feel()

@@ -54,12 +54,18 @@ def missed(before: Pulse, now: Pulse) -> str:
 def moved(api: Api, placed: Mapping[str, Sequence[str]]) -> str:
     """Which pods do not have the addresses (endpoint id -> addresses) any more that are probed, or ''. Raises
     Refused."""
-    now = {_name(pod): {one["ip"] for one in pod["status"].get("podIPs") or []} for pod in api.list("/api/v1/pods")}
+    now = {_name(pod): pod for pod in api.list("/api/v1/pods")}
     return "; ".join(
         f"{endpoint} has another address now"
         for endpoint, addresses in placed.items()
-        if now.get(endpoint) and now[endpoint] != set(addresses)
+        if endpoint in now and is_elsewhere(now[endpoint], addresses)
     )
+
+
+def is_elsewhere(pod: Object, addresses: Sequence[str]) -> bool:
+    """Whether it has other addresses than these. One that starts has none yet."""
+    now = {one["ip"] for one in pod["status"].get("podIPs") or []}
+    return bool(now) and now != set(addresses)
 
 
 def _name(pod: Object) -> str:
