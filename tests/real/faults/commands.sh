@@ -7,15 +7,16 @@ inside() { docker exec --interactive "$@"; }
 
 kubectl() { inside "$CONTROL" kubectl --kubeconfig /etc/kubernetes/admin.conf "$@"; }
 
-# main_process NODE FILTER…: the process ids of containers, as the node counts them
-main_process() {
-  node=$1
-  shift
-  for container in $(inside "$node" crictl ps --quiet "$@" </dev/null); do
-    inside "$node" crictl inspect --output go-template --template '{{.info.pid}}' "$container" </dev/null
-    echo
-  done
+# containers NODE [container|pod NAME]: the containers that run, sandboxes aside, each with the process id that the node
+# counts it by
+containers() {
+  tasks=$(inside "$1" ctr -n k8s.io tasks ls </dev/null 2>/dev/null)
+  wanted="labels.\"io.cri-containerd.kind\"==container${2:+,labels.\"io.kubernetes.$2.name\"==$3}"
+  ids=$(inside "$1" ctr -n k8s.io containers ls --quiet "$wanted" </dev/null 2>/dev/null)
+  echo "$tasks" | awk -v ids="$ids" '$3 == "RUNNING" && index(ids, $1) {print $1, $2}'
 }
+
+main_process() { containers "$@" | cut -d ' ' -f 2; }
 
 # whole: nodes are ready, workloads complete, and the containers that run are those that the API server tells of
 whole() {
@@ -28,7 +29,7 @@ whole() {
     told=$(kubectl get pods --all-namespaces --field-selector "spec.nodeName=$node" \
       -o 'jsonpath={range .items[*]}{.status.containerStatuses[*].containerID}{"\n"}{end}' </dev/null |
       tr ' ' '\n' | sed 's|.*//||; /^$/d' | sort)
-    running=$(inside "$node" crictl ps --quiet --no-trunc </dev/null | sort)
+    running=$(containers "$node" | cut -d ' ' -f 1 | sort)
     test "$told" = "$running" || { echo "$node: told of"; echo "$told"; echo "running"; echo "$running"; return 1; }
   done
 }
