@@ -15,7 +15,13 @@ from typing import Any
 
 import pytest
 
-from harness.probing import agent
+from harness.probing.agent import flight, train
+from harness.probing.agent.first import summary
+from harness.probing.agent.flight import ANSWER_TIME, let_go_of_held
+from harness.probing.agent.main import probe_loop
+from harness.probing.agent.server import Server
+from harness.probing.agent.train import answer_batch, answer_train
+from harness.probing.bundle import archive
 
 TOKEN = "word"
 
@@ -30,7 +36,7 @@ def free_port(kind: socket.SocketKind) -> int:
 def ports() -> Iterator[dict[str, int]]:
     found = {"TCP": free_port(socket.SOCK_STREAM), "UDP": free_port(socket.SOCK_DGRAM)}
     spec = {"name": "ns/pod", "token": TOKEN, "ports": [{"protocol": p, "port": n} for p, n in found.items()]}
-    server = agent.Server(spec)
+    server = Server(spec)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     yield found
@@ -40,7 +46,7 @@ def ports() -> Iterator[dict[str, int]]:
 
 def ask(*probes: dict[str, object], token: str = TOKEN, timeout: float = 0.3) -> list[dict[str, object]]:
     asked = [{"id": number, "host": "127.0.0.1", **probe} for number, probe in enumerate(probes)]
-    results: list[dict[str, object]] = agent.answer_batch({"timeout": timeout, "probes": asked}, {"token": token})
+    results: list[dict[str, object]] = answer_batch({"timeout": timeout, "probes": asked}, {"token": token})
     return results
 
 
@@ -77,7 +83,7 @@ def test_silence_is_dropped_after_the_time_out() -> None:
 
 
 def test_a_server_that_accepts_and_says_nothing_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agent, "ANSWER_TIME", 0.1)
+    monkeypatch.setattr(flight, "ANSWER_TIME", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         (result,) = ask({"protocol": "TCP", "port": mute.getsockname()[1]}, timeout=0.2)
     assert (result["outcome"], result["detail"]) == ("dropped", "connected, but no answer")
@@ -120,8 +126,8 @@ def test_a_connection_that_went_silent_does_not_hold_up_the_rounds_after_it() ->
         probe = {"id": 0, "protocol": "TCP", "host": "127.0.0.1", "port": server.getsockname()[1]}
         request = {"timeout": 0.2, "repeat": 3, "every": 0.05, "probes": [probe]}
         began = time.monotonic()
-        rounds = [results[0]["outcome"] for results in agent.answer_train(request, {"token": TOKEN})]
-        assert time.monotonic() - began < agent.ANSWER_TIME
+        rounds = [results[0]["outcome"] for results in answer_train(request, {"token": TOKEN})]
+        assert time.monotonic() - began < ANSWER_TIME
         done.set()
     assert rounds == ["dropped", "connected", "connected"]
 
@@ -131,7 +137,7 @@ def test_an_agent_that_stood_still_vouches_for_nothing_and_saw_no_silence(
 ) -> None:
     """It is stopped after the first repeat was sent, and goes on when the time of the second has passed."""
 
-    class Stopped(agent.selectors.DefaultSelector):  # type: ignore[misc,name-defined]
+    class Stopped(train.selectors.DefaultSelector):  # type: ignore[misc,name-defined]
         turns = 0
 
         def select(self, timeout: float | None = None) -> Any:
@@ -141,17 +147,17 @@ def test_an_agent_that_stood_still_vouches_for_nothing_and_saw_no_silence(
                 time.sleep(0.8)
             return found
 
-    monkeypatch.setattr(agent.selectors, "DefaultSelector", Stopped)
-    monkeypatch.setattr(agent, "STOOD_STILL", 0.5)
+    monkeypatch.setattr(train.selectors, "DefaultSelector", Stopped)
+    monkeypatch.setattr(train, "STOOD_STILL", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         probes = [
             {"id": 0, "protocol": "TCP", "host": "127.0.0.1", "port": ports["TCP"]},
             {"id": 1, "protocol": "UDP", "host": "127.0.0.1", "port": free_port(socket.SOCK_DGRAM)},
             {"id": 2, "protocol": "TCP", "host": "127.0.0.1", "port": mute.getsockname()[1]},
         ]
-        monkeypatch.setattr(agent, "ANSWER_TIME", 0.1)
+        monkeypatch.setattr(flight, "ANSWER_TIME", 0.1)
         request = {"timeout": 0.2, "repeat": 3, "every": 0.6, "probes": probes}
-        first, second, third = agent.answer_train(request, {"token": TOKEN})
+        first, second, third = answer_train(request, {"token": TOKEN})
     assert [result["outcome"] for result in first] == ["connected", "refused", "error"]
     assert {result["detail"] for result in second} == {first[2]["detail"]}
     assert first[2]["detail"].startswith("the agent stood still for 0.")
@@ -226,15 +232,17 @@ def test_a_lookup_connects_when_the_server_answers_whatever_it_answers(protocol:
 
 def test_a_name_without_a_resolver_fails_as_a_name() -> None:
     asked = {"timeout": 0.2, "probes": [{"id": 0, "protocol": "TCP", "host": "nobody.invalid", "port": 80}]}
-    (result,) = agent.answer_batch(asked, {"token": TOKEN, "resolver": "127.0.0.254"})
+    (result,) = answer_batch(asked, {"token": TOKEN, "resolver": "127.0.0.254"})
     assert result["outcome"] == "name-failed"
 
 
-def test_the_file_runs_alone_with_the_standard_library(ports: dict[str, int]) -> None:
+def test_the_file_runs_alone_with_the_standard_library(ports: dict[str, int], tmp_path: Path) -> None:
+    bundle = tmp_path / "agent.pyz"
+    bundle.write_bytes(archive())
     request = {"round": 4, "timeout": 0.5, "probes": [{"id": 0, "protocol": "TCP", "host": "127.0.0.1"}]}
     request["probes"][0]["port"] = ports["TCP"]  # type: ignore[index]
     spec = {"name": "ns/alone", "token": TOKEN}
-    command = [sys.executable, "-I", "-S", str(Path(agent.__file__)), "serve", json.dumps(spec)]
+    command = [sys.executable, "-I", "-S", str(bundle), "serve", json.dumps(spec)]
     lines = f'{{"round": 3, "pro\n{json.dumps(request)}\n'
     done = subprocess.run(command, input=lines, capture_output=True, text=True, timeout=20, check=True)
     ready, answered = done.stdout.splitlines()
@@ -257,7 +265,7 @@ def test_a_new_pod_remembers_its_first_attempts_in_both_directions(ports: dict[s
         ],
     }
     spec = {"name": "ns/new", "token": TOKEN, "ports": [{"protocol": "TCP", "port": own}], "first": first}
-    server = agent.Server(spec)
+    server = Server(spec)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     (early,) = ask({"protocol": "TCP", "port": own, "kind": "first", "index": 0})
@@ -274,7 +282,7 @@ def test_a_new_pod_remembers_its_first_attempts_in_both_directions(ports: dict[s
 
 def test_first_attempts_are_told_in_the_order_in_which_outcomes_came() -> None:
     outcomes = ["dropped", "dropped", "connected", "dropped"]
-    told = agent.summary({"id": 0}, [{"outcome": outcome} for outcome in outcomes], "ns/new")
+    told = summary({"id": 0}, [{"outcome": outcome} for outcome in outcomes], "ns/new")
     assert told["outcome"] == "connected"
     assert told["detail"].startswith("dropped from 0 ms, then connected from 40 ms, then dropped from 60 ms after")
 
@@ -288,7 +296,7 @@ def test_only_those_who_know_the_token_are_dialled_back(ports: dict[str, int]) -
 def test_a_repeat_says_only_what_is_new(ports: dict[str, int]) -> None:
     """The server goes after the first repeat: the second has the refusal, the third nothing to add."""
     port = free_port(socket.SOCK_STREAM)
-    server = agent.Server({"name": "ns/short", "token": TOKEN, "ports": [{"protocol": "TCP", "port": port}]})
+    server = Server({"name": "ns/short", "token": TOKEN, "ports": [{"protocol": "TCP", "port": port}]})
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     probes = [{"id": 0, "protocol": "TCP", "host": "127.0.0.1", "port": port}]
@@ -303,7 +311,7 @@ def test_a_repeat_says_only_what_is_new(ports: dict[str, int]) -> None:
 
     threading.Timer(0.5, end).start()
     written = io.StringIO()
-    agent.probe_loop({"token": TOKEN}, [json.dumps(request)], written)
+    probe_loop({"token": TOKEN}, [json.dumps(request)], written)
     (line,) = written.getvalue().splitlines()
     answer = json.loads(line)
     assert [result["outcome"] for result in answer["results"]] == ["connected", "connected"]
@@ -329,10 +337,10 @@ def test_a_kept_connection_is_asked_one_question_at_a_time_however_late_the_roun
     threading.Thread(target=answer_slowly, daemon=True).start()
     host = {"protocol": "TCP", "host": "127.0.0.1", "port": listener.getsockname()[1]}
     probe = {"id": 0, "kind": "held", "key": "slow", **host}
-    trains = agent.answer_train({"timeout": 2.0, "repeat": 4, "every": 0.05, "probes": [probe]}, {"token": TOKEN})
+    trains = answer_train({"timeout": 2.0, "repeat": 4, "every": 0.05, "probes": [probe]}, {"token": TOKEN})
     assert [results[0]["outcome"] for results in trains] == ["connected"] * 4
     assert len(accepted) == 1
-    agent.let_go_of_held()
+    let_go_of_held()
 
 
 def test_a_probe_that_breaks_the_agent_is_an_error_and_the_agent_goes_on(ports: dict[str, int]) -> None:
@@ -340,7 +348,7 @@ def test_a_probe_that_breaks_the_agent_is_an_error_and_the_agent_goes_on(ports: 
     good = {"round": 2, "timeout": 0.5, "probes": [{"id": 0, "protocol": "TCP", "host": "127.0.0.1"}]}
     good["probes"][0]["port"] = ports["TCP"]  # type: ignore[index]
     written = io.StringIO()
-    agent.probe_loop({"token": TOKEN}, [json.dumps(bad), json.dumps(good)], written)
+    probe_loop({"token": TOKEN}, [json.dumps(bad), json.dumps(good)], written)
     first, second = map(json.loads, written.getvalue().splitlines())
     assert first["results"] == [{"id": 0, "outcome": "error", "detail": "the agent failed: KeyError: 'host'"}]
     assert first["again"] == [[None]]

@@ -45,7 +45,9 @@ class KindDriver:
     def __init__(self, recipe: Recipe, options: DriverOptions) -> None:
         self._recipe = recipe
         self._options = options
-        self._agent = externals.agent_source()
+        from harness.probing import bundle  # which imports this package's parent
+
+        self._agent = bundle.archive()
         self._engine: Mapping[str, Any] = {}
         self._record: state.Record | None = None
         self._api: Api | None = None

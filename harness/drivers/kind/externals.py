@@ -27,7 +27,7 @@ START_TIMEOUT = 60.0
 
 
 def ensure(
-    record: state.Record, run: str, image: str, agent: str, wanted: Iterable[External]
+    record: state.Record, run: str, image: str, agent: bytes, wanted: Iterable[External]
 ) -> dict[str, tuple[str, ...]]:
     """Make the peers run: endpoint id -> addresses. One that runs this agent with the same ports is used as it is."""
     wanted = list(wanted)
@@ -107,8 +107,8 @@ def _fits(item: Mapping[str, Any], command: list[str], digest: str) -> bool:
     return bool(config["Cmd"] == command and config["Labels"].get(engine.LABEL_AGENT) == digest)
 
 
-def _digest(agent: str) -> str:
-    return hashlib.sha256(agent.encode()).hexdigest()[:10]
+def _digest(agent: bytes) -> str:
+    return hashlib.sha256(agent).hexdigest()[:10]
 
 
 def _inspect(record: state.Record) -> list[dict[str, Any]]:
@@ -116,12 +116,12 @@ def _inspect(record: state.Record) -> list[dict[str, Any]]:
     return engine.inspect_containers(ids)
 
 
-def _start(record: state.Record, run: str, image: str, agent: str, external: External) -> None:
+def _start(record: state.Record, run: str, image: str, agent: bytes, external: External) -> None:
     # Ryuk would be one more image to have, and would remove peers of a cluster that the user wants to keep.
     testcontainers_config.ryuk_disabled = True
     name = container(record, external.id)
     try:
-        peer = DockerContainer(image, name=name, transferables=[(agent.encode(), AGENT_PATH, 0o644)])
+        peer = DockerContainer(image, name=name, transferables=[(agent, AGENT_PATH, 0o644)])
         peer.with_command(_command(record, external)).with_kwargs(
             labels={
                 engine.LABEL_CLUSTER: record.name,
@@ -159,10 +159,3 @@ def _start(record: state.Record, run: str, image: str, agent: str, external: Ext
 def _addresses(item: dict[str, Any]) -> tuple[str, ...]:
     network = item["NetworkSettings"]["Networks"][engine.NETWORK]
     return tuple(address for address in (network["IPAddress"], network["GlobalIPv6Address"]) if address)
-
-
-def agent_source() -> str:
-    """The one file that runs in every pod and peer."""
-    import harness.probing
-
-    return (Path(harness.probing.__file__).parent / "agent.py").read_text(encoding="utf-8")

@@ -3,10 +3,12 @@ manifests also run on clusters that enforce it."""
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harness.drivers import Manifest
@@ -22,7 +24,7 @@ FIRST = "netproof.dev/first-attempts"
 """Annotation of a pod that was made for its first attempts: a run that ended meanwhile left it behind."""
 SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
 CONTAINER = "agent"
-AGENT_PATH = "/netproof/agent.py"
+AGENT_PATH = "/netproof/agent.pyz"
 USER = 65534
 CPU = "3m"
 """What a probe pod asks for. Pods that ask for nothing share the least weight that there is: where the CNI's agent is
@@ -47,7 +49,7 @@ class Terms:
     run: str
     token: str
     image: str
-    agent: str
+    agent: bytes
     nodes: Sequence[str]
 
 
@@ -99,10 +101,11 @@ def _deployment(
     terms: Terms,
     agent_names: Mapping[str, str] | None = None,
 ) -> Deployment:
-    source = f"netproof-agent-{hashlib.sha256(terms.agent.encode()).hexdigest()[:10]}"
+    source = f"netproof-agent-{hashlib.sha256(terms.agent).hexdigest()[:10]}"
     accounts = sorted({"default", *(pod.service_account for pod in pods)})
     basis = [_account(namespace.name, account) for account in accounts]
-    basis.append(_object("v1", "ConfigMap", namespace.name, source, data={"agent.py": terms.agent}))
+    archive = {Path(AGENT_PATH).name: base64.b64encode(terms.agent).decode()}
+    basis.append(_object("v1", "ConfigMap", namespace.name, source, binaryData=archive))
     service_objects = [_service(service) for service in services]
     pod_objects = [_pod(pod, (agent_names or {}).get(pod.name, pod.id), source, terms) for pod in pods]
     labels = {**namespace.labels, MANAGED: "true"}

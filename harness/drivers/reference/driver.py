@@ -14,7 +14,6 @@ from harness.drivers import Channel, DriverOptions, Environment, Manifest, Say
 from harness.drivers.reference import addresses, faults, names
 from harness.drivers.reference.compile import ruleset, services
 from harness.drivers.reference.fabric import Fabric
-from harness.drivers.reference.inside.endpoint import AGENT
 from harness.errors import AgentLost, ClusterError, InputError
 from harness.model import External, Namespace, Placement, Pod, Port, Service, Topology
 from harness.model.topology import DNS_LABELS, DNS_NAMESPACE, DNS_PORTS, DNS_SERVICE
@@ -152,7 +151,7 @@ class ReferenceDriver:
         user = "--user --preserve-credentials " if self._fabric.facts["privilege"] != "root" else ""
         probe = {"kind": "echo", "protocol": protocol, "host": host, "port": port}
         spec = {**self._spec(source), "probe": probe}
-        inside = shlex.join([sys.executable, str(AGENT), "once", json.dumps(spec)])
+        inside = shlex.join([sys.executable, "-m", "harness.probing.agent.main", "once", json.dumps(spec)])
         return f"nsenter --target {self._pids[source]} {user}--net {inside}"
 
     def stop(self, *, keep: bool) -> None:

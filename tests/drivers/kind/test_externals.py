@@ -21,7 +21,7 @@ def containers(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     """An engine that keeps containers in a mapping: id -> what inspecting them says."""
     there: dict[str, dict[str, Any]] = {}
 
-    def start(record: state.Record, run: str, image: str, agent: str, external: External) -> None:
+    def start(record: state.Record, run: str, image: str, agent: bytes, external: External) -> None:
         identifier = f"{external.name}-{len(agent)}"
         labels = {engine.LABEL_PEER: external.id, engine.LABEL_AGENT: externals._digest(agent)}
         there[identifier] = {
@@ -42,8 +42,8 @@ def containers(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
 
 
 def test_a_peer_is_used_again_while_it_runs_the_same_agent(containers: dict[str, dict[str, Any]]) -> None:
-    assert externals.ensure(RECORD, "run", "image", "agent", [BANK]) == {"external:bank": ("172.18.0.9",)}
-    externals.ensure(RECORD, "run", "image", "agent", [BANK])
+    assert externals.ensure(RECORD, "run", "image", b"agent", [BANK]) == {"external:bank": ("172.18.0.9",)}
+    externals.ensure(RECORD, "run", "image", b"agent", [BANK])
     assert list(containers) == ["bank-5"]
-    externals.ensure(RECORD, "run", "image", "newer agent", [BANK])
+    externals.ensure(RECORD, "run", "image", b"newer agent", [BANK])
     assert list(containers) == ["bank-11"]

@@ -12,7 +12,7 @@ import pytest
 from harness.drivers.kind.manifests import Deployment, Terms, deployments, node_deployment, node_order
 from harness.model import Namespace, Pod, Port, Service, ServicePort, Topology
 
-TERMS = Terms(run="r1", token="word", image="python:3", agent="print()", nodes=("w1", "w2", "cp"))
+TERMS = Terms(run="r1", token="word", image="python:3", agent=b"print()", nodes=("w1", "w2", "cp"))
 WEB = Pod(
     namespace="shop",
     name="web",
@@ -58,7 +58,7 @@ def test_a_pod_has_exactly_the_topologys_labels_and_ports() -> None:
         {"containerPort": 80, "protocol": "TCP", "name": "http"},
         {"containerPort": 53, "protocol": "UDP"},
     ]
-    assert pod["spec"]["containers"][0]["command"][3:5] == ["/netproof/agent.py", "serve"]
+    assert pod["spec"]["containers"][0]["command"][3:5] == ["/netproof/agent.pyz", "serve"]
     assert json.loads(pod["spec"]["containers"][0]["command"][5]) == {
         "name": "shop/web",
         "token": "word",
@@ -138,7 +138,7 @@ def test_the_hash_is_of_the_content_and_not_of_the_run() -> None:
         only(replace(SHOP, pods=(replace(WEB, labels={"app": "other"}),))),
         only(replace(SHOP, services=())),
         only(replace(SHOP, namespaces=(Namespace(name="shop"),))),
-        only(terms=replace(TERMS, agent="print(1)")),
+        only(terms=replace(TERMS, agent=b"print(1)")),
         only(terms=replace(TERMS, image="python:4")),
     ]
     assert len({only().digest, *(one.digest for one in others)}) == 6

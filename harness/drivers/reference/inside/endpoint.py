@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import os
 import resource
 import socket
+import sys
 import threading
 from functools import cache
 from pathlib import Path
@@ -17,19 +19,19 @@ from . import lines, namespaces, netlink
 
 INSIDE_MAC, ROUTER_MAC = bytes.fromhex("020000000002"), bytes.fromhex("020000000001")
 ROUTER_ADDRESS = {4: "169.254.1.1", 6: "fd00:169:254::1"}
-AGENT = Path(__file__).parents[3] / "probing" / "agent.py"
+AGENT = Path(__file__).parents[3] / "probing" / "agent"
 LOOPBACK_INDEX, INSIDE_INDEX, FIRST_ROUTER_INDEX = 1, 2, 1000
 
 
 @cache
 def agent() -> ModuleType:
     """The agent that also runs in the pods of real clusters, loaded by its path (see this folder's `__init__`)."""
-    spec = importlib.util.spec_from_file_location("agent", AGENT)
+    spec = importlib.util.spec_from_file_location("agent", AGENT / "__init__.py")
     if spec is None or spec.loader is None:
         raise ImportError(f"{AGENT} cannot be loaded")
-    module = importlib.util.module_from_spec(spec)
+    sys.modules["agent"] = module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("agent.main")
 
 
 def live(wish: dict[str, Any], index: int, control: socket.socket, router: netlink.Netlink, parent: int) -> NoReturn:
