@@ -9,7 +9,8 @@ import pytest
 
 from harness.report.columns import DIGITS, encode, pack
 
-from .example import example, large
+from .example import example
+from .large import large
 
 
 def unpack(packed: list[Any]) -> list[int]:

@@ -11,7 +11,8 @@ import pytest
 from harness.report.html import cell_link, render_html
 
 from .browser import CHROMIUM, Page, browser
-from .example import example, large
+from .example import example
+from .large import large
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: the page's script is not tested")
 RECORD = example()
