@@ -131,12 +131,12 @@ class KindDriver:
 
     def _gone(self, endpoint: str) -> str:
         """Why the pod or container that was deployed for an endpoint is there no more, or ''."""
-        if endpoint.startswith("external:"):
-            return "" if externals.is_running(self._mine, endpoint) else f"{endpoint} does not run any more"
         try:
+            if endpoint.startswith("external:"):
+                return "" if externals.is_running(self._mine, endpoint) else f"{endpoint} does not run any more"
             pod = self._reachable.get(Ref("v1", "Pod", *self._pod(endpoint)))
-        except Refused:
-            return ""
+        except ClusterError:
+            return ""  # nobody answers, so nothing is known
         if pod is None or pods.is_over(pod):
             return f"{endpoint} is gone"
         if endpoint in self._placed and pulse.is_elsewhere(pod, self._placed[endpoint]):
