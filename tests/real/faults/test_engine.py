@@ -35,6 +35,7 @@ def test_an_engine_that_restarts_makes_no_wrong_verdict(tmp_path: Path) -> None:
         wait_for_parts(tmp_path / "restarted", 1, run)
         struck = f"{since(began)}, after scenario {len(parts(tmp_path / 'restarted'))}"
         subprocess.run(["sh", "-c", os.environ[RESTART]], check=True, stdout=subprocess.DEVNULL)
+        assert run.poll() is None, "the run ended before the engine had stopped all containers: stop it with kill -9"
         said, _ = run.communicate(timeout=RUN_TIMEOUT)
         (target,) = machine.record(tmp_path / "restarted").targets
         right, found = verdicts(undisturbed.targets[0].cells), verdicts(target.cells)
