@@ -77,10 +77,7 @@ class Session:
         )
         driver = create(self.recipe, driver_options)
         self._driver: Driver = Relocated(driver, options.worker) if options.worker else driver
-        settings = self.recipe.settle
-        if options.worker:
-            settings = settings.model_copy(update={"rate": settings.rate / SHARE})
-        self._world = World(self._driver, settings)
+        self._world = World(self._driver, self.recipe.settle, share=SHARE if options.worker else 1)
         self._capabilities: dict[str, str] = {}
         self._later: Sequence[Topology] = ()
 

@@ -27,6 +27,9 @@ MORE_ROUNDS = 4
 SPREAD = 0.5
 """A round's probes are sent within this part of the time until the next round."""
 
+BURST = 300
+"""So many of them go out twice as fast, where nobody else probes: a round of nine pods is over before a queue grows."""
+
 REOPENING = 0.05
 """Seconds between rounds that wait for what was denied to connect again."""
 
@@ -52,11 +55,15 @@ class Place:
 
 
 class World:
-    """All that one session has deployed. Not thread-safe."""
+    """All that one session has deployed. Not thread-safe.
 
-    def __init__(self, driver: Driver, settings: Settle) -> None:
-        self.driver, self.settings = driver, settings
-        self.fleet = Fleet(driver.open, spread=SPREAD / settings.rate)
+    `share`: this world probes a cluster that others probe at the same time, and sends that much slower.
+    """
+
+    def __init__(self, driver: Driver, settings: Settle, *, share: int = 1) -> None:
+        self.driver = driver
+        self.settings = settings.model_copy(update={"rate": settings.rate / share})
+        self.fleet = Fleet(driver.open, spread=SPREAD / self.settings.rate, burst=BURST if share == 1 else 0)
         self._deployed: list[tuple[Topology, Placement]] = []
         self._places: dict[str, Place] = {}
         self._dirty = False

@@ -112,13 +112,13 @@ class Lost:
 class Fleet:
     """The agents of all endpoints that send probes; a round's batches go out and come back concurrently.
 
-    Agents start after one another, `spread` seconds a probe: all at once they would measure each other's queues, and
-    connect times, and with them the time-out for silence, would be several times longer. `gone` are endpoints whose
-    pods or containers are there no more, until they are forgotten.
+    Agents start after one another, `spread` seconds a probe, and half of that for the first `burst` probes: all at once
+    they would measure each other's queues, and connect times, and with them the time-out for silence, would be several
+    times longer. `gone` are endpoints whose pods or containers are there no more, until they are forgotten.
     """
 
-    def __init__(self, open_channel: Callable[[str], Channel], *, spread: float = 0.0) -> None:
-        self._open_channel, self._spread = open_channel, spread
+    def __init__(self, open_channel: Callable[[str], Channel], *, spread: float = 0.0, burst: int = 0) -> None:
+        self._open_channel, self._spread, self._burst = open_channel, spread, burst
         self.gone: set[str] = set()
         self._agents: dict[str, Agent] = {}
         self._pool = ThreadPoolExecutor(max_workers=512, thread_name_prefix="agent")
@@ -144,7 +144,8 @@ class Fleet:
         earlier = 0
         for endpoint, probes in batches.items():
             agent = self._agents.setdefault(endpoint, Agent(endpoint, self._open_channel))
-            futures[endpoint] = self._pool.submit(one, agent, probes, earlier * self._spread)
+            after = self._spread * (earlier - min(earlier, self._burst) / 2)
+            futures[endpoint] = self._pool.submit(one, agent, probes, after)
             earlier += len(probes)
         answers = {endpoint: future.result() for endpoint, future in futures.items()}
         return [
