@@ -45,7 +45,7 @@ class Asked:
 
 def main(cnis: Sequence[Wanted], asked: Asked) -> None:
     """Time, or read, what is asked; print the tables; write the files. Raises NetproofError."""
-    console = Console(width=max(110, Console().width))
+    console = Console(width=max(150, Console().width))
     found: list[Figure] = load(asked.files)
     if not asked.files:
         for figure in _timed(cnis, asked, console):
