@@ -121,7 +121,7 @@ def map_plan(path: Path, values: ValuesSource = None, policies: Path | str | Seq
         )
     objects = own.read_located(policies) if isinstance(policies, str | Path) else policies
     objects = own.in_namespace(objects, service_map.namespace)
-    read_each(objects)
+    read_each(objects)  # a fault is told with its line, which nobody knows later
     manifests = tuple(one.content for one in objects)
     topology = service_map.topology()
     known = {namespace.name for namespace in topology.namespaces}

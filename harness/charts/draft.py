@@ -60,7 +60,7 @@ def draft(objects: Sequence[Located], *, name: str, namespace: str, source: str)
     topology = workloads(objects, namespace)
     if not [pod for pod in topology.pods if not pod.host_network]:
         raise InputError("there is no workload here, and so no service for a map: give the workloads, too", file=source)
-    read_each(objects)
+    read_each(objects)  # a fault is told with its line
     policies = read_policies([one.content for one in objects])
     peers, unknown = others(policies, topology)
     entries = _apart([*_services(topology), *_peers(peers, topology)])

@@ -37,32 +37,25 @@ READERS: dict[tuple[str, str], Callable[[Mapping[str, Any], Mapping[str, float]]
 """(apiVersion, kind) -> reader of one such object, which is given the order of each tier, too."""
 
 
-def read_policies(manifests: Sequence[Mapping[str, Any]], *, file: str | None = None) -> tuple[Policy, ...]:
+def read_policies(manifests: Sequence[Mapping[str, Any]]) -> tuple[Policy, ...]:
     """The policies among the manifests, in order. Of two with one name the later replaces the earlier, as in a cluster.
 
     A kind that ends in `NetworkPolicy` is a policy and needs a reader; every other kind (Namespace, Service, …) is none
     of this room's business and is passed over. Lists (`kind: List`) are opened. Raises InputError, which names the
-    object and the key, and `file` when it is given.
+    object and the key; `read_each` also knows where it stands.
     """
     found: dict[tuple[str, str], Sequence[Policy]] = {}
-    try:
-        opened = list(_opened(manifests))
-        tiers = calico.tiers(opened)
-        for manifest in opened:
-            api_version, kind = manifest["apiVersion"], manifest["kind"]
-            if (api_version, kind) in READERS:
-                key = (api_version, _name(manifest))
-                found.pop(key, None)
-                found[key] = READERS[api_version, kind](manifest, tiers)
-            elif kind.endswith("NetworkPolicy"):
-                known = ", ".join(f"{kind} ({api_version})" for api_version, kind in READERS)
-                raise InputError(
-                    f"{kind} of {api_version} is not understood yet; understood: {known}", key=_name(manifest)
-                )
-    except InputError as error:
-        if file is None or error.file is not None:
-            raise
-        raise InputError(str(error), file=file) from None
+    opened = list(_opened(manifests))
+    tiers = calico.tiers(opened)
+    for manifest in opened:
+        api_version, kind = manifest["apiVersion"], manifest["kind"]
+        if (api_version, kind) in READERS:
+            key = (api_version, _name(manifest))
+            found.pop(key, None)
+            found[key] = READERS[api_version, kind](manifest, tiers)
+        elif kind.endswith("NetworkPolicy"):
+            known = ", ".join(f"{kind} ({api_version})" for api_version, kind in READERS)
+            raise InputError(f"{kind} of {api_version} is not understood yet; understood: {known}", key=_name(manifest))
     return tuple(policy for policies in found.values() for policy in policies)
 
 

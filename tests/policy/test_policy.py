@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import yaml
 
 import harness.policy
 from harness.errors import InputError
-from harness.policy import read_policies
+from harness.files import Located, parse_yaml
+from harness.policy import read_each, read_policies
 
 from .example import manifest
 
@@ -91,9 +93,12 @@ def test_what_is_no_manifest_is_refused(odd: object, sentence: str) -> None:
     assert sentence in str(caught.value)
 
 
-def test_the_file_is_named() -> None:
+def test_the_file_and_the_line_are_named() -> None:
+    text = yaml.safe_dump_all([manifest("shop/fine", "{podSelector: {}}"), manifest("shop/a", "{podSelectr: {}}")])
+    line = text.splitlines().index("  podSelectr: {}") + 1
+    objects = [Located(content=one.content, document=one) for one in parse_yaml(text, "policies.yaml")]
     with pytest.raises(InputError) as caught:
-        read_policies([manifest("shop/a", "{podSelectr: {}}")], file="policies.yaml")
+        read_each(objects)
     assert str(caught.value) == (
-        "policies.yaml: NetworkPolicy shop/a: spec.podSelectr: unknown key; did you mean 'podSelector'?"
+        f"policies.yaml:{line}: NetworkPolicy shop/a: spec.podSelectr: unknown key; did you mean 'podSelector'?"
     )
