@@ -87,8 +87,8 @@ def ensure(api: Api, wanted: Sequence[Deployment], say: Say) -> set[Name]:
 
 
 def is_over(pod: Mapping[str, Any]) -> bool:
-    """Whether it will never run again, as when its node evicted it for want of memory."""
-    return (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
+    """Whether it ends or has ended for good, as when its node evicted it for want of memory."""
+    return "deletionTimestamp" in pod["metadata"] or (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
 
 
 def _has(there: Mapping[str, Any] | None, manifest: Manifest) -> bool:
