@@ -238,7 +238,11 @@ class World:
         settled = settle(
             lambda train: rounds.ask(probes, timeout, train),
             settings,
-            agrees=lambda measured: all(measured[p] is value or rounds.is_hopeless(p) for p, value in goal.items()),
+            agrees=lambda measured: all(
+                found is value or (found is Measured.UNMEASURED and rounds.is_hopeless(probe))
+                for probe, value in goal.items()
+                for found in (measured[probe],)
+            ),
             may_vary=set(probes) - set(goal),
             changed_at=changed_at,
             extra=int(place.changes and self.settings.seconds > 0),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from harness.model import External, Measured, Namespace, Pod, Port, Probe, Topology
+from harness.model import External, Measured, Namespace, Pod, Port, Probe, Service, ServicePort, Topology
 from harness.probing import client
 from harness.recipes import Settle
 from harness.scenarios import Step
@@ -101,3 +103,33 @@ def test_what_is_gone_is_not_waited_for_and_made_anew(monkeypatch: pytest.Monkey
     again = made.place(topology)
     made.warm(again, ways)
     assert again.rounds.connected_before == set(ways)
+
+
+def test_a_wrong_answer_is_not_excused_by_a_server_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Service with two pods, one of them gone: the other one's answer is measured, and changes when policies do."""
+    monkeypatch.setattr(client, "REOPEN_EVERY", 0.0)
+    driver = FakeDriver()
+    made = World(driver, Settle(limit=60.0, seconds=0.05, every=0.02))
+    service = Service(namespace="x", name="s", selector={"app": "s"}, ports=(ServicePort(port=80, target=80),))
+    one, two = (Pod(namespace="x", name=name, labels={"app": "s"}, ports=A.ports) for name in ("one", "two"))
+    topology = Topology(namespaces=(X,), pods=(one, two, B), services=(service,))
+    way = Probe(source="x/b", destination=service.id, protocol="TCP", port=80)
+    made.deploy(topology, lambda _: None)
+    place = made.place(topology)
+    made.warm(place, [way])
+    began = made.change(
+        place, Step(name="applied", topology=topology, policies=(), applied=({"kind": "any"},), intended={})
+    )
+    driver.gone.add("x/two")
+    seen: list[str] = []
+
+    def sees(source: str, probe: Mapping[str, Any]) -> str:
+        if source != "x/b":
+            return "connected"
+        seen.append("connected" if len(seen) < 5 else "dropped")
+        return seen[-1]
+
+    driver.sees = sees
+    settled = made.settle(place, [way], {way: Measured.DENIED}, began)
+    assert settled.readings[way].measured is Measured.UNMEASURED  # nobody vouches for the pod that is gone
+    assert "dropped" in seen

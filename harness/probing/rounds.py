@@ -114,11 +114,9 @@ class Rounds:
 
     def is_hopeless(self, probe: Probe) -> bool:
         """Whether an agent that this probe needs is gone: no waiting makes it measurable."""
-        target = self._target(probe)
-        needed = {
-            probe.source,
-            *((target.asked, *(c[0] for c in target.controls)) if isinstance(target, _Target) else ()),
-        }
+        needed, target = {probe.source}, self._target(probe)
+        if isinstance(target, _Target):
+            needed |= {target.asked, *(endpoint for endpoint, _, _ in target.controls)}
         return not self.fleet.gone.isdisjoint(needed)
 
     def _request(self, probe: Probe, target: _Target) -> dict[str, Any]:
