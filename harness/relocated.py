@@ -92,6 +92,9 @@ class Relocated:
     def disturbed(self) -> str:
         return self._driver.disturbed()
 
+    def lost(self) -> str:
+        return self._driver.lost()
+
     def evidence(self) -> Mapping[str, str]:
         return self._driver.evidence()
 

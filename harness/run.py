@@ -79,6 +79,7 @@ class Session:
         self._driver: Driver = Relocated(driver, options.worker) if options.worker else driver
         self._world = World(self._driver, self.recipe.settle, share=SHARE if options.worker else 1)
         self._capabilities: dict[str, str] = {}
+        self._lost = ""
         self._later: Sequence[Topology] = ()
 
     def start(self) -> None:
@@ -155,6 +156,10 @@ class Session:
     def measure(self, scenario: Scenario, order: int) -> ScenarioPart:
         """Measure one scenario and keep its result on disk. Raises NetproofError when the harness itself failed."""
         began = time.monotonic()
+        if self._lost:
+            self.error = ClusterError(f"the rest was not tried, the cluster does not answer any more: {self._lost}")
+            self.save()
+            raise self.error
         if reason := self.missing(scenario):
             return self._keep(scenario, order, began, [], [], result="skipped", reason=reason)
         judged: list[Judged] = []
@@ -177,6 +182,8 @@ class Session:
             raise
         except NetproofError as error:
             self._keep(scenario, order, began, judged, steps, result="error", reason=str(error))
+            if isinstance(error, ClusterError):
+                self._lost = self._driver.lost()
             raise
         undeclared = [cell for part in judged for cell in part.undeclared]
         stale = [line for part in judged for line in part.stale]

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from harness import cli, plugin
+from harness import cli, plugin, preflight
 from harness.drivers import DRIVERS
 from harness.errors import ClusterError, NetproofError
 from harness.recipes import Wanted
@@ -186,6 +186,48 @@ def test_a_lost_server_is_unmeasured_and_exit_code_11(shop: pytest.Pytester) -> 
     assert cells["shop/db", "shop/web", 80, "pod"].measured == "unmeasured"
     assert cells["shop/web", "shop/db", 5432, "pod"].measured == "connected"
     assert result.ret in (1, 11)
+
+
+ALONE = """
+id: alone-%d
+claim: Nobody reaches a pod that admits nobody.
+source: this test
+topology: grid
+policies:
+  - x/none: {podSelector: {}}
+expect: |
+  80/TCP  x/a
+  y/a     -
+"""
+
+DYING = """
+    from pathlib import Path
+    from harness.errors import ClusterError
+
+    def apply(manifests):
+        if manifests[0]["metadata"]["namespace"] != "netproof-canary":
+            Path("tries").open("a").write("x")
+            driver.is_lost = "%s"
+            raise ClusterError("no answer")
+        type(driver).apply(driver, manifests)
+
+    driver.apply = apply
+"""
+
+
+@pytest.mark.parametrize(("lost", "tries"), [("connection refused", 1), ("", 3)])
+def test_a_cluster_that_is_lost_is_not_asked_again_for_every_scenario(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, lost: str, tries: int
+) -> None:
+    monkeypatch.setattr(preflight, "judge", lambda *_: None)
+    pytester.path.joinpath("three.yaml").write_text("---\n".join(ALONE % number for number in range(3)))
+    result = inner(pytester, "--scenario-set", "three.yaml", body=DYING % lost)
+    assert result.ret == 11
+    assert pytester.path.joinpath("tries").read_text() == "x" * tries
+    (target,) = record(pytester).targets
+    assert [scenario.result for scenario in target.scenarios] == ["error"] * 3
+    assert lost in target.error
+    assert ("the rest was not tried" in target.error) == bool(lost)
 
 
 def test_ctrl_c_still_writes_what_was_measured(shop: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:

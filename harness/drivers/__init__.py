@@ -96,6 +96,9 @@ class Driver(Protocol):
         """In words, what happened without us that makes a cell which disagrees say nothing: somebody deleted or changed
         an applied policy, or the cluster is not the one that the step began on. '' where nothing did."""
 
+    def lost(self) -> str:
+        """In words, why nothing can be measured here any more, or ''. Asked when a scenario could not be."""
+
     def evidence(self) -> Mapping[str, str]:
         """The driver's own view right now: file name -> text (ruleset, events, agents' logs)."""
 

@@ -55,6 +55,7 @@ class FakeDriver:
         self.applied: list[Manifest] = []
         self.denied: set[tuple[str, str]] = set()
         self.gone: set[str] = set()
+        self.is_lost = ""
         self.rounds_asked = 0
         self.sees: Sees = self._sees
         self.stopped: bool | None = None
@@ -96,6 +97,9 @@ class FakeDriver:
 
     def disturbed(self) -> str:
         return ""
+
+    def lost(self) -> str:
+        return self.is_lost
 
     def evidence(self) -> Mapping[str, str]:
         return {"view.txt": "the fake driver's own view\n"}

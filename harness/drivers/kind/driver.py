@@ -30,10 +30,14 @@ from harness.drivers.kind.shape import Shape
 from harness.drivers.kind.streams import LineChannel, PodPipe, ProcessPipe
 from harness.errors import AgentLost, ClusterError, InputError
 from harness.model import Placement, Topology
+from harness.probing import bundle
 from harness.recipes import KindCluster, Recipe, recipe_path
 
 NODES_NAMESPACE = "netproof-nodes"
 API_TIMEOUT = 180.0
+
+LOST_AFTER = 10.0
+"""Seconds for which an API server may be silent that has been silent for all the patience of a scenario's changes."""
 
 PULSE_LASTS = 2.0
 """Seconds for which a pulse serves as the one before a step."""
@@ -45,8 +49,6 @@ class KindDriver:
     def __init__(self, recipe: Recipe, options: DriverOptions) -> None:
         self._recipe = recipe
         self._options = options
-        from harness.probing import bundle  # which imports this package's parent
-
         self._agent = bundle.archive()
         self._engine: Mapping[str, Any] = {}
         self._record: state.Record | None = None
@@ -165,6 +167,20 @@ class KindDriver:
         except Refused as error:
             why = str(error)
         return why and f"the cluster is not the one that this step began on: {why}"
+
+    def lost(self) -> str:
+        def answers() -> None:
+            try:
+                self._reachable.list("/api/v1/nodes")
+            except Refused as error:
+                if not error.status:  # whoever refuses is there
+                    raise NotYet(str(error)) from None
+
+        try:
+            poll(answers, timeout=LOST_AFTER, what="asking the API server once more")
+        except ClusterError as error:
+            return str(error)
+        return ""
 
     def _feel(self) -> None:
         """Beside the measuring, which must not wait for it. One that is young enough does: what happened since makes a

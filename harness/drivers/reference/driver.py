@@ -142,6 +142,10 @@ class ReferenceDriver:
         """Nobody else can reach these namespaces."""
         return ""
 
+    def lost(self) -> str:
+        """Its processes are this one's own children."""
+        return ""
+
     def evidence(self) -> Mapping[str, str]:
         """The kernel's rules with the number of packets that each one took."""
         return {"ruleset.nft": self._fabric.rules()}
