@@ -17,7 +17,7 @@ from harness.drivers.kind.polling import NotYet, poll
 from harness.report.record import Record
 from tests.real.conftest import Machine, image_missing, machine_in, verdicts
 
-BERSERK = ["berserk-enabled", "berserk-ingress-side", "berserk-egress-side", "berserk-disabled"]
+BERSERK = ["berserk-disabled", "berserk-enabled", "berserk-ingress-side", "berserk-egress-side"]
 CELLS = 228
 """Of each of these scenarios."""
 
