@@ -3,8 +3,10 @@ direction and protocol. A CNI that accepts policies and enforces nothing ends th
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.drivers import Manifest
 from harness.errors import ClusterError, NotEnforced
@@ -15,6 +17,9 @@ from harness.probing import Round, Settled
 from harness.recipes import Recipe
 from harness.report.record import PreflightCheck
 from harness.scenarios import Step
+
+if TYPE_CHECKING:
+    from harness.world import World
 
 NAMESPACE = "netproof-canary"
 PORT = 8080
@@ -81,7 +86,45 @@ POLICIES: tuple[Manifest, ...] = (
 )
 
 
+CANARY_TRIES = 4
+"""How often the canaries are asked before what nobody could measure counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What the canaries did. `capabilities`: protocol -> `yes`, or why it cannot be measured."""
+
+    capabilities: Mapping[str, str]
+    checks: list[PreflightCheck]
+    settled: Settled
+
+
 STEP = Step(name="canaries", policies=POLICIES, applied=POLICIES, topology=TOPOLOGY, intended=Matrix({}))
+
+
+def examine(world: World) -> Examined:
+    """Apply the canary policies to the canaries, which are deployed, and see what they do. Raises ClusterError when
+    they cannot reach each other without policies."""
+    place = world.place(TOPOLOGY)
+    baseline = world.baseline(place.rounds, probes())
+    able = capabilities(baseline)
+    for protocol in ("TCP", "UDP"):
+        if able[protocol] != "yes":
+            raise ClusterError(f"the canary pods cannot reach each other by {protocol}: {able[protocol]}")
+    place.timeout = world.silence(baseline)
+    wanted = expected(able)
+    changed_at = world.change(place, STEP)
+    left = CANARY_TRIES
+    while True:
+        settled = world.settle(place, list(wanted), wanted, changed_at, hold=False)
+        done = checks(settled, able)
+        left -= 1
+        # A machine that is busy with the start of pods may not answer in time: that is asked again. What was
+        # measured, right or wrong, is not.
+        if not left or all(check.measured is not Measured.UNMEASURED for check in done):
+            place.denied.clear()  # nothing is asked of the canaries again
+            return Examined(capabilities=able, checks=done, settled=settled)
+        changed_at = time.monotonic()
 
 
 def capabilities(baseline: Sequence[Round]) -> dict[str, str]:

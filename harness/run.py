@@ -32,9 +32,6 @@ from harness.scenarios import Scenario, Step
 from harness.synthetic import placed
 from harness.world import Place, World, merged
 
-CANARY_TRIES = 4
-"""How often the pre-flight asks before what nobody could measure ends the run."""
-
 SHARE = 2
 """Workers probe at the same time: each sends this much slower."""
 
@@ -114,27 +111,9 @@ class Session:
         self.save()
 
     def _preflight(self) -> None:
-        place = self._world.place(preflight.TOPOLOGY)
-        baseline = self._world.baseline(place.rounds, preflight.probes())
-        self._capabilities = preflight.capabilities(baseline)
-        for protocol in ("TCP", "UDP"):
-            if self._capabilities[protocol] != "yes":
-                raise ClusterError(
-                    f"the canary pods cannot reach each other by {protocol}: {self._capabilities[protocol]}"
-                )
-        place.timeout = self._world.silence(baseline)
-        expected = preflight.expected(self._capabilities)
-        changed_at = self._world.change(place, preflight.STEP)
-        for left in reversed(range(CANARY_TRIES)):
-            settled = self._world.settle(place, list(expected), expected, changed_at, hold=False)
-            self.checks = preflight.checks(settled, self._capabilities)
-            # A machine that is busy with the start of pods may not answer in time: that is asked again. What was
-            # measured, right or wrong, is not.
-            if not left or all(check.measured is not Measured.UNMEASURED for check in self.checks):
-                preflight.judge(self.recipe, self.checks, settled)
-                place.denied.clear()  # nothing is asked of the canaries again
-                return
-            changed_at = time.monotonic()
+        done = preflight.examine(self._world)
+        self._capabilities, self.checks = dict(done.capabilities), done.checks
+        preflight.judge(self.recipe, self.checks, done.settled)
 
     def missing(self, scenario: Scenario) -> str:
         """Why a scenario cannot run here, or ''."""

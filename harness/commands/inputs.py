@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from harness import charts
 from harness.charts.manifests import in_namespace, read_located
 from harness.errors import InputError
-from harness.files import Located, nearest
-from harness.lint import FEATURES, POD_RANGE, Engine, Ground, Known, ground, unread, world_of, written
+from harness.files import Located
+from harness.lint import POD_RANGE, Engine, Ground, ground, unread, world_of, written
 
 if TYPE_CHECKING:
     from harness.charts.helm import HelmChart
@@ -136,30 +136,6 @@ def objects_of(arguments: argparse.Namespace) -> tuple[tuple[Located, ...], str]
 def _engines(word: str) -> tuple[Engine, ...]:
     if not word:
         return ()
-    from harness import recipes, reviews
+    from harness import known
 
-    found = []
-    for wanted in recipes.parse_cni(word):
-        recipe = recipes.load(wanted)
-        files = recipes.known_differences(recipe)
-        known = reviews.load_all(files, "cni", recipe.version.removeprefix("v"))
-        for entry in known.entries:
-            for feature in entry.lint:
-                if feature not in FEATURES:
-                    message = f"{entry.id}: no feature is called {feature!r}; {nearest(feature, FEATURES)}"
-                    raise InputError(message, file=known.file_of(entry.id), key="lint")
-        found.append(
-            Engine(
-                name=wanted.name,
-                version=recipe.version,
-                enforces=recipe.enforces,
-                hint=recipe.hint,
-                dialects=tuple(recipe.dialects),
-                known=tuple(
-                    Known(id=entry.id, features=tuple(entry.lint), sentence=entry.sentence.strip(), link=entry.link)
-                    for entry in known.entries
-                    if entry.lint
-                ),
-            )
-        )
-    return tuple(found)
+    return known.engines(word)

@@ -17,6 +17,11 @@ from harness.drivers.kind.polling import NotYet, poll
 from harness.report.record import Record
 from tests.real.conftest import Machine, image_missing, machine_in, verdicts
 
+VERSIONS = {"calico": "v3.28.5", "cilium": "v1.20.2"}
+PLUGINS = {"calico": "(calico", "cilium": "(cilium-cni"}
+DROPS = {"calico": "berserk/", "cilium": "Policy denied"}
+"""What the CNI tells of the packets that the last scenario's policies denied: Calico by pod."""
+
 BERSERK = ["berserk-disabled", "berserk-enabled", "berserk-ingress-side", "berserk-egress-side"]
 CELLS = 228
 """Of each of these scenarios."""
@@ -144,6 +149,32 @@ def test_a_probe_pod_has_no_token_of_its_account_and_answers_only_those_who_know
         answer = json.loads(_kubectl(cold.cluster, *command).stdout)
         assert answer["outcome"] == outcome
     assert answer["detail"] == "the server closed the connection without an answer"
+
+
+@pytest.mark.parametrize("cold", ["calico", "cilium"], indirect=True, scope="module")
+def test_the_doctor_tells_what_enforces_and_proves_it_with_a_canary(cold: Cold) -> None:
+    kubeconfig = cold.machine.netproof("clusters", "kubeconfig", cold.cluster).strip()
+    denied = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"namespace": "berserk", "name": "typo"},
+        "spec": {"podSelector": {"matchLabels": {"app": "quary"}}},
+    }
+    assert _kubectl(cold.cluster, "apply", "-f", "-", given=json.dumps(denied)).returncode == 0
+    try:
+        told = cold.machine.netproof("doctor", "--kubeconfig", kubeconfig, "--canary", "--format", "json")
+    finally:
+        _kubectl(cold.cluster, "delete", "networkpolicy", "-n", "berserk", "typo")
+    found = {one["what"]: one for one in json.loads(told)["findings"]}
+    assert found[cold.cni.capitalize()]["found"].startswith(f"{VERSIONS[cold.cni]}; DaemonSet kube-system/")
+    assert PLUGINS[cold.cni] in found[f"/etc/cni/net.d on {cold.cluster}-worker"]["found"]
+    assert found["enforcement"]["found"].startswith("measured: ")
+    assert found["denied at egress, UDP"]["found"].startswith("denied after ")
+    assert "app=query" in found["NetworkPolicy berserk/typo spec.podSelector"]["found"]
+    drops = "\n".join(one["found"] for what, one in found.items() if what.startswith("denied on "))
+    assert DROPS[cold.cni] in drops, drops
+    listed = json.loads(_kubectl(cold.cluster, "get", "namespaces", "-o", "json").stdout)["items"]
+    assert not any("doctor" in one["metadata"]["name"] for one in listed)
 
 
 @pytest.mark.parametrize("cold", ["cilium"], indirect=True, scope="module")

@@ -66,6 +66,16 @@ class KindDriver:
         self._origin = "created"
         self._owner = False
 
+    @classmethod
+    def visiting(
+        cls, api: Api, recipe: Recipe, options: DriverOptions, nodes: Sequence[Mapping[str, Any]]
+    ) -> KindDriver:
+        """On these nodes of a cluster that is not ours: what it deploys there is for the caller to remove."""
+        driver = cls(recipe, options)
+        driver._record = state.guest(recipe.name, options.run_id, options.token)
+        driver._use(api, nodes)
+        return driver
+
     def start(self, say: Say) -> Environment:
         self._engine = engine.info()
         if self._options.reuse_cluster:
@@ -300,10 +310,14 @@ class KindDriver:
 
     def _connect(self, record: state.Record) -> None:
         self._record = record
-        self._api = Api(record.kubeconfig)
-        self._policies = Policies(self._api, self._recipe.dialects, self._options.run_id)
-        self._deployed = Shape(self._api, self._recipe.ready, fresh=self._origin == "created")
-        self._nodes = node_order(self._api.list("/api/v1/nodes"))
+        api = Api(record.kubeconfig)
+        self._use(api, api.list("/api/v1/nodes"))
+
+    def _use(self, api: Api, nodes: Sequence[Mapping[str, Any]]) -> None:
+        self._api = api
+        self._policies = Policies(api, self._recipe.dialects, self._options.run_id)
+        self._deployed = Shape(api, self._recipe.ready, fresh=self._origin == "created")
+        self._nodes = node_order(nodes)
 
     def _environment(self) -> Environment:
         return observed.environment(

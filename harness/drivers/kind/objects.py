@@ -78,13 +78,21 @@ class Unknown(Refused):
 
 
 class Api:
-    """One cluster's API."""
+    """One cluster's API, by a kubeconfig (None: the user's, `$KUBECONFIG` or `~/.kube/config`), which is read and never
+    written. Raises InputError when it is not there or has no such context."""
 
-    def __init__(self, kubeconfig: Path) -> None:
+    def __init__(self, kubeconfig: Path | None, context: str = "") -> None:
         self.configuration = client.Configuration()
-        config.load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=str(kubeconfig), client_configuration=self.configuration
-        )
+        file = str(kubeconfig) if kubeconfig else None
+        try:
+            config.load_kube_config(  # type: ignore[no-untyped-call]
+                config_file=file,
+                context=context or None,
+                client_configuration=self.configuration,
+                persist_config=False,
+            )
+        except (config.ConfigException, OSError) as error:
+            raise InputError(f"{error}{_contexts(file)}", key="--context" if context else "--kubeconfig") from None
         self.configuration.connection_pool_maxsize = CONCURRENT
         self._client = client.ApiClient(self.configuration)
         # The library's own cache file is named by address alone, and clusters that follow one another share addresses.
@@ -201,6 +209,14 @@ class Api:
             raise Refused(what, error.status or 0, _message(error)) from None
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise Refused(what, 0, str(error)) from None
+
+
+def _contexts(file: str | None) -> str:
+    try:
+        found, _ = config.list_kube_config_contexts(file)  # type: ignore[no-untyped-call]
+    except (config.ConfigException, OSError):
+        return ""
+    return f"; contexts: {', '.join(sorted(one['name'] for one in found)) or 'none'}"
 
 
 def _message(error: ApiException) -> str:

@@ -74,7 +74,18 @@ def clusters_dir() -> Path:
 
 def new(cni: str, version: str, run: str, token: str) -> Record:
     """A record with a fresh name, on disk before anything else exists."""
-    record = Record(
+    record = _record(cni, version, run, token)
+    write(record)
+    return record
+
+
+def guest(cni: str, run: str, token: str) -> Record:
+    """Of a cluster that is somebody else's: it is not written, so nothing here ever removes that cluster."""
+    return _record(cni, "", run, token)
+
+
+def _record(cni: str, version: str, run: str, token: str) -> Record:
+    return Record(
         # Names of containers and of nodes allow no `+`.
         name=f"{PREFIX}-{cni.replace('+', '-')}-{secrets.token_hex(3)}",
         cni=cni,
@@ -86,8 +97,6 @@ def new(cni: str, version: str, run: str, token: str) -> Record:
         pid=os.getpid(),
         started=started(os.getpid()),
     )
-    write(record)
-    return record
 
 
 def write(record: Record) -> None:

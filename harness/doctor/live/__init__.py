@@ -1,0 +1,43 @@
+"""A cluster of the user's: the four steps of troubleshooting a NetworkPolicy (which CNI, which labels, which policies
+meet, what the logs say), done. Only reads, but for the canary, which is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from harness import known
+from harness.doctor.finding import Finding
+from harness.doctor.live import canary, cni, policies, told
+from harness.drivers.kind.objects import Api
+from harness.lint import Engine
+from harness.recipes import Wanted
+
+
+def examine(kubeconfig: Path | None, context: str, *, measure: bool, say: Callable[[str], None]) -> Iterator[Finding]:
+    """All findings, step by step. Raises InputError for a context that is not there, ClusterError for a cluster that
+    does not answer."""
+    api = Api(kubeconfig, context)
+    say("reading the cluster")
+    nodes = api.list("/api/v1/nodes")
+    found = cni.find(api)
+    live = policies.read(api, nodes, [engine for one in found if (engine := _engine(one))])
+    yield from _of("1. the CNI", cni.describe(api, nodes, found, live.counted))
+    if measure:
+        title = " and ".join(one.known.title for one in found) or "this cluster"
+        yield from _of("enforcement, measured", canary.measure(api, nodes, title, say))
+    yield from _of("2. labels and selectors", policies.selected(live))
+    yield from _of("3. policies that meet on a pod", policies.overlapping(live))
+    say("asking the CNI")
+    yield from _of("4. what the CNI tells", (finding for one in found for finding in told.denials(api, one)))
+
+
+def _of(group: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    return (finding.of(group) for finding in findings)
+
+
+def _engine(found: cni.Found) -> Engine | None:
+    """With what its recipe here knows of it, if it has one."""
+    if not found.known.recipe:
+        return None
+    return known.engine(Wanted(name=found.known.recipe))

@@ -1,0 +1,61 @@
+"""Whether policies are enforced at all: the pre-flight of every run, on a cluster that is not ours. Only on request: it
+makes a namespace of its own there with four pods, and deletes it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from harness import preflight
+from harness.doctor.finding import Finding, missing, ok, warn
+from harness.drivers import DriverOptions
+from harness.drivers.kind import pods, waiting
+from harness.drivers.kind.driver import KindDriver
+from harness.drivers.kind.objects import Api
+from harness.errors import ClusterError, NotEnforced
+from harness.recipes import Recipe, Settle
+from harness.relocated import Relocated
+from harness.world import World
+
+LIMIT = 45.0
+"""Seconds that an unknown CNI gets to put a policy in force: as long as the slowest of those that have a recipe."""
+
+
+def measure(api: Api, nodes: Sequence[Mapping[str, Any]], title: str, say: Callable[[str], None]) -> Iterator[Finding]:
+    """Raises ClusterError when nothing could be measured, and InputError when the API server refuses the pods."""
+    able = [node for node in nodes if waiting.node_ready(node) and _takes_pods(node)]
+    if not able:
+        raise ClusterError("no node is ready, schedulable and runs Linux")
+    word = secrets.token_hex(4)
+    settings = Settle(limit=LIMIT)
+    recipe = Recipe(
+        name="canary", title=title, driver="kind", version="", dialects=["networking.k8s.io/v1"], settle=settings
+    )
+    options = DriverOptions(run_id=f"doctor-{word}", token=secrets.token_hex(8))
+    world = World(Relocated(KindDriver.visiting(api, recipe, options, able), f"doctor-{word}"), settings)
+    try:
+        world.deploy(preflight.TOPOLOGY, say)
+        say("measuring")
+        done = preflight.examine(world)
+        for check in done.checks:
+            state = ok if check.measured is check.expected else missing
+            after = "" if check.after_s is None else f" after {check.after_s:.1f} s"
+            yield state(check.name, f"{check.measured.value}{after}")
+        try:
+            preflight.judge(recipe, done.checks, done.settled)
+        except NotEnforced as error:
+            yield missing("enforcement", str(error))
+        except ClusterError as error:
+            yield warn("enforcement", str(error))
+        else:
+            yield ok("enforcement", "measured: what a policy denies is denied, and what it allows connects")
+    finally:
+        world.close()
+        say("removing the canary")
+        pods.remove(api, [f"{preflight.NAMESPACE}-doctor-{word}"])
+
+
+def _takes_pods(node: Mapping[str, Any]) -> bool:
+    labels = node["metadata"].get("labels") or {}
+    return not node["spec"].get("unschedulable") and labels.get("kubernetes.io/os", "linux") == "linux"

@@ -1,0 +1,140 @@
+"""Steps 2 and 3: what the policies of a cluster select, what they are warned of, and which of them meet on one pod."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.doctor.finding import Finding, ok, warn
+from harness.drivers.kind.objects import Api
+from harness.errors import InputError
+from harness.files import Document, Located
+from harness.lint import POD_RANGE, Engine, Ground, Severity, Written, check, ground, world_of, written
+from harness.lint.model import DIRECTIONS
+from harness.policy import READERS
+from harness.policy.rules import Direction
+
+Counted = Mapping[str, int]
+"""apiVersion of a policy API that the cluster has -> how many policies of it there are."""
+
+ELSEWHERE = ("policy.networking.k8s.io/v1alpha1", "crd.antrea.io/v1beta1")
+"""Policy APIs that nobody here reads: their objects are counted."""
+BASIS = (("v1", "Namespace", "namespaces"), ("v1", "Pod", "pods"), ("v1", "Service", "services"))
+MOST = 10
+"""How many findings of a kind are shown."""
+CHECK = "kubectl get networkpolicies,namespaces,pods,services -A -o yaml | netproof check --manifests -"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What a cluster has. `unread`: policy -> why what it says cannot be judged here."""
+
+    ground: Ground
+    counted: Counted
+    unread: Mapping[str, str]
+
+    def pods(self, groups: Iterable[int]) -> list[str]:
+        """The pods of these groups that are there: not the DNS pods that lints assume where none are."""
+        there = {pod.id for pod in self.ground.world.topology.pods}
+        return [pod for group in groups for pod in self.ground.of_group.get(group, ()) if pod in there]
+
+
+def read(api: Api, nodes: Sequence[Mapping[str, Any]], engines: Sequence[Engine]) -> Live:
+    """Raises Refused."""
+    objects = [
+        _located(item, version, kind)
+        for version, kind, plural in BASIS
+        for item in api.list(f"/api/{version}/{plural}")
+        if (item.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
+    ]
+    counted: Counter[str] = Counter()
+    policies: list[Written] = []
+    unread: dict[str, str] = {}
+    for version in dict.fromkeys((*(version for version, _ in READERS), *ELSEWHERE)):
+        for kind, plural, _ in api.kinds(version):
+            if not kind.endswith("NetworkPolicy"):
+                continue
+            found = [_located(item, version, kind) for item in api.list(f"/apis/{version}/{plural}")]
+            counted[version] += len(found)
+            for one in found:
+                if (version, kind) not in READERS:
+                    continue
+                try:
+                    policies += written([one])
+                except InputError as error:
+                    unread[_name(one)] = str(error)
+    ranges = [cidr for node in nodes for cidr in node["spec"].get("podCIDRs") or ()] or [POD_RANGE]
+    world = replace(world_of(objects), complete=True)
+    seen = ground(policies, world, pod_ranges=ranges, engines=engines)
+    return Live(ground=seen, counted=counted, unread=unread)
+
+
+def _located(item: Mapping[str, Any], version: str, kind: str) -> Located:
+    """The items of a list do not say what they are."""
+    content = {**item, "apiVersion": version, "kind": kind}
+    return Located(content=content, document=Document(file="", content=content, lines={}))
+
+
+def _name(one: Located) -> str:
+    metadata = one.content["metadata"]
+    return f"{one.content['kind']} {'/'.join(filter(None, (metadata.get('namespace'), metadata['name'])))}"
+
+
+def selected(live: Live) -> Iterator[Finding]:
+    """What lints say of the policies, the worst first."""
+    for name, why in live.unread.items():
+        yield warn(name, f"cannot be judged here: {why}")
+    found = [one for one in check(live.ground).findings if one.severity is not Severity.NOTE]
+    for one in found[:MOST]:
+        key = f" {one.place.key}" if one.place.key else ""
+        yield warn(f"{one.place.object or 'cluster'}{key}", f"{one.sentence} ({one.rule})", one.fix)
+    if len(found) > MOST:
+        yield warn("and more", f"{len(found) - MOST} more warnings", CHECK)
+    if not found and not live.unread:
+        count = len(live.ground.written)
+        yield ok("policies", f"{count} policies select what is there" if count else "there are none")
+
+
+def overlapping(live: Live) -> Iterator[Finding]:
+    """Which policies meet on one pod, those first where most do; and who is isolated by none."""
+    by_id = {id(one): one for one in live.ground.written}
+    groups: dict[tuple[Direction, frozenset[int]], list[int]] = defaultdict(list)
+    for direction in DIRECTIONS:
+        for group, governing in live.ground.governing[direction].items():
+            if len(governing) > 1:
+                groups[direction, frozenset(map(id, governing))].append(group)
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[0][1]), item[0][0]))
+    for (direction, members), where in ordered[:MOST]:
+        policies = sorted((by_id[one] for one in members), key=lambda one: one.policy.ref)
+        pods = live.pods(where)
+        if pods:
+            yield _meeting(direction, policies, pods)
+    if len(ordered) > MOST:
+        yield ok("and more", f"{len(ordered) - MOST} more sets of policies that meet on pods")
+    if not groups:
+        yield ok("policies on one pod", "no pod has two in one direction")
+    yield from _open(live)
+
+
+def _meeting(direction: Direction, policies: Sequence[Written], pods: Sequence[str]) -> Finding:
+    refs = ", ".join(one.policy.ref for one in policies)
+    more = f" and {len(pods) - 2} more" if len(pods) > 2 else ""
+    what = f"{direction} of {', '.join(pods[:2])}{more}"
+    if all(one.is_network_policy for one in policies):
+        return ok(what, f"{refs}: what any of them allows is allowed; none can take away what another gives")
+    return warn(what, f"{refs}: not all of networking.k8s.io/v1, so that order and deny rules decide, too")
+
+
+def _open(live: Live) -> Iterator[Finding]:
+    for direction in DIRECTIONS:
+        isolated = {
+            group
+            for group, found in live.ground.governing[direction].items()
+            if any(direction in one.policy.isolates for one in found)
+        }
+        free = live.pods(group for group in live.ground.of_group if group not in isolated)
+        spaces = Counter(pod.partition("/")[0] for pod in free)
+        told = ", ".join(f"{name} {count}" for name, count in spaces.most_common(MOST))
+        yield ok(f"not isolated in {direction}", f"{len(free)} pods: {told}" if free else "no pod")
