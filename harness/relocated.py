@@ -75,6 +75,7 @@ class Relocated:
             namespaces={namespace.name: self._away(namespace.name) for namespace in topology.namespaces},
             hostnames={home.get(key, key): name for key, name in there.hostnames.items()},
             api_server=there.api_server,
+            api_certificate=there.api_certificate,
         )
 
     def open(self, endpoint: str) -> Channel:

@@ -119,6 +119,7 @@ class Session:
         """Why a scenario cannot run here, or ''."""
         known: dict[str, Any] = {
             **self._capabilities,
+            "API server": self.recipe.driver == "kind" or "the reference dataplane has none",
             "nodes:2": self._nodes() > 1 or "one node only",
             "IPv6": (self.environment is not None and 6 in self.environment.families) or "pods have no IPv6 address",
         }

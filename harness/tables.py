@@ -12,7 +12,8 @@ row (or column) of the table names; a pod never asks itself unless both its row 
 a peer outside the cluster, `node:0` a node, `dns` the cluster's DNS. The corner is `PORT/PROTOCOL`, or with how it is
 dialled: `80/TCP@service`, `@name` (of a Service, or of a peer outside), `@nodeport`, `@lookup`, `@held` (one
 connection, kept open from before the first step), `@first` (whether a pod that is new in this step connects, or is
-reached, at any time from its first instruction on), and `@v6` for IPv6; or it is `ICMP`, for an echo request.
+reached, at any time from its first instruction on), `@tls` (the real API server, on its node), `@admission` (the real
+API server calls a webhook; the source is its node), and `@v6` for IPv6; or it is `ICMP`, for an echo request.
 A blank line ends a table.
 """
 
@@ -31,7 +32,7 @@ from harness.model.traffic import Kind, ProbeProtocol
 
 SIGNS = {"+": Intent.CONNECTED, "-": Intent.DENIED, "~": Intent.CONNECTED}
 BY_SERVICE = ("service", "name", "nodeport")
-HOW = (*BY_SERVICE, "lookup", "held", "first", "v6")
+HOW = (*BY_SERVICE, "lookup", "held", "first", "tls", "admission", "v6")
 PORT = re.compile(rf"((?P<port>\d+)/(?P<protocol>TCP|UDP|SCTP)|ICMP)(?P<how>(@({'|'.join(HOW)}))*)")
 TO = "to:"
 

@@ -111,7 +111,7 @@ def test_a_destination_in_the_corner_may_be_several_pods() -> None:
         ("", "the table asks nothing"),
         ("80/TCP x/a\ny/a .", "the table asks nothing"),
         ("eighty x/a\ny/a +", "PORT/PROTOCOL"),
-        ("80/TCP@sevrice x/a\ny/a +", "@service @name @nodeport @lookup @held @first @v6"),
+        ("80/TCP@sevrice x/a\ny/a +", "@service @name @nodeport @lookup @held @first @tls @admission @v6"),
         ("to:x/a 80\ny/a +", "not '80'"),
         ("80/TCP x/a x/b\ny/a +", "row y/a has 1 signs for 2 columns"),
         ("80/TCP x/a\ny/a ?", "'?' is no sign; signs are + - ~ ."),

@@ -198,7 +198,8 @@ class Placement:
     protocol) -> port on every node. `dns_pods`: the cluster's DNS pods as pods, which topologies do not list.
     `server_names`: the name under which an endpoint's agent answers, where it is not the endpoint's id. `namespaces`:
     the name of a namespace in the cluster, where it is not the topology's. `hostnames`: external id -> the DNS name
-    under which pods find it. `api_server`: the node that the API server runs on.
+    under which pods find it. `api_server`: the node that the API server runs on, and `api_certificate` by what a TLS
+    client there knows it ('' where there is none).
     """
 
     addresses: Mapping[str, tuple[str, ...]]
@@ -209,6 +210,7 @@ class Placement:
     namespaces: Mapping[str, str] = field(default_factory=dict)
     hostnames: Mapping[str, str] = field(default_factory=dict)
     api_server: str = "node:0"
+    api_certificate: str = ""
 
     def address(self, endpoint: str, family: Family = 4) -> str | None:
         """The endpoint's address of that family, or None when it has none."""

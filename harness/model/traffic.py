@@ -14,10 +14,15 @@ destinations that have only one (externals, nodes)."""
 ProbeProtocol = Literal["TCP", "UDP", "SCTP", "ICMP"]
 """NetworkPolicy speaks of the first three; what it means for ICMP is left open. ICMP's port is 0."""
 
-Kind = Literal["echo", "lookup", "held", "first"]
+Kind = Literal["echo", "lookup", "held", "first", "tls", "admission"]
 """`echo`: connect, send a nonce, expect it back. `lookup`: ask the destination, a DNS server, for a name. `held`: as
 echo, but on the one connection that was opened before the policies and is kept. `first`: whether any of the attempts
-that a new pod (the source or the destination) made from its first instruction on connected."""
+that a new pod (the source or the destination) made from its first instruction on connected. `tls`: a handshake with
+the API server on its node, known by its certificate. `admission`: the API server itself, whose node is the source,
+calls the destination as a validating webhook."""
+
+API_SERVER = "api-server"
+"""Who is asked to send an `admission` probe: not an agent, but the cluster's API server."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

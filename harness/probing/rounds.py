@@ -11,10 +11,11 @@ from typing import Any
 from harness.model import Measured, Outcome, Placement, Pod, Probe, Topology
 from harness.model.outcome import DENIALS
 from harness.model.topology import DNS_SERVICE
+from harness.model.traffic import API_SERVER
 from harness.probing.client import Answer, Fleet, Lost, Train
 
 Control = tuple[str, str, int]
-"""Endpoint, protocol, port: a server that vouches for itself in every round."""
+"""Endpoint, protocol (or `TLS`, for the API server), port: a server that vouches for itself in every round."""
 
 ONCE = Train()
 
@@ -57,7 +58,8 @@ class Round:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Target:
     """Where a probe is sent, who may answer, and the controls (endpoint, protocol, port) that vouch for the server.
-    For first attempts it is the new pod that is `asked`, for the one with this `index`, on a port of its own."""
+    For first attempts it is the new pod that is `asked`, for the one with this `index`, on a port of its own; for a
+    webhook's call it is the API server."""
 
     host: str
     port: int
@@ -127,7 +129,9 @@ class Rounds:
             request["family"] = 6
         if probe.kind == "held":
             request |= {"kind": "held", "key": self.key}
-        if target.asked:
+        if probe.kind in ("tls", "admission"):
+            request |= {"kind": probe.kind}
+        elif target.asked:
             request |= {"kind": "first", "index": target.index}
         return request | {"expect": list(target.expect)}
 
@@ -141,6 +145,9 @@ class Rounds:
                 return
             host = self.placement.address(endpoint)
             put(witness, control, request | {"host": host, "kind": "lookup", "name": LOOKUP_NAME})
+        elif protocol == "TLS":
+            known = {"protocol": "TCP", "kind": "tls", "expect": [self.placement.api_certificate]}
+            put(endpoint, control, request | known | {"host": self.placement.address(endpoint)})
         else:
             put(
                 endpoint,
@@ -171,7 +178,7 @@ class Rounds:
         """A denial counts only when the server was there and the pair connected before the policies."""
         target = self._targets[probe]
         if isinstance(target, _Target) and target.asked:
-            # Nobody dialled an address now; no command repeats a new pod's first attempts.
+            # No command repeats a new pod's first attempts, nor what the API server does.
             reading = replace(reading, host="")
         if reading.outcome in (Outcome.CONNECTED, Outcome.ERROR):
             return reading
@@ -198,8 +205,23 @@ class Rounds:
     def _target(self, probe: Probe) -> _Target | str:
         """Where to send a probe, or why it cannot be sent."""
         if probe not in self._targets:
-            self._targets[probe] = self._find_target(probe)
+            find = {"tls": self._api_server, "admission": self._called}.get(probe.kind, self._find_target)
+            self._targets[probe] = find(probe)
         return self._targets[probe]
+
+    def _api_server(self, probe: Probe) -> _Target | str:
+        host = self.placement.address(probe.destination, probe.family)
+        known = self.placement.api_certificate
+        if host is None or not known or probe.destination != self.placement.api_server:
+            return f"no API server is known on {probe.destination}"
+        itself: Control = (probe.destination, "TLS", probe.port)
+        return _Target(host=host, port=probe.port, expect=(known,), controls=(itself,))
+
+    def _called(self, probe: Probe) -> _Target | str:
+        if probe.source != self.placement.api_server:
+            return f"the API server does not run on {probe.source}"
+        target = self._find_target(probe)
+        return target if isinstance(target, str) else replace(target, asked=API_SERVER)
 
     def _find_target(self, probe: Probe) -> _Target | str:
         destination, placement = probe.destination, self.placement

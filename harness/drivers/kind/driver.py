@@ -13,6 +13,7 @@ from typing import Any
 
 from harness.drivers import Applied, Channel, DriverOptions, Environment, Manifest, Say
 from harness.drivers.kind import artifacts, cluster, engine, externals, observed, pods, pulse, state, waiting
+from harness.drivers.kind.admission import Caller
 from harness.drivers.kind.manifests import (
     AGENT_PATH,
     CONTAINER,
@@ -30,6 +31,7 @@ from harness.drivers.kind.shape import Shape
 from harness.drivers.kind.streams import LineChannel, PodPipe, ProcessPipe
 from harness.errors import AgentLost, ClusterError, InputError
 from harness.model import Placement, Topology
+from harness.model.traffic import API_SERVER
 from harness.probing import bundle
 from harness.recipes import KindCluster, Recipe, recipe_path
 
@@ -56,6 +58,7 @@ class KindDriver:
         self._policies: Policies | None = None
         self._deployed: Shape | None = None
         self._nodes: list[str] = []
+        self._certificate = ""
         self._peers: dict[str, tuple[str, ...]] = {}
         self._placed: dict[str, tuple[str, ...]] = {}
         self._opened: set[str] = set()
@@ -116,6 +119,8 @@ class KindDriver:
         return self._placement(topology)
 
     def open(self, endpoint: str) -> Channel:
+        if endpoint == API_SERVER:
+            return Caller(self._reachable)
         # A first stream is to what was awaited a moment ago. When it ends, its pod may have started again elsewhere.
         if endpoint in self._opened and (why := self._gone(endpoint)):
             raise AgentLost(why, gone=True)
@@ -318,6 +323,7 @@ class KindDriver:
         self._policies = Policies(api, self._recipe.dialects, self._options.run_id)
         self._deployed = Shape(api, self._recipe.ready, fresh=self._origin == "created")
         self._nodes = node_order(nodes)
+        self._certificate = api.certificate()
 
     def _environment(self) -> Environment:
         return observed.environment(
@@ -354,6 +360,7 @@ class KindDriver:
             dns_pods=dns_pods,
             hostnames={external.id: externals.hostname(self._mine, external) for external in topology.externals},
             api_server=f"node:{len(self._nodes) - 1}",
+            api_certificate=self._certificate,
         )
 
     def _terms(self) -> Terms:

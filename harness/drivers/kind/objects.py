@@ -6,6 +6,7 @@ One `Api` may be used by many threads at once; exec streams are not made from it
 from __future__ import annotations
 
 import json
+import ssl
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import urllib3
 from kubernetes import client, config
@@ -24,6 +26,7 @@ from kubernetes.dynamic.exceptions import ResourceNotFoundError
 from harness.drivers import Manifest
 from harness.drivers.kind.polling import NotYet, poll
 from harness.errors import ClusterError, InputError
+from harness.probing.agent import tls
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -105,6 +108,15 @@ class Api:
         """The API server's version, `v1.36.3`. Raises Refused while it does not answer."""
         version: str = self._ask("reading the version", lambda: self._discovery().version["kubernetes"]["gitVersion"])
         return version
+
+    def certificate(self) -> str:
+        """By what a TLS client knows the API server; '' behind a proxy, and where it cannot be read."""
+        address = urlsplit(self.configuration.host)
+        try:
+            pem = ssl.get_server_certificate((address.hostname or "", address.port or 443), timeout=REQUEST_TIMEOUT)
+        except OSError:
+            return ""
+        return tls.certificate(ssl.PEM_cert_to_DER_cert(pem))
 
     def apply(self, manifest: Manifest, *, dry_run: bool = False) -> dict[str, Any]:
         """Server-side apply; conflicts are ours to win. Gives the object as it is now, or with `dry_run` as it would

@@ -8,7 +8,7 @@ import socket
 import struct
 import time
 
-from . import names
+from . import names, tls
 
 DATAGRAMS = 3
 """A datagram is sent this often, evenly over the time-out, so that one lost packet is not a denial."""
@@ -58,6 +58,7 @@ class Flight:
         self.request = self._question() if self.lookup else self._greeting(token).encode()
         if self.ping:
             self.request = struct.pack(">BBHHH", ECHO_REQUEST[":" in address], 0, 0, 0, 1) + self.request
+        self.handshake = tls.Handshake() if probe.get("kind") == "tls" else None
         self.received = b""
         self.connected = False
         self.sent = 0
@@ -133,6 +134,8 @@ class Flight:
         elif not self.connected:
             self.connected = True
             self.deadline = max(self.deadline, time.monotonic() + ANSWER_TIME)
+            if self.handshake:
+                self.request = self.handshake.feed(b"")
             self.send()
 
     def readable(self):
@@ -147,7 +150,10 @@ class Flight:
             self.finish("error", detail="the server closed the connection without an answer")
             return
         self.received = data if self.datagram else self.received + data
-        (self._read_ping if self.ping else self._read_lookup if self.lookup else self._read_echo)()
+        if self.handshake:
+            self._read_handshake()
+        else:
+            (self._read_ping if self.ping else self._read_lookup if self.lookup else self._read_echo)()
 
     def tick(self, now):
         """When to look again; ends the flight at its deadline, sends a datagram again in between."""
@@ -182,6 +188,25 @@ class Flight:
         ms = round((time.monotonic() - self.began) * 1000, 2)
         self.result = {"id": self.probe["id"], "outcome": outcome, "ms": ms, "host": self.address[0], **more}
 
+    def _read_handshake(self):
+        data, self.received = self.received, b""
+        try:
+            self.request = self.handshake.feed(data)
+        except ValueError as error:
+            self.finish("error", detail=f"no TLS server: {error}")
+            return
+        if self.request:
+            self.send()
+        if self.handshake.certificate and self.result is None:
+            self._finish_as(self.handshake.certificate, "")
+
+    def _finish_as(self, name, peer):
+        expect = self.probe.get("expect")
+        if expect and name not in expect:
+            self.finish("error", detail=f"reached {name} instead of {' or '.join(expect)}", server=name, peer=peer)
+        else:
+            self.finish("connected", server=name, peer=peer)
+
     def _read_ping(self):
         """The kernel at the other end answers for every agent there: only the nonce shows that it was this probe."""
         if self.received[:1] == bytes([ECHO_REPLY[":" in self.address[0]]]) and self.received[8:] == self.request[8:]:
@@ -203,13 +228,11 @@ class Flight:
                 self.finish("error", detail="the answer carries another probe's nonce")
             return
         expect = self.probe.get("expect")
-        if expect and name not in expect:
-            self.finish("error", detail=f"reached {name} instead of {' or '.join(expect)}", server=name, peer=peer)
-        elif "result" in answer:
+        if "result" in answer and (not expect or name in expect):
             told = answer["result"]
             self.finish(told["outcome"], detail=told.get("detail", ""), server=told.get("server", name), told=True)
         else:
-            self.finish("connected", server=name, peer=peer)
+            self._finish_as(name, peer)
 
     def _question(self):
         self.query_id = secrets.randbelow(65536)

@@ -7,6 +7,7 @@ import selectors
 import socket
 import threading
 
+from . import tls
 from .first import FIRST_TIMEOUT, first_attempts
 from .flight import LINE_LIMIT, open_socket
 from .train import answer_batch
@@ -75,6 +76,10 @@ class Server:
             data = b""
         self.buffers[connection] += data
         if not data or len(self.buffers[connection]) > LINE_LIMIT:
+            self._close(connection)
+            return
+        if self.buffers[connection].startswith(tls.HELLO):
+            connection.sendall(tls.refusal(self.name))
             self._close(connection)
             return
         while b"\n" in self.buffers.get(connection, b""):
