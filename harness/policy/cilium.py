@@ -95,6 +95,9 @@ def _policy(content: Any, at: At, home: str | None, place: int | None) -> Policy
         isolates=_isolates(spec.get("enableDefaultDeny"), rules, at.key("enableDefaultDeny")),
         rules=tuple(rules),
         judges_own_node=True,
+        # "Deny policies take precedence over allow policies": the one for the local host is an allow rule of the lowest
+        # precedence (cilium/cilium#44590).
+        denies_own_node=True,
         place=place,
         subject_key="endpointSelector",
     )

@@ -91,6 +91,7 @@ class Evaluator:
         self._dns = dns_pods(placement)
         self._groups = Groups(topology, self._dns, host_pods=host_pods)
         self._clear_on_nodes = frozenset(policy.ref for policy in policies if policy.judges_own_node)
+        self._close_to_nodes = frozenset(policy.ref for policy in policies if policy.denies_own_node)
         leaves_hosts_open = not host_pods and len(self._clear_on_nodes) < len({policy.ref for policy in policies})
         self._on_host = frozenset(pod.id for pod in topology.pods if pod.host_network and leaves_hosts_open)
         self._given = policies
@@ -294,7 +295,8 @@ class Evaluator:
             return Side(isolated=False, allowed=True, reason=f"{subject.id} is {what}, where no policy applies")
         own_node = other.host and subject.node is not None and subject.node == other.node
         if own_node and direction == "ingress":
-            return OWN_NODE
+            side = self._seen(direction, subject.group, views[0], protocol)
+            return side if side.allowed is False and side.policy in self._close_to_nodes else OWN_NODE
         sides = [self._seen(direction, subject.group, view, protocol) for view in views]
         if any(side.allowed != sides[0].allowed for side in sides):
             return Side(isolated=True, isolating=sides[0].isolating, allowed=None, reason=open_because)

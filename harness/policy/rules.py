@@ -269,6 +269,8 @@ class Policy:
     judges_own_node: bool = False
     """Its text says what happens to traffic to the pod's own node, and that pods on a node's own network are never
     selected; NetworkPolicy's leaves both open."""
+    denies_own_node: bool = False
+    """Its deny rules count for traffic from a pod's own node too, which is otherwise always allowed."""
     place: int | None = None
     """Its place in the object's `specs` (Cilium); None where it is the object's `spec`."""
     sees_backends: bool = False

@@ -79,10 +79,17 @@ class _Compiler:
             if any(rule.learns_names for rule in policy.rules)
             for pod in self._selected(policy.subject)
         }
+        self._closable = {
+            pod.id
+            for policy in policies
+            if policy.denies_own_node and any(rule.action == "deny" for rule in policy.rules)
+            for pod in self._selected(policy.subject)
+        }
         self._families = sorted({ranges.family(a) for group in placement.addresses.values() for a in group})
 
     def free_pairs(self) -> Iterator[str]:
-        """Traffic that no policy may stop: between a pod and the node it runs on, and of a pod with itself."""
+        """Traffic that no policy may stop: between a pod and its node, and of a pod with itself. Where a deny
+        rule may name the node, the pod's own chain lets in what no such rule denies."""
         judged = {
             pod.id for policy in self._policies if policy.judges_own_node for pod in self._selected(policy.subject)
         }
@@ -91,7 +98,9 @@ class _Compiler:
             for pod in self._pods:
                 node = self._address(self._placement.node_of[pod.id], family)
                 own = self._address(pod.id, family)
-                pairs += [f"{own} . {own}", *([] if pod.id in judged else [f"{own} . {node}"]), f"{node} . {own}"]
+                pairs.append(f"{own} . {own}")
+                pairs += [] if pod.id in judged else [f"{own} . {node}"]
+                pairs += [] if pod.id in self._closable else [f"{node} . {own}"]
             kind = ADDRESS_TYPE[family]
             yield from declare_set(f"free{family}", f"{kind} . {kind}", pairs)
 
@@ -132,6 +141,9 @@ class _Compiler:
             mine = [rule for rule in rules if rule.subject is None or pod in self._selected(rule.subject)]
             yield from (line for rule in mine for line in self._rule(direction, rule, [pod]))
         if any(direction in policy.isolates for policy in policies):
+            if direction == "ingress" and pod.id in self._closable:
+                node = self._placement.node_of[pod.id]
+                yield from (f"{IP[family]} saddr {self._address(node, family)} accept" for family in self._families)
             yield "counter drop"
 
     def _base(self, direction: Direction, isolated: dict[str, str]) -> Iterator[str]:
