@@ -177,6 +177,25 @@ def test_the_doctor_tells_what_enforces_and_proves_it_with_a_canary(cold: Cold) 
     assert not any("doctor" in one["metadata"]["name"] for one in listed)
 
 
+@pytest.mark.parametrize("cold", ["calico", "cilium"], indirect=True, scope="module")
+def test_the_real_api_server_calls_a_webhook_and_is_called(cold: Cold) -> None:
+    code, said, run = cold.machine.pytest(
+        *("--cni", cold.cni, "--reuse-cluster", cold.cluster, "--scenario-set", "stageset-real-apiserver-*"),
+        report="api-server",
+    )
+    assert code == 0, said
+    cells = {(cell.scenario, cell.kind, cell.port, cell.via): cell for cell in run.targets[0].cells}
+    called = "stageset-real-apiserver-calls-the-webhook"
+    assert cells[called, "admission", 9443, "pod"].measured == "connected"
+    assert cells[called, "admission", 443, "service"].measured == "connected"
+    assert cells[called, "admission", 8081, "pod"].measured == "denied"
+    assert cells["stageset-real-apiserver-is-no-namespace", "admission", 9443, "pod"].measured == "denied"
+    by_address = cells["stageset-real-apiserver-by-its-address", "tls", 6443, "address"]
+    assert by_address.measured == ("connected" if cold.cni == "calico" else "denied")
+    left = _kubectl(cold.cluster, "get", "validatingwebhookconfigurations", "-o", "name").stdout
+    assert "netproof" not in left
+
+
 @pytest.mark.parametrize("cold", ["cilium"], indirect=True, scope="module")
 def test_again_on_the_kept_cluster(cold: Cold) -> None:
     code, said, again = cold.machine.pytest("--cni", cold.cni, "--reuse-cluster", cold.cluster, report="again")
