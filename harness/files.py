@@ -102,6 +102,12 @@ def parse_yaml(text: str, name: str) -> list[Document]:
         raise InputError(f"not valid YAML: {reason}", file=name) from None
 
 
+def as_yaml(values: Iterable[Any]) -> str:
+    """Plain values as the documents of one text, keys in their order."""
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump_all(values, Dumper=dumper, sort_keys=False))
+
+
 def read_one(source: Path | str, *, may_be_empty: bool = False) -> Document:
     """The only document of a file. Raises InputError when there is none, or more than one, or it is no mapping."""
     documents = read_yaml(source)

@@ -11,14 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import yaml
 from pydantic import Field
 
 from harness import charts, placeholders, reviews, tables, topologies
 from harness.charts import Plan
 from harness.drivers import Manifest
 from harness.errors import InputError
-from harness.files import Document, Strict, data_dir, read_yaml, validate
+from harness.files import Document, Strict, as_yaml, data_dir, read_yaml, validate
 from harness.model import Intent, Matrix, Placement, Pod, Probe, Topology
 from harness.model.topology import FirstAttempt
 from harness.policy import read_policies
@@ -123,7 +122,7 @@ class Scenario:
     def policies_text(self) -> str:
         """All manifests of all steps as YAML, as a user would apply them."""
         manifests = [dict(manifest) for step in self.steps for manifest in step.applied]
-        return yaml.safe_dump_all(manifests, sort_keys=False) if manifests else ""
+        return as_yaml(manifests) if manifests else ""
 
 
 def read_scenarios(path: Path) -> list[Scenario]:
@@ -149,7 +148,7 @@ def _of_chart(wanted: ScenarioFile, document: Document) -> Scenario:
         source=wanted.source,
         needs=tuple(wanted.needs),
         documented=_findings(charts.findings_path(wanted.chart)),
-        values=yaml.safe_dump(wanted.values, sort_keys=False) if wanted.values else "",
+        values=as_yaml([wanted.values]) if wanted.values else "",
         select=f"--scenario-set {wanted.id}",
         engine=plan.engine,
         variant_of=(wanted.variant_of or wanted.id) if plan.engine else "",

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import yaml
-
 from harness.drivers import Manifest
 from harness.drivers.kind.manifests import MANAGED, RUN
 from harness.drivers.kind.objects import Api, Ref, concurrently, submit, withdraw
+from harness.files import as_yaml
 
 
 class Policies:
@@ -57,7 +56,7 @@ class Policies:
         found = [item for ref in self._applied if (item := self._api.get(ref))]
         for item in found:
             item["metadata"].pop("managedFields", None)
-        return yaml.safe_dump_all(found, sort_keys=False)
+        return as_yaml(found)
 
     def clear_leftovers(self, namespaces: Iterable[str]) -> None:
         """Delete what earlier runs left on a kept cluster: all objects of the dialects with our label but not of this

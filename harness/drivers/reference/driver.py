@@ -40,7 +40,9 @@ class ReferenceDriver:
         self._manifests: list[Manifest] = []
         self._enforced: tuple[Policy, ...] = ()
         self._seen = Topology(namespaces=(), pods=())
-        self._loaded = ("", "")
+        self._there = Topology(namespaces=(), pods=()), Placement(addresses={})
+        """All that is deployed, and where it is."""
+        self._loaded: dict[str, str] = {}
         """The kernel's tables: of policies, of Services."""
         self._named: Mapping[str, Sequence[str]] = {}
 
@@ -93,11 +95,13 @@ class ReferenceDriver:
                 self._addresses.service(service.id)
             for port in service.ports if service.node_port else ():
                 self._addresses.node_port(service.id, port.port, port.protocol)
+        self._there = self._topology(), self._placement()
         # Rules come before the pods that they are about: a pod is isolated from its first instruction on.
         self._program()
+        self._serve()
         if wishes:
             self._pids |= self._fabric.add(wishes)
-        return self._placement()
+        return self._there[1]
 
     def open(self, endpoint: str) -> Channel:
         fabric = self._fabric
@@ -171,17 +175,22 @@ class ReferenceDriver:
         return self._running
 
     def _program(self) -> None:
-        """Rules and names as they are to be now; the kernel has them when this returns."""
-        topology, placement = self._topology(), self._placement()
+        """The policies' rules as they are to be now; the kernel has them when this returns."""
+        topology, placement = self._there
         believed = self._fault.world(topology, self._first(topology))
         scene = faults.Scene(topology=believed, enforced=self._enforced)
         self._enforced = self._fault(read_policies(self._manifests), scene)
-        rules = self._fault.rules(ruleset(self._enforced, believed, placement))
-        wanted = (rules, services(topology, placement))
-        changed = [table for table, loaded in zip(wanted, self._loaded, strict=True) if table != loaded]
-        if changed:
-            self._fabric.load("".join(changed))
-            self._loaded = wanted
+        self._load("policies", self._fault.rules(ruleset(self._enforced, believed, placement)))
+
+    def _load(self, what: str, table: str) -> None:
+        if self._loaded.get(what) != table:
+            self._fabric.load(table)
+            self._loaded[what] = table
+
+    def _serve(self) -> None:
+        """Services and names, which no policy changes."""
+        topology, placement = self._there
+        self._load("Services", services(topology, placement))
         named = names.table(topology, placement)
         if named != self._named:
             self._fabric.names(DNS_POD.id, named)
