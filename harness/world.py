@@ -10,7 +10,7 @@ from math import inf
 from typing import Any
 
 from harness.drivers import Driver, Say
-from harness.model import External, Measured, Placement, Probe, Topology
+from harness.model import External, Measured, Outcome, Placement, Probe, Topology
 from harness.probing import Fleet, Round, Rounds, Settled, settle
 from harness.probing.client import Train
 from harness.probing.rounds import ONCE, adaptive_timeout
@@ -249,8 +249,24 @@ class World:
             # A connection answers one question at a time, so rounds of `held` probes do not overlap.
             every=max(self.settings.every, timeout if held else 0.0, len(probes) / self.settings.rate),
         )
+        if timeout < settings.ceiling and not settled.interrupted and self._is_slow(rounds, goal, settled):
+            place.timeout = settings.ceiling
+            return self.settle(place, probes, goal, changed_at, at_most=at_most, hold=hold)
         place.denied |= {p for p, r in settled.readings.items() if r.measured is not Measured.CONNECTED}
         return settled
+
+    def _is_slow(self, rounds: Rounds, goal: Mapping[Probe, Measured], settled: Settled) -> bool:
+        """Whether a silence that is no policy's was an answer that came late: a machine that is busier than it was at
+        the baseline denies nothing. Who was silent against the goal is asked once more, with all patience."""
+        silent = [
+            probe
+            for probe, value in goal.items()
+            if value is Measured.CONNECTED and settled.readings[probe].outcome is Outcome.DROPPED
+        ]
+        if not silent:
+            return False
+        (again,) = rounds.ask(silent, self.settings.ceiling)
+        return Measured.CONNECTED in again.measured().values()
 
     def close(self) -> None:
         self.fleet.close()

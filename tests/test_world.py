@@ -133,3 +133,24 @@ def test_a_wrong_answer_is_not_excused_by_a_server_that_is_gone(monkeypatch: pyt
     settled = made.settle(place, [way], {way: Measured.DENIED}, began)
     assert settled.readings[way].measured is Measured.UNMEASURED  # nobody vouches for the pod that is gone
     assert "dropped" in seen
+
+
+@pytest.mark.parametrize(("answers_after", "measured"), [(0.5, Measured.CONNECTED), (9.0, Measured.DENIED)])
+def test_an_answer_that_comes_late_is_not_taken_for_a_denial(answers_after: float, measured: Measured) -> None:
+    """The machine gets busy after the baseline, so that the time-out from it is too short: who is silent though nothing
+    denies him is asked with all patience before that is believed."""
+    driver = FakeDriver()
+    made = World(driver, Settle(limit=0.2, seconds=0.0, every=0.02, floor=0.05, ceiling=1.0))
+    topology = Topology(namespaces=(X,), pods=(A, B))
+    way = Probe(source="x/b", destination="x/a", protocol="TCP", port=80)
+    made.deploy(topology, lambda _: None)
+    place = made.place(topology)
+    made.warm(place, [way])
+    began = made.change(
+        place, Step(name="applied", topology=topology, policies=(), applied=({"kind": "any"},), intended={})
+    )
+    driver.sees = lambda source, probe: (
+        "dropped" if source == "x/b" and probe["timeout"] < answers_after else "connected"
+    )
+    settled = made.settle(place, [way], {way: Measured.CONNECTED}, began)
+    assert settled.readings[way].measured is measured

@@ -14,7 +14,7 @@ from harness.recipes import Recipe
 from harness.synthetic import placed
 
 Sees = Callable[[str, Mapping[str, Any]], str]
-"""(source endpoint, probe request) -> outcome word (and `: detail`); `lost` ends the stream."""
+"""(source endpoint, probe request with its time-out) -> outcome word (and `: detail`); `lost` ends the stream."""
 
 
 class FakeChannel:
@@ -29,7 +29,8 @@ class FakeChannel:
             self.driver.rounds_asked += 1
             results = []
             for probe in request["probes"]:
-                outcome = "lost" if self.endpoint in self.driver.gone else self.driver.sees(self.endpoint, probe)
+                asked = {**probe, "timeout": request["timeout"]}
+                outcome = "lost" if self.endpoint in self.driver.gone else self.driver.sees(self.endpoint, asked)
                 if outcome == "lost":
                     raise AgentLost(f"the agent of {self.endpoint} has ended")
                 outcome, _, detail = outcome.partition(": ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -127,8 +128,8 @@ def test_the_evidence_counts_what_was_dropped(wire: Wire) -> None:
     assert wire.outcomes("shop/job", "shop/web:80") == ["dropped"]
     rules = wire.driver.evidence()["ruleset.nft"]
     chain = rules.partition("chain ingress/shop/web {")[2].partition("}")[0]
-    assert "counter packets 1 bytes" in chain
-    assert "drop" in chain
+    # A busy machine sends a connection request twice.
+    assert re.search(r"counter packets [1-9]\d* bytes \d+ drop", chain)
 
 
 def test_reproduce_is_a_command_that_repeats_the_probe(wire: Wire) -> None:
