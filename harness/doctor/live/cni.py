@@ -63,7 +63,7 @@ class Known(Strict):
     recipe: str = ""
     tells: str
     denied: list[Look] = Field(default_factory=list)
-    interfaces: str = ""
+    interfaces: list[str] = Field(default_factory=list)
 
 
 class Table(Strict):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.doctor.finding import Finding, ok, warn
+from harness.doctor.finding import Finding, ok
 from harness.doctor.live.cni import Found
 from harness.drivers.kind import streams
 from harness.drivers.kind.objects import Api
@@ -36,17 +36,17 @@ def _last(api: Api, found: Found, pod: Mapping[str, Any], names: Mapping[str, st
         lines = [_named(line, names) for line in text.splitlines() if re.search(look.lines, line)]
         if lines:
             more = f"\n… and {len(lines) - MOST} more" if len(lines) > MOST else ""
-            return warn(what, "\n".join((f"`{' '.join(look.command)}` says:", *lines[-MOST:])) + more)
+            return ok(what, "\n".join((f"`{' '.join(look.command)}` says:", *lines[-MOST:])) + more)
     return ok(what, "nothing is told")
 
 
-def _interfaces(api: Api, prefix: str) -> dict[str, str]:
+def _interfaces(api: Api, prefixes: Sequence[str]) -> dict[str, str]:
     """The node's end of each pod's interface -> namespace/pod."""
-    found = {}
+    found: dict[str, str] = {}
     for pod in api.list("/api/v1/pods"):
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
         digest = hashlib.sha1(f"{namespace}.{name}".encode(), usedforsecurity=False).hexdigest()
-        found[prefix + digest[:INTERFACE_DIGITS]] = f"{namespace}/{name}"
+        found |= {prefix + digest[:INTERFACE_DIGITS]: f"{namespace}/{name}" for prefix in prefixes}
     return found
 
 
