@@ -98,6 +98,10 @@ FAULTS: dict[str, Fault] = {
         says="a rule without peers allows nobody",
         policies=of_rules(lambda rule, _: replace(rule, peers=()) if rule.peers is None else rule),
     ),
+    "own-node-never-denied": Fault(
+        says="Cilium's deny rules spare the pod's own node",
+        policies=_each(lambda policy: replace(policy, denies_own_node=False)),
+    ),
     "stale": Fault(says="a policy stays as it was first applied, until it is deleted", policies=_as_first_applied),
     "subject-expressions-ignored": Fault(
         says="of what a policy selects only what matchLabels can say is understood", policies=_each(_simple_subject)
