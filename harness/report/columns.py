@@ -112,6 +112,7 @@ def encode(record: Record) -> Json:
         "times": encoder.times.rows,
         "reviewed": reviewed,
         "by": dict(findings.BY),
+        "kinds": dict(findings.KINDS),
     }
 
 

@@ -16,7 +16,7 @@ def render_engines(engines: Engines) -> str:
     return draw(
         "engines",
         # The page's script reads no cells: they stand in its tables.
-        {"strings": [], "pairs": [], "stories": [], "targets": [], "steps": [], "by": {}},
+        {"strings": [], "pairs": [], "stories": [], "targets": [], "steps": [], "by": {}, "kinds": {}},
         globals={
             "WORDS": WORDS,
             "Kind": Kind,

@@ -27,7 +27,7 @@ _NAME = re.compile(
     r"""^\s*(?P<source>\S+?)\s*(?:->|→|\.\.)\s*(?P<destination>\S+?)(?::(?P<port>\d+|\*))?(?:/(?P<protocol>TCP|UDP|SCTP|ICMP))?
     (?:/(?P<key>pod|service|name|nodeport|address)(?P<kind>,\w+)?(?P<six>,6)?)?
     (?:\s+(?:via|by)\s+(?P<via>[A-Za-z ]+?))?
-    (?:\s+\((?P<what>lookup|kept\ open|first\ attempts)\))?(?:\s+IPv(?P<family>[46]))?\s*$""",
+    (?:\s+\((?P<what>[A-Za-z ]+)\))?(?:\s+IPv(?P<family>[46]))?\s*$""",
     re.VERBOSE | re.IGNORECASE,
 )
 
@@ -73,8 +73,10 @@ def parse(name: str) -> Wanted:
     via = found["key"] or found["via"]
     if via and via.lower() not in HOW:
         raise InputError(f"{name!r}: via {', '.join(dict.fromkeys(HOW.values()))}, not {via!r}")
-    kinds = {"lookup": "lookup", "kept open": "held", "first attempts": "first"}
-    kinds |= {f",{kind}": kind for kind in get_args(Kind)}
+    kinds = {words.lower(): kind for kind, words in findings.KINDS.items()} | {f",{k}": k for k in get_args(Kind)}
+    kind = (found["what"] or found["kind"] or "").lower()
+    if kind and kind not in kinds:
+        raise InputError(f"{name!r}: ({'), ('.join(findings.KINDS.values())}), not ({kind})")
     if destination.startswith("svc:") and via is None:
         via = "service"
     family = 6 if found["six"] else int(found["family"]) if found["family"] else None
@@ -84,7 +86,7 @@ def parse(name: str) -> Wanted:
         port=int(port) if port and port != "*" else None,
         protocol=found["protocol"].upper() if found["protocol"] else None,
         via=HOW[via.lower()] if via else None,
-        kind=kinds.get((found["what"] or found["kind"] or "").lower()),
+        kind=kinds.get(kind),
         family=family,
     )
 
@@ -116,7 +118,7 @@ def find(record: Record, wanted: Wanted, *, scenario: str = "*", step: str = "*"
 def short(cell: Cell) -> str:
     """A cell as a user may write it: `berserk/ui->berserk/meta:9500/TCP via service`."""
     how = "" if cell.via == "address" else f" via {cell.via}"
-    kind = {"lookup": " (lookup)", "held": " (kept open)", "first": " (first attempts)"}.get(cell.kind, "")
+    kind = f" ({findings.KINDS[cell.kind]})" if cell.kind in findings.KINDS else ""
     family = " IPv6" if cell.family == 6 else ""
     return f"{cell.source}->{cell.destination.removeprefix('svc:')}:{cell.port}/{cell.protocol}{how}{kind}{family}"
 

@@ -49,6 +49,15 @@ BY: Mapping[str, str] = {
 }
 """How a cell's destination was addressed, in words."""
 
+KINDS: Mapping[str, str] = {
+    "lookup": "lookup",
+    "held": "kept open",
+    "first": "first attempts",
+    "tls": "TLS handshake",
+    "admission": "webhook call",
+}
+"""What a probe did that is not the usual one, in words."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -256,7 +265,7 @@ def probe_key(cell: Cell) -> str:
 def route(cell: Cell) -> str:
     """A cell in words: `berserk/ui → berserk/meta:9500/TCP by pod address`."""
     parts = [f"{cell.source} → {cell.destination.removeprefix('svc:')}:{cell.port}/{cell.protocol}", BY[cell.via]]
-    parts += {"lookup": ["(lookup)"], "held": ["(kept open)"], "first": ["(first attempts)"]}.get(cell.kind, [])
+    parts += [f"({KINDS[cell.kind]})"] if cell.kind in KINDS else []
     if cell.family == 6:
         parts.append("IPv6")
     return " ".join(filter(None, parts))

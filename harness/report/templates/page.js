@@ -58,7 +58,7 @@ const netproof = (() => {
     `${p.source}..${p.destination}:${p.port}/${p.protocol}/${p.via}${p.kind === "echo" ? "" : "," + p.kind}${p.family === 4 ? "" : ",6"}`;
   const bare = (endpoint) => endpoint.replace(/^svc:/, "");
   const route = (p) =>
-    [`${p.source} → ${bare(p.destination)}:${p.port}/${p.protocol}`, data.by[p.via], { lookup: "(lookup)", held: "(kept open)", first: "(first attempts)" }[p.kind], p.family === 6 ? "IPv6" : ""]
+    [`${p.source} → ${bare(p.destination)}:${p.port}/${p.protocol}`, data.by[p.via], data.kinds[p.kind] && `(${data.kinds[p.kind]})`, p.family === 6 ? "IPv6" : ""]
       .filter(Boolean).join(" ");
 
   function cell(target, i) {
