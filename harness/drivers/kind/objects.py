@@ -34,6 +34,7 @@ R = TypeVar("R")
 FIELD_MANAGER = "netproof"
 CONCURRENT = 16
 REQUEST_TIMEOUT = 30.0
+CONFLICT = 409
 BUSY = (429, 502, 503, 504)
 """HTTP answers that say nothing about the object: the API server, or a webhook behind it, is not ready."""
 OUTAGE = 60.0
@@ -140,6 +141,29 @@ class Api:
         )
         applied: dict[str, Any] = json.loads(answer.data)
         return applied
+
+    def replace(self, manifest: Manifest) -> dict[str, Any]:
+        """What is there becomes this object and nothing else: an apply would keep what the API server itself once wrote
+        into a field that the manifest leaves out. Gives the object as it is now. Raises Refused: 409 when somebody
+        changes it at the same time."""
+        ref = Ref.of(manifest)
+        live = self.get(ref)
+        if live is None:
+            return self.apply(manifest)
+        metadata = {**manifest["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]}
+        resource = self._resource(ref.api_version, ref.kind)
+        answer = self._ask(
+            f"replacing {ref}",
+            lambda: self._dynamic.replace(
+                resource,
+                {**manifest, "metadata": metadata},
+                namespace=ref.namespace or None,
+                serialize=False,
+                _request_timeout=REQUEST_TIMEOUT,
+            ),
+        )
+        replaced: dict[str, Any] = json.loads(answer.data)
+        return replaced
 
     def get(self, ref: Ref) -> dict[str, Any] | None:
         """The object as it is in the cluster, or None."""
@@ -264,15 +288,18 @@ def install(api: Api, manifests: Sequence[Manifest], *, timeout: float = 90) -> 
     concurrently(one, [manifest for manifest in manifests if manifest not in first])
 
 
-def submit(api: Api, manifest: Mapping[str, Any], *, patience: float = 5, outage: float = OUTAGE) -> dict[str, Any]:
-    """Apply an object of the user's; gives it as the cluster has it. Raises InputError when it is refused, or its kind
-    is not known for `patience` seconds; ClusterError when nobody answers for `outage` seconds."""
+def submit(
+    api: Api, manifest: Mapping[str, Any], *, replace: bool = False, patience: float = 5, outage: float = OUTAGE
+) -> dict[str, Any]:
+    """Apply an object of the user's, or let it `replace` the one that is there; gives it as the cluster has it. Raises
+    InputError when it is refused, or its kind is not known for `patience` seconds; ClusterError when nobody answers for
+    `outage` seconds."""
     ref = Ref.of(manifest)
     began = time.monotonic()
 
     def step() -> dict[str, Any]:
         try:
-            return answered(lambda: api.apply(manifest))
+            return answered(lambda: (api.replace if replace else api.apply)(manifest))
         except Unknown:
             unknown = (
                 f"the cluster knows no {ref.kind} of {ref.api_version}: this CNI lacks that API, or it is not installed"
@@ -281,6 +308,8 @@ def submit(api: Api, manifest: Mapping[str, Any], *, patience: float = 5, outage
                 raise InputError(f"{ref}: {unknown}") from None
             raise NotYet(unknown) from None
         except Refused as error:
+            if replace and error.status == CONFLICT:
+                raise NotYet(str(error)) from None
             raise InputError(f"{ref} is refused by the API server: {error.answer}") from None
 
     return poll(step, timeout=outage, what=f"applying {ref}")

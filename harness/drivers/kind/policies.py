@@ -22,11 +22,13 @@ class Policies:
         """Object -> its uid and generation when it was accepted: a changed spec has another generation."""
 
     def apply(self, manifests: Sequence[Manifest]) -> None:
-        """All at once. Raises InputError when one is refused."""
+        """All at once; one that is there already is replaced. Raises InputError when one is refused."""
+        there = set(self._applied)
         self._applied.update((Ref.of(manifest), ("", 0)) for manifest in manifests)
 
         def put(manifest: Manifest) -> tuple[Ref, tuple[str, int]]:
-            return Ref.of(manifest), _identity(submit(self._api, self._labelled(manifest)))
+            ref = Ref.of(manifest)
+            return ref, _identity(submit(self._api, self._labelled(manifest), replace=ref in there))
 
         self._applied.update(concurrently(put, manifests))
 

@@ -31,6 +31,10 @@ class FakeApi:
         self._answer()
         return manifest
 
+    def replace(self, manifest: Any) -> Any:
+        self._answer()
+        return {**manifest, "replaced": True}
+
     def delete(self, ref: Ref) -> None:
         self._answer()
 
@@ -60,3 +64,14 @@ def test_what_is_refused_is_refused_at_once() -> None:
 def test_a_kind_that_is_not_known_is_waited_for_a_little_while() -> None:
     with pytest.raises(InputError, match="the cluster knows no Policy of v1: this CNI lacks that API"):
         submit(cast(Api, FakeApi(Unknown("looking for it", 404, "no such kind"))), POLICY, patience=0)
+
+
+def test_what_is_there_is_replaced_also_when_somebody_else_was_quicker() -> None:
+    fake = FakeApi(Refused("replacing it", 409, "the object has been modified"), None)
+    assert submit(cast(Api, fake), POLICY, replace=True)["replaced"]
+    assert fake.asked == 2
+
+
+def test_a_conflict_of_what_is_not_replaced_is_told() -> None:
+    with pytest.raises(InputError, match="modified"):
+        submit(cast(Api, FakeApi(Refused("applying it", 409, "modified"))), POLICY)
