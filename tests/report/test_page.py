@@ -54,6 +54,23 @@ def test_it_opens_on_the_first_scenario_with_a_fault(page: Page) -> None:
     assert page.run("document.querySelectorAll('#grid tbody tr').length") == 16
 
 
+def test_without_a_fault_it_opens_on_the_first_scenario_in_which_something_is_denied(
+    chromium: Page, tmp_path: Path
+) -> None:
+    """The chart without policies, in which everything connects, is measured first and tells nothing."""
+    target, *_ = RECORD.targets
+    accepted = [cell for cell in target.cells if cell.accepted]
+    quiet = [cell for cell in accepted if cell.scenario == "berserk-disabled"]
+    others = [cell for cell in accepted if cell.scenario != "berserk-disabled"]
+    reordered = target.model_copy(update={"cells": [*quiet, *others]})
+    path = tmp_path / "report.html"
+    path.write_text(render_html(RECORD.model_copy(update={"targets": [reordered]})), encoding="utf-8")
+    page = chromium.open(path)
+    options = "[...document.querySelector('#scenario').options].map(o => o.text)"
+    assert page.run(options)[0].endswith("berserk-disabled")
+    assert page.run("document.querySelector('#scenario').selectedOptions[0].text").endswith(others[0].scenario)
+
+
 def test_a_cell_has_three_marks_and_words(page: Page) -> None:
     label = "node:1 → berserk/meta:9500/TCP by pod address on cilium: intended denied, specified denied, "
     page.run("document.querySelector('[data-tab=outside]').click()")

@@ -447,7 +447,10 @@
   }
   $("matrix-app").hidden = !data.steps.length;
   fillScenarios();
-  state.step = bad.size ? Math.min(...bad) : 0;
+  // A matrix in which everything is meant to connect, and does, tells nothing.
+  const tells = (target, i) => story(target, i).standing !== "holds" || story(target, i).specified === "denied";
+  const telling = data.steps.findIndex((_, n) => targets.some((target) => target.steps[n].some((i) => tells(target, i))));
+  state.step = bad.size ? Math.min(...bad) : Math.max(telling, 0);
   legend();
   follow();
   addEventListener("hashchange", follow);
