@@ -13,7 +13,7 @@ from harness.drivers import Driver, Say
 from harness.model import External, Measured, Outcome, Placement, Probe, Topology
 from harness.probing import Fleet, Round, Rounds, Settled, settle
 from harness.probing.client import Train
-from harness.probing.rounds import ONCE, adaptive_timeout
+from harness.probing.rounds import ONCE, Reading, adaptive_timeout
 from harness.recipes import Settle
 from harness.scenarios import Step
 
@@ -29,6 +29,8 @@ SPREAD = 0.5
 
 BURST = 300
 """So many of them go out twice as fast, where nobody else probes: a round of nine pods is over before a queue grows."""
+
+ANSWERS_AFTER_ALL = "silent until the settle limit, and answered right after it: neither can be relied on"
 
 REOPENING = 0.05
 """Seconds between rounds that wait for what was denied to connect again."""
@@ -249,24 +251,27 @@ class World:
             # A connection answers one question at a time, so rounds of `held` probes do not overlap.
             every=max(self.settings.every, timeout if held else 0.0, len(probes) / self.settings.rate),
         )
-        if timeout < settings.ceiling and not settled.interrupted and self._is_slow(rounds, goal, settled):
-            place.timeout = settings.ceiling
-            return self.settle(place, probes, goal, changed_at, at_most=at_most, hold=hold)
+        if timeout < settings.ceiling and not settled.interrupted:
+            answers = self._patiently(rounds, goal, settled)
+            if any((reading.ms or 0) > timeout * 1000 for reading in answers.values()):
+                # The machine is busier than it was at the baseline: what it is silent about must be silent for longer.
+                place.timeout = settings.ceiling
+                return self.settle(place, probes, goal, changed_at, at_most=at_most, hold=hold)
+            settled = settled.doubted(ANSWERS_AFTER_ALL, of=answers)
         place.denied |= {p for p, r in settled.readings.items() if r.measured is not Measured.CONNECTED}
         return settled
 
-    def _is_slow(self, rounds: Rounds, goal: Mapping[Probe, Measured], settled: Settled) -> bool:
-        """Whether a silence that is no policy's was an answer that came late: a machine that is busier than it was at
-        the baseline denies nothing. Who was silent against the goal is asked once more, with all patience."""
+    def _patiently(self, rounds: Rounds, goal: Mapping[Probe, Measured], settled: Settled) -> dict[Probe, Reading]:
+        """Who was silent against the goal is asked once more, with all patience: the answers that then came."""
         silent = [
             probe
             for probe, value in goal.items()
             if value is Measured.CONNECTED and settled.readings[probe].outcome is Outcome.DROPPED
         ]
         if not silent:
-            return False
+            return {}
         (again,) = rounds.ask(silent, self.settings.ceiling)
-        return Measured.CONNECTED in again.measured().values()
+        return {probe: reading for probe, reading in again.readings.items() if reading.measured is Measured.CONNECTED}
 
     def close(self) -> None:
         self.fleet.close()

@@ -135,10 +135,20 @@ def test_a_wrong_answer_is_not_excused_by_a_server_that_is_gone(monkeypatch: pyt
     assert "dropped" in seen
 
 
-@pytest.mark.parametrize(("answers_after", "measured"), [(0.5, Measured.CONNECTED), (9.0, Measured.DENIED)])
-def test_an_answer_that_comes_late_is_not_taken_for_a_denial(answers_after: float, measured: Measured) -> None:
+@pytest.mark.parametrize(
+    ("answers_after", "ms", "measured"),
+    [
+        pytest.param(0.5, 500.0, Measured.CONNECTED, id="late"),
+        pytest.param(0.5, 1.0, Measured.UNMEASURED, id="after all"),
+        pytest.param(9.0, 1.0, Measured.DENIED, id="never"),
+    ],
+)
+def test_an_answer_that_comes_late_is_not_taken_for_a_denial(
+    answers_after: float, ms: float, measured: Measured
+) -> None:
     """The machine gets busy after the baseline, so that the time-out from it is too short: who is silent though nothing
-    denies him is asked with all patience before that is believed."""
+    denies him is asked with all patience before that is believed. An answer that is not late, but came now and not
+    before, shows a change and no busy machine."""
     driver = FakeDriver()
     made = World(driver, Settle(limit=0.2, seconds=0.0, every=0.02, floor=0.05, ceiling=1.0))
     topology = Topology(namespaces=(X,), pods=(A, B))
@@ -149,6 +159,7 @@ def test_an_answer_that_comes_late_is_not_taken_for_a_denial(answers_after: floa
     began = made.change(
         place, Step(name="applied", topology=topology, policies=(), applied=({"kind": "any"},), intended={})
     )
+    driver.ms = ms
     driver.sees = lambda source, probe: (
         "dropped" if source == "x/b" and probe["timeout"] < answers_after else "connected"
     )

@@ -67,9 +67,13 @@ class Settled:
     round_s: float
     interrupted: bool
 
-    def doubted(self, why: str) -> Settled:
-        """The same, but nothing of it counts as measured."""
-        readings = {p: replace(r, measured=Measured.UNMEASURED, detail=why) for p, r in self.readings.items()}
+    def doubted(self, why: str, of: Collection[Probe] | None = None) -> Settled:
+        """The same, but these cells (default: all) do not count as measured."""
+        doubtful = self.readings.keys() if of is None else of
+        readings = {
+            probe: replace(reading, measured=Measured.UNMEASURED, detail=why) if probe in doubtful else reading
+            for probe, reading in self.readings.items()
+        }
         return replace(self, readings=readings)
 
     @classmethod

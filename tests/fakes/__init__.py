@@ -34,7 +34,7 @@ class FakeChannel:
                 if outcome == "lost":
                     raise AgentLost(f"the agent of {self.endpoint} has ended")
                 outcome, _, detail = outcome.partition(": ")
-                result = {"id": probe["id"], "outcome": outcome, "ms": 1.0, "host": probe["host"]}
+                result = {"id": probe["id"], "outcome": outcome, "ms": self.driver.ms, "host": probe["host"]}
                 results.append(result | ({"detail": detail} if detail else {}))
             repeats.append(results)
         self.lines.append(
@@ -57,6 +57,7 @@ class FakeDriver:
         self.denied: set[tuple[str, str]] = set()
         self.gone: set[str] = set()
         self.is_lost = ""
+        self.ms = 1.0
         self.rounds_asked = 0
         self.sees: Sees = self._sees
         self.stopped: bool | None = None
