@@ -285,8 +285,7 @@ class Evaluator:
             return Side(isolated=False, allowed=True, reason=f"{subject.id} is {what}, where no policy applies")
         own_node = other.host and subject.node is not None and subject.node == other.node
         if own_node and direction == "ingress":
-            side = self._seen(direction, subject.group, views[0], protocol)
-            return side if side.allowed is False and side.policy in self._close_to_nodes else OWN_NODE
+            return self._from_own_node(subject.group, views, protocol, open_because)
         sides = [self._seen(direction, subject.group, view, protocol) for view in views]
         if any(side.allowed != sides[0].allowed for side in sides):
             return Side(isolated=True, isolating=sides[0].isolating, allowed=None, reason=open_because)
@@ -297,6 +296,14 @@ class Evaluator:
         if other.host and not side.allowed and (subject.node is None or other.node is None):
             return Side(isolated=True, isolating=side.isolating, allowed=None, reason=UNKNOWN_NODE)
         return side
+
+    def _from_own_node(self, subject: int, views: tuple[View, ...], protocol: str, open_because: str) -> Side:
+        """Always allowed, but for deny rules of dialects that know no such exception."""
+        sides = [self._seen("ingress", subject, view, protocol) for view in views]
+        denied = [side for side in sides if side.allowed is False and side.policy in self._close_to_nodes]
+        if 0 < len(denied) < len(sides):
+            return Side(isolated=True, isolating=denied[0].isolating, allowed=None, reason=open_because)
+        return denied[0] if denied else OWN_NODE
 
     def _view(self, subject: _End, other: _End, port: int) -> View:
         far = self._far(subject, other) if self._by_kind else None
