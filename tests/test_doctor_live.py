@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 import yaml
 
+from harness import preflight
 from harness.cli import main
-from harness.doctor import State
-from harness.doctor.finding import Finding
-from harness.doctor.live import cni, policies, told
+from harness.doctor import State, live
+from harness.doctor.finding import Finding, ok
+from harness.doctor.live import canary, cni, policies, told
 from harness.drivers.kind import engine, streams
 from harness.errors import ClusterError
+from harness.model import Measured
+from harness.probing import Settled
+from harness.report.record import PreflightCheck
 
 NODE = {
     "metadata": {"name": "one-worker"},
@@ -294,3 +298,74 @@ def test_options_that_need_a_cluster_say_so(capsys: pytest.CaptureFixture[str]) 
 def test_a_kubeconfig_that_is_not_there_is_a_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:
     assert main(["doctor", "--kubeconfig", str(tmp_path / "none")]) == 12
     assert "--kubeconfig: Invalid kube-config file" in capsys.readouterr().err
+
+
+def cilium(tag: str) -> str:
+    return daemonset("cilium", "-", {"name": "cilium-agent", "image": f"quay.io/cilium/cilium:{tag}"})
+
+
+def test_what_is_known_of_a_cni_is_of_its_version_and_of_all_that_enforces() -> None:
+    """Here one is there for the network and the other for policies."""
+    both = daemonset("aws-node", "cni:v1.19.0") + "---\n" + cilium("v1.20.2@sha256:1")
+    (engine,) = live._engines(cni.find(Lists(both)))  # type: ignore[arg-type]
+    assert engine.known
+    assert (engine.name, engine.enforces) == ("cilium", True)
+    assert set(engine.dialects) == {"networking.k8s.io/v1", "cilium.io/v2"}
+    (older,) = live._engines(cni.find(Lists(cilium("v1.14.5-gke.3"))))  # type: ignore[arg-type]
+    assert older.known == ()
+    assert live._engines(cni.find(Lists(cilium("latest")))) == []  # type: ignore[arg-type]
+    calico = live._engines(cni.find(Lists(daemonset("calico-node", "calico/node:v3.28.5"))))  # type: ignore[arg-type]
+    assert "projectcalico.org/v3" in calico[0].dialects
+
+
+def test_what_a_killed_canary_left_is_told_with_the_command() -> None:
+    namespace = (
+        "{apiVersion: v1, kind: Namespace, metadata: {name: netproof-canary-doctor-12ab, creationTimestamp: then}}"
+    )
+    (finding,) = canary.left(Lists(SHOP + "---\n" + namespace))  # type: ignore[arg-type]
+    assert (finding.what, finding.state) == ("netproof-canary-doctor-12ab", State.WARN)
+    assert finding.fix.startswith("kubectl delete namespace netproof-canary-doctor-12ab")
+
+
+@pytest.mark.parametrize(
+    ("measured", "state", "says"),
+    [
+        (Measured.CONNECTED, State.MISSING, "accepts NetworkPolicy objects and enforces nothing"),
+        (Measured.UNMEASURED, None, "could not be measured"),
+    ],
+)
+def test_a_canary_that_could_not_be_measured_is_no_sign_of_a_cni_that_enforces_nothing(
+    monkeypatch: pytest.MonkeyPatch, measured: Measured, state: State | None, says: str
+) -> None:
+    check = PreflightCheck(name="denied at egress, TCP", expected=Measured.DENIED, measured=measured, after_s=None)
+    done = preflight.Examined(capabilities={}, checks=[check], settled=Settled.nothing([], "x"))
+    removed: list[str] = []
+    world = SimpleNamespace(deploy=lambda *_: None, close=lambda: None)
+    monkeypatch.setattr(canary, "World", lambda *_: world)
+    monkeypatch.setattr(canary.KindDriver, "visiting", lambda *_: SimpleNamespace(stop=lambda keep: None))
+    monkeypatch.setattr(canary.preflight, "examine", lambda _: done)
+    monkeypatch.setattr(canary.pods, "remove", lambda _, names: removed.extend(names))
+    found: list[Finding] = []
+    if state is None:
+        with pytest.raises(ClusterError, match=says):
+            found.extend(canary.measure(Lists(), [NODE], "Some CNI", lambda _: None))  # type: ignore[arg-type]
+        assert [one.state for one in found] == [State.WARN]
+    else:
+        found.extend(canary.measure(Lists(), [NODE], "Some CNI", lambda _: None))  # type: ignore[arg-type]
+        assert found[-1].state is state
+        assert says in found[-1].found
+    assert [name.startswith(canary.PREFIX) for name in removed] == [True]
+
+
+def test_what_was_found_before_an_error_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def examine(*_: Any, **__: Any) -> Any:
+        yield ok("Kubernetes", "v1.36.3")
+        raise ClusterError("the API server went away")
+
+    monkeypatch.setattr(live, "examine", examine)
+    assert main(["doctor", "--context"]) == 11
+    told = capsys.readouterr()
+    assert "v1.36.3" in told.out
+    assert "the API server went away" in told.err

@@ -71,12 +71,16 @@ def _cluster(arguments: argparse.Namespace) -> int:
     from harness.progress import Progress
 
     progress = Progress(lambda line: print(line, file=sys.stderr), sys.stderr if sys.stderr.isatty() else None)
-    with progress.phase("the cluster") as say:
-        found = list(live.examine(arguments.kubeconfig, arguments.context or "", measure=arguments.canary, say=say))
-    if arguments.format == "json":
-        print(json.dumps({"findings": [asdict(finding) for finding in found]}, indent=1))
-    else:
-        show(found, "")
+    found: list[Finding] = []
+    try:
+        with progress.phase("the cluster") as say:
+            found.extend(live.examine(arguments.kubeconfig, arguments.context or "", measure=arguments.canary, say=say))
+    finally:
+        # What was found before an error, or Ctrl-C, is told as well.
+        if arguments.format == "json":
+            print(json.dumps({"findings": [asdict(finding) for finding in found]}, indent=1))
+        elif found:
+            show(found, "")
     return NotEnforced.exit_code if any(finding.state is State.MISSING for finding in found) else 0
 
 

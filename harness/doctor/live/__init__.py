@@ -3,7 +3,9 @@ meet, what the logs say), done. Only reads, but for the canary, which is asked f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness import known
@@ -13,6 +15,9 @@ from harness.drivers.kind.objects import Api
 from harness.lint import Engine
 from harness.recipes import Wanted
 
+NUMBER = re.compile(r"v?(\d+\.\d+\.\d+)")
+"""What of an image's tag is a version; builders put more behind it."""
+
 
 def examine(kubeconfig: Path | None, context: str, *, measure: bool, say: Callable[[str], None]) -> Iterator[Finding]:
     """All findings, step by step. Raises InputError for a context that is not there, ClusterError for a cluster that
@@ -21,8 +26,8 @@ def examine(kubeconfig: Path | None, context: str, *, measure: bool, say: Callab
     say("reading the cluster")
     nodes = api.list("/api/v1/nodes")
     found = cni.find(api)
-    live = policies.read(api, nodes, [engine for one in found if (engine := _engine(one))])
-    yield from _of("1. the CNI", cni.describe(api, nodes, found, live.counted))
+    live = policies.read(api, nodes, _engines(found))
+    yield from _of("1. the CNI", (*cni.describe(api, nodes, found, live.counted), *canary.left(api)))
     if measure:
         title = " and ".join(one.known.title for one in found) or "this cluster"
         yield from _of("enforcement, measured", canary.measure(api, nodes, title, say))
@@ -36,8 +41,14 @@ def _of(group: str, findings: Iterable[Finding]) -> Iterator[Finding]:
     return (finding.of(group) for finding in findings)
 
 
-def _engine(found: cni.Found) -> Engine | None:
-    """With what its recipe here knows of it, if it has one."""
-    if not found.known.recipe:
-        return None
-    return known.engine(Wanted(name=found.known.recipe))
+def _engines(found: Sequence[cni.Found]) -> list[Engine]:
+    """What is known of these versions of them. Who enforces what is told of all together, since one may be there for
+    the network and another for policies."""
+    together = tuple(dict.fromkeys(dialect for one in found for dialect in one.dialects))
+    engines = []
+    for one in found:
+        number = NUMBER.match(one.version)
+        if one.known.recipe and one.dialects and number:
+            engine = known.engine(Wanted(name=one.known.recipe, version=number[1]))
+            engines.append(replace(engine, dialects=together, enforces=True))
+    return engines

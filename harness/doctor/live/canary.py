@@ -14,10 +14,13 @@ from harness.drivers.kind import pods, waiting
 from harness.drivers.kind.driver import KindDriver
 from harness.drivers.kind.objects import Api
 from harness.errors import ClusterError, NotEnforced
+from harness.model import Measured
 from harness.recipes import Recipe, Settle
 from harness.relocated import Relocated
 from harness.world import World
 
+PREFIX = f"{preflight.NAMESPACE}-doctor-"
+"""What the names of its namespaces begin with."""
 LIMIT = 45.0
 """Seconds that an unknown CNI gets to put a policy in force: as long as the slowest of those that have a recipe."""
 
@@ -33,27 +36,37 @@ def measure(api: Api, nodes: Sequence[Mapping[str, Any]], title: str, say: Calla
         name="canary", title=title, driver="kind", version="", dialects=["networking.k8s.io/v1"], settle=settings
     )
     options = DriverOptions(run_id=f"doctor-{word}", token=secrets.token_hex(8))
-    world = World(Relocated(KindDriver.visiting(api, recipe, options, able), f"doctor-{word}"), settings)
+    driver = Relocated(KindDriver.visiting(api, recipe, options, able), f"doctor-{word}")
+    world = World(driver, settings)
     try:
         world.deploy(preflight.TOPOLOGY, say)
         say("measuring")
         done = preflight.examine(world)
-        for check in done.checks:
-            state = ok if check.measured is check.expected else missing
-            after = "" if check.after_s is None else f" after {check.after_s:.1f} s"
-            yield state(check.name, f"{check.measured.value}{after}")
-        try:
-            preflight.judge(recipe, done.checks, done.settled)
-        except NotEnforced as error:
-            yield missing("enforcement", str(error))
-        except ClusterError as error:
-            yield warn("enforcement", str(error))
-        else:
-            yield ok("enforcement", "measured: what a policy denies is denied, and what it allows connects")
     finally:
         world.close()
+        driver.stop(keep=True)
         say("removing the canary")
-        pods.remove(api, [f"{preflight.NAMESPACE}-doctor-{word}"])
+        pods.remove(api, [f"{PREFIX}{word}"])
+    for check in done.checks:
+        state = ok if check.measured is check.expected else warn if check.measured is Measured.UNMEASURED else missing
+        after = "" if check.after_s is None else f" after {check.after_s:.1f} s"
+        yield state(check.name, f"{check.measured.value}{after}")
+    try:
+        preflight.judge(recipe, done.checks, done.settled)
+    except NotEnforced as error:
+        yield missing("enforcement", str(error))
+    else:
+        yield ok("enforcement", "measured: what a policy denies is denied, and what it allows connects")
+
+
+def left(api: Api) -> Iterator[Finding]:
+    """What a doctor that was killed could not delete. Its namespaces carry a word of its own, so one that lives is
+    among them."""
+    for item in api.list("/api/v1/namespaces"):
+        name = item["metadata"]["name"]
+        if name.startswith(PREFIX):
+            told = f"of a canary that began at {item['metadata'].get('creationTimestamp', '?')}"
+            yield warn(name, told, f"kubectl delete namespace {name}, if no doctor is at work")
 
 
 def _takes_pods(node: Mapping[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -99,32 +99,29 @@ def selected(live: Live) -> Iterator[Finding]:
 
 def overlapping(live: Live) -> Iterator[Finding]:
     """Which policies meet on one pod, those first where most do; and who is isolated by none."""
-    by_id = {id(one): one for one in live.ground.written}
-    groups: dict[tuple[Direction, frozenset[int]], list[int]] = defaultdict(list)
+    sets: dict[tuple[Direction, tuple[str, ...]], tuple[Sequence[Written], list[int]]] = {}
     for direction in DIRECTIONS:
         for group, governing in live.ground.governing[direction].items():
             if len(governing) > 1:
-                groups[direction, frozenset(map(id, governing))].append(group)
-    ordered = sorted(groups.items(), key=lambda item: (-len(item[0][1]), item[0][0]))
-    for (direction, members), where in ordered[:MOST]:
-        policies = sorted((by_id[one] for one in members), key=lambda one: one.policy.ref)
-        pods = live.pods(where)
-        if pods:
-            yield _meeting(direction, policies, pods)
+                refs = tuple(sorted(one.policy.ref for one in governing))
+                sets.setdefault((direction, refs), (governing, []))[1].append(group)
+    ordered = sorted(sets.items(), key=lambda item: (-len(item[0][1]), item[0]))
+    for (direction, refs), (policies, groups) in ordered[:MOST]:
+        if pods := live.pods(groups):
+            yield _meeting(direction, refs, policies, pods)
     if len(ordered) > MOST:
         yield ok("and more", f"{len(ordered) - MOST} more sets of policies that meet on pods")
-    if not groups:
+    if not sets:
         yield ok("policies on one pod", "no pod has two in one direction")
     yield from _open(live)
 
 
-def _meeting(direction: Direction, policies: Sequence[Written], pods: Sequence[str]) -> Finding:
-    refs = ", ".join(one.policy.ref for one in policies)
+def _meeting(direction: Direction, refs: Sequence[str], policies: Sequence[Written], pods: Sequence[str]) -> Finding:
     more = f" and {len(pods) - 2} more" if len(pods) > 2 else ""
-    what = f"{direction} of {', '.join(pods[:2])}{more}"
+    what, named = f"{direction} of {', '.join(pods[:2])}{more}", ", ".join(refs)
     if all(one.is_network_policy for one in policies):
-        return ok(what, f"{refs}: what any of them allows is allowed; none can take away what another gives")
-    return warn(what, f"{refs}: not all of networking.k8s.io/v1, so that order and deny rules decide, too")
+        return ok(what, f"{named}: what any of them allows is allowed; none can take away what another gives")
+    return warn(what, f"{named}: not all of networking.k8s.io/v1, so that order and deny rules decide, too")
 
 
 def _open(live: Live) -> Iterator[Finding]:

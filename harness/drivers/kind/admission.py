@@ -73,6 +73,7 @@ class Caller:
             self._register(probe["host"], probe["port"])
         calls = []
         for number in range(request["repeat"]):
+            # A train's rounds have their times, whatever became of the one before; agents keep them by their selector.
             time.sleep(max(0.0, began + request["after"] + number * request["every"] - time.monotonic()))
             calls.append([self._pool.submit(self._call, probe) for probe in request["probes"]])
         results, *again = [[call.result() for call in batch] for batch in calls]
