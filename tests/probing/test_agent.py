@@ -22,32 +22,14 @@ from harness.probing.agent.main import probe_loop
 from harness.probing.agent.server import Server
 from harness.probing.agent.train import answer_batch, answer_train
 from harness.probing.bundle import archive
-
-TOKEN = "word"
-
-
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.fakes.agents import TOKEN, ask, free_port, serving, stranger
 
 
 @pytest.fixture(scope="module")
 def ports() -> Iterator[dict[str, int]]:
     found = {"TCP": free_port(socket.SOCK_STREAM), "UDP": free_port(socket.SOCK_DGRAM)}
-    spec = {"name": "ns/pod", "token": TOKEN, "ports": [{"protocol": p, "port": n} for p, n in found.items()]}
-    server = Server(spec)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield found
-    server.stop()
-    thread.join(5)
-
-
-def ask(*probes: dict[str, object], token: str = TOKEN, timeout: float = 0.3) -> list[dict[str, object]]:
-    asked = [{"id": number, "host": "127.0.0.1", **probe} for number, probe in enumerate(probes)]
-    results: list[dict[str, object]] = answer_batch({"timeout": timeout, "probes": asked}, {"token": token})
-    return results
+    with serving("ns/pod", found):
+        yield found
 
 
 @pytest.mark.parametrize("protocol", ["TCP", "UDP"])
@@ -173,16 +155,8 @@ def test_somebody_who_does_not_know_the_token_gets_no_answer(ports: dict[str, in
 
 
 def test_a_stranger_on_the_port_is_an_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as stranger:
-
-        def greet() -> None:
-            connection, _ = stranger.accept()
-            connection.recv(100)
-            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n")
-            connection.close()
-
-        threading.Thread(target=greet, daemon=True).start()
-        (result,) = ask({"protocol": "TCP", "port": stranger.getsockname()[1]})
+    with stranger(b"HTTP/1.1 400 Bad Request\r\n") as port:
+        (result,) = ask({"protocol": "TCP", "port": port})
     assert (result["outcome"], result["detail"]) == ("error", "somebody else answered: not an agent")
 
 

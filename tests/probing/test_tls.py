@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.probing.agent import tls
-from harness.probing.agent.server import Server
-from tests.probing.test_agent import ask, free_port
+from tests.fakes.agents import ask, free_port, serving, stranger
 
 PEM = Path(__file__).parent / "nobody.pem"
 NOBODY = "certificate 3eb9fc9e1b5c62ad"
@@ -50,17 +49,10 @@ def test_another_certificate_is_an_error(secure: int) -> None:
 
 
 def test_who_speaks_no_tls_is_an_error() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as plain:
-
-        def answer() -> None:
-            connection, _ = plain.accept()
-            connection.recv(4096)
-            connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
-
-        threading.Thread(target=answer, daemon=True).start()
-        (result,) = ask({"protocol": "TCP", "kind": "tls", "port": plain.getsockname()[1]}, timeout=1.0)
+    with stranger(b"HTTP/1.0 400 Bad Request\r\n\r\n") as port:
+        (result,) = ask({"protocol": "TCP", "kind": "tls", "port": port}, timeout=1.0)
     assert result["outcome"] == "error"
-    assert str(result["detail"]).startswith("no TLS server: ")
+    assert result["detail"].startswith("no TLS server: ")
 
 
 def test_nobody_there_is_refused() -> None:
@@ -71,12 +63,8 @@ def test_nobody_there_is_refused() -> None:
 @pytest.fixture
 def agent() -> Iterator[int]:
     port = free_port(socket.SOCK_STREAM)
-    server = Server({"name": "shop/hook", "token": "word", "ports": [{"protocol": "TCP", "port": port}]})
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    yield port
-    server.stop()
-    thread.join(5)
+    with serving("shop/hook", {"TCP": port}):
+        yield port
 
 
 def test_an_agent_answers_a_handshake_with_its_alert_at_once(agent: int) -> None:
