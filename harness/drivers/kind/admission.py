@@ -20,8 +20,10 @@ from harness.errors import AgentLost
 from harness.model import Outcome
 from harness.probing.agent import tls
 
+ADMISSION = "admissionregistration.k8s.io/v1"
 LABEL = "netproof.dev/called"
 """Of the objects that are tried: the webhook that is called for them, and for nothing else."""
+OURS = f"{MANAGED}=true"
 PATIENCE = 1
 """Seconds that the API server waits for a webhook: the least that it takes."""
 CONCURRENT = 32
@@ -97,6 +99,14 @@ class Caller:
         return {"id": probe["id"], "outcome": outcome.value, "ms": ms, "host": probe["host"], "detail": detail}
 
 
+def clear(api: Api) -> None:
+    """Remove the webhooks that a killed run left on a cluster of ours."""
+    for hook in api.list("/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations", label_selector=OURS):
+        api.delete(
+            Ref("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "", hook["metadata"]["name"])
+        )
+
+
 def heard(error: Refused, expected: Mapping[int, str]) -> tuple[Outcome, str]:
     """What became of a call, in the API server's words."""
     if not error.status:
@@ -119,7 +129,7 @@ def webhook(host: str, port: int) -> Manifest:
     address = f"[{host}]" if ":" in host else host
     name = _name(host, port)
     return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
+        "apiVersion": ADMISSION,
         "kind": "ValidatingWebhookConfiguration",
         "metadata": {"name": name, "labels": {MANAGED: "true"}},
         "webhooks": [

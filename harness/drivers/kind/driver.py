@@ -12,8 +12,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from harness.drivers import Applied, Channel, DriverOptions, Environment, Manifest, Say
-from harness.drivers.kind import artifacts, cluster, engine, externals, observed, pods, pulse, state, waiting
-from harness.drivers.kind.admission import Caller
+from harness.drivers.kind import admission, artifacts, cluster, engine, externals, observed, pods, pulse, state, waiting
 from harness.drivers.kind.manifests import (
     AGENT_PATH,
     CONTAINER,
@@ -120,7 +119,7 @@ class KindDriver:
 
     def open(self, endpoint: str) -> Channel:
         if endpoint == API_SERVER:
-            return Caller(self._reachable)
+            return admission.Caller(self._reachable)
         # A first stream is to what was awaited a moment ago. When it ends, its pod may have started again elsewhere.
         if endpoint in self._opened and (why := self._gone(endpoint)):
             raise AgentLost(why, gone=True)
@@ -306,6 +305,7 @@ class KindDriver:
         self._origin = "reused"
         try:
             self._connect(record)
+            admission.clear(self._reachable)
         except Refused as error:
             raise ClusterError(
                 f"the kept cluster {record.name} does not answer. After a restart of the machine or its engine, "

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.drivers.kind.admission import Caller, heard
+from harness.drivers.kind.admission import Caller, clear, heard
 from harness.drivers.kind.objects import Refused
 from harness.errors import AgentLost
 from harness.model import Outcome
@@ -60,6 +60,13 @@ class Server:
             raise Refused("trying", 500, f"{CALL}remote error: tls: alert({self.alert})")
         return {}
 
+    def list(self, path: str, *, label_selector: str) -> Any:
+        assert (path.rpartition("/")[2], label_selector) == (
+            "validatingwebhookconfigurations",
+            "netproof.dev/managed=true",
+        )
+        return [{"metadata": {"name": name}} for name in self.there]
+
     def delete(self, ref: Any) -> None:
         self.there = [name for name in self.there if name != ref.name]
 
@@ -100,3 +107,10 @@ def test_an_api_server_that_takes_no_webhook_is_a_lost_sender() -> None:
     with pytest.raises(AgentLost, match="forbidden"):
         caller.receive(5)
     caller.close()
+
+
+def test_what_a_killed_run_left_is_removed() -> None:
+    api = Server(None)
+    api.there = ["netproof-10.0.0.1-443", "netproof-10.0.0.2-443"]
+    clear(api)  # type: ignore[arg-type]
+    assert api.there == []
