@@ -69,8 +69,9 @@ def _peer(dice: Dice, ground: Ground, direction: str, without: Features) -> dict
     return peer
 
 
-def selector(dice: Dice, labels: Any) -> dict[str, Any]:
-    """A label selector by the labels that exist, and now and then by ones that nobody has."""
+def selector(dice: Dice, labels: Any, *, negative: bool = True) -> dict[str, Any]:
+    """A label selector by the labels that exist, and now and then by ones that nobody has. `negative`: with NotIn and
+    DoesNotExist, too."""
     kind = dice.pick((18, "all"), (46, "labels"), (26, "expressions"), (10, "both"))
     found: dict[str, Any] = {}
     if kind in ("labels", "both"):
@@ -78,7 +79,7 @@ def selector(dice: Dice, labels: Any) -> dict[str, Any]:
         found["matchLabels"] = {key: value(dice, labels, key) for key in keys}
     if kind in ("expressions", "both"):
         count = dice.pick((80, 1), (20, 2))
-        found["matchExpressions"] = [_expression(dice, labels) for _ in range(count)]
+        found["matchExpressions"] = [_expression(dice, labels, 1 if negative else 0) for _ in range(count)]
     return found
 
 
@@ -86,9 +87,9 @@ def value(dice: Dice, labels: Any, key: str) -> str:
     return dice.one(labels[key]) if dice.chance(92) else dice.one(NEAR_VALUES)
 
 
-def _expression(dice: Dice, labels: Any) -> dict[str, Any]:
+def _expression(dice: Dice, labels: Any, negative: int) -> dict[str, Any]:
     key = dice.one(sorted(labels)) if dice.chance(88) else dice.one(NEAR_KEYS)
-    operator = dice.pick((32, "In"), (32, "NotIn"), (18, "Exists"), (18, "DoesNotExist"))
+    operator = dice.pick((32, "In"), (32 * negative, "NotIn"), (18, "Exists"), (18 * negative, "DoesNotExist"))
     expression: dict[str, Any] = {"key": key, "operator": operator}
     if operator in ("In", "NotIn"):
         expression["values"] = dice.some([*labels.get(key, ()), *NEAR_VALUES], dice.pick((55, 1), (35, 2), (10, 3)))

@@ -14,6 +14,8 @@ FEATURES = {
     "ipblock": "ipBlock peers, and what other dialects have for them",
     "ipblock-pods": "blocks that hold addresses of pods or nodes (those of peers outside stay)",
     "types-not-named": "rules of a direction that policyTypes leaves out",
+    "negative-namespaces": "NotIn and DoesNotExist in what ClusterNetworkPolicies say of their peers' namespaces",
+    "baseline-accept": "Accept in the Baseline tier",
     "named-ports": "ports by name",
     "end-port": "ranges of ports",
     "sctp": "SCTP in rules (it is never probed)",

@@ -88,3 +88,31 @@ def test_our_reader_refuses_what_the_api_server_must_refuse(slip: tuple[str, dic
 def test_every_slip_is_tried() -> None:
     found = {what for what, _ in refused.of_seed(1, 1200)}
     assert found >= {what for _, what in refused.SLIPS}
+
+
+def test_cluster_policies_leave_out_what_drowns_the_rest_on_one_cni() -> None:
+    """Negative selectors of a peer's namespaces, and what the Baseline tier accepts; both are there otherwise."""
+
+    def found(without: frozenset[str]) -> tuple[bool, bool]:
+        drafts = strategies.of_seed(1, 1, 150, "clusternetworkpolicy", without)
+        policies = [
+            policy
+            for _, draft in drafts
+            for step in draft["steps"]
+            for policy in step.get("apply", ())
+            if policy["kind"] == "ClusterNetworkPolicy"
+        ]
+        rules = [
+            (p["spec"]["tier"], rule)
+            for p in policies
+            for side in ("ingress", "egress")
+            for rule in p["spec"].get(side, ())
+        ]
+        peers = [peer for _, rule in rules for peer in (*rule.get("from", ()), *rule.get("to", ()))]
+        spaces = [peer.get("namespaces") or peer.get("pods", {}).get("namespaceSelector") or {} for peer in peers]
+        operators = {one["operator"] for space in spaces for one in space.get("matchExpressions", ())}
+        accepts = any(tier == "Baseline" and rule["action"] == "Accept" for tier, rule in rules)
+        return not operators.isdisjoint(("NotIn", "DoesNotExist")), accepts
+
+    assert found(frozenset()) == (True, True)
+    assert found(frozenset(("negative-namespaces", "baseline-accept"))) == (False, False)
