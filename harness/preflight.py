@@ -116,7 +116,7 @@ def examine(world: World) -> Examined:
     changed_at = world.change(place, STEP)
     left = CANARY_TRIES
     while True:
-        settled = world.settle(place, list(wanted), wanted, changed_at, hold=False)
+        settled = world.settle(place, list(wanted), wanted, changed_at, hold=0.0)
         done = checks(settled, able)
         left -= 1
         # A machine that is busy with the start of pods may not answer in time: that is asked again. What was

@@ -198,10 +198,12 @@ class Session:
         replay = self._reproduce(replace(scenario, select=f"--scenario-set={shlex.quote(shown(path))}"))
         return {"reason": told, "reproduce": replay}
 
-    def disagrees(self, scenario: Scenario, probe: Probe, specified: Specified, *, at_most: float) -> bool:
+    def disagrees(self, scenario: Scenario, probe: Probe, specified: Specified, *, late: float, at_most: float) -> bool:
         """Whether a probe of the last step is specified so and measured otherwise, after `at_most` seconds if the CNI's
-        settle limit is later. What is specified otherwise, and what the API server refuses, does not disagree. Raises
-        NetproofError when nothing can be measured any more."""
+        settle limit is later. It once did so `late` seconds after the step's change: for so long an agreement says
+        nothing. What is specified otherwise, and what the API server refuses, does not disagree. Raises NetproofError
+        when nothing can be measured any more."""
+        hold = late + self.recipe.settle.seconds
         place = self._ready(scenario)
         try:
             scenario = scenario.filled(place.rounds.placement)
@@ -214,7 +216,7 @@ class Session:
             for step, decided in zip(scenario.steps, decisions, strict=True):
                 changed_at = self._world.change(place, step)
                 goal = wanted(decided, self._known, scenario.id, step.name)
-                settled = self._world.settle(place, list(decided), goal, changed_at, at_most=at_most)
+                settled = self._world.settle(place, list(decided), goal, changed_at, at_most=at_most, hold=hold)
         except InputError:
             return False
         measured = settled.readings[probe].measured if settled else Measured.UNMEASURED

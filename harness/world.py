@@ -226,15 +226,16 @@ class World:
         changed_at: float,
         *,
         at_most: float = inf,
-        hold: bool = True,
+        hold: float | None = None,
     ) -> Settled:
         """Rounds of these probes until the matrix is settled. `goal` is what it must show so that measuring need not go
-        on to the settle limit, or to `at_most` seconds if that is less; probes that it leaves out may vary. Without
-        `hold` it is not watched for what might still change once it is there."""
-        settings = self.settings.model_copy(update={"limit": min(self.settings.limit, at_most)})
-        if not (place.changes and hold):
+        on to the settle limit, or to `at_most` seconds if that is less; probes that it leaves out may vary. Once it
+        is there, it is watched for `hold` seconds (default: the CNI's) for what might still change."""
+        watched = self.settings.seconds if hold is None else hold
+        if not place.changes:
             # Nothing is under way that could still change the matrix.
-            settings = settings.model_copy(update={"seconds": 0.0})
+            watched = 0.0
+        settings = self.settings.model_copy(update={"limit": min(self.settings.limit, at_most), "seconds": watched})
         rounds, timeout = place.rounds, place.timeout
         held = any(probe.kind == "held" for probe in probes)
         settled = settle(

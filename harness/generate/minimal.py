@@ -26,9 +26,12 @@ HURRY = 5.0
 
 
 class Disagrees(Protocol):
-    """Whether the last step's probe is specified so and measured otherwise on the driver, after `at_most` seconds."""
+    """Whether the last step's probe is specified so and measured otherwise on the driver, after `at_most` seconds. It
+    once was `late` seconds after the change."""
 
-    def __call__(self, scenario: Scenario, probe: Probe, specified: Specified, *, at_most: float) -> bool: ...
+    def __call__(
+        self, scenario: Scenario, probe: Probe, specified: Specified, *, late: float, at_most: float
+    ) -> bool: ...
 
 
 def find(
@@ -40,6 +43,7 @@ def find(
     steps = [step.name for step in scenario.steps]
     kept = {**draft, "steps": draft["steps"][: steps.index(cell.step) + 1]}
     asked = _probe(cell)
+    late = cell.settled_after_s or 0.0
     origin = scenario.source.removeprefix("generated, ")
     tries = 0
     trouble = ""
@@ -60,7 +64,7 @@ def find(
             return False
         tries += 1
         try:
-            return disagrees(made, asked, cell.specified, at_most=at_most)
+            return disagrees(made, asked, cell.specified, late=late, at_most=late + at_most)
         except NetproofError as error:
             trouble = str(error).splitlines()[0]
             return False

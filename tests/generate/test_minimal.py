@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +16,16 @@ import pytest
 import yaml
 
 from harness import recipes, scenarios
+from harness import run as session_module
+from harness.drivers import create
 from harness.errors import ClusterError, InputError
-from harness.generate import documents
+from harness.generate import documents, minimal
 from harness.generate.shrinking import shrunk
+from harness.model import Probe, Specified
 from harness.progress import Progress
+from harness.report.store import ScenarioPart
 from harness.run import RunOptions, Session
+from harness.scenarios import Scenario
 
 FAULT = "ignore-except"
 NOISE = {"podSelector": {"matchLabels": {"pod": "c"}}, "ingress": [{"from": [{"podSelector": {}}]}]}
@@ -46,10 +55,17 @@ DRAFT = {
     ],
 }
 
+DRAFT_SCENARIO = documents.scenario(DRAFT, "generated-1-1", "seed 1, number 1", "--generate 1-1 --seed 1")
 
-@pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    options = RunOptions(run_id="test", token="word", report_dir=tmp_path, fault=FAULT)
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("reports")
+
+
+@pytest.fixture(scope="module")
+def session(folder: Path) -> Iterator[Session]:
+    options = RunOptions(run_id="test", token="word", report_dir=folder, fault=FAULT)
     made = Session(recipes.parse_cni("reference")[0], 0, options, Progress(lambda line: None))
     try:
         made.start()
@@ -59,13 +75,19 @@ def session(tmp_path: Path) -> Iterator[Session]:
     made.close()
 
 
-def test_a_planted_fault_is_found_and_shrunk_to_one_rule_and_one_cell(session: Session, tmp_path: Path) -> None:
-    wanted = documents.scenario(DRAFT, "generated-1-1", "seed 1, number 1", "--generate 1-1 --seed 1")
-    session.prepare([wanted.topology])
-    part = session.measure(wanted, 0)
+@pytest.fixture(scope="module")
+def part(session: Session) -> ScenarioPart:
+    """A generated scenario that the planted fault fails."""
+    session.prepare([DRAFT_SCENARIO.topology])
+    return session.measure(DRAFT_SCENARIO, 0)
+
+
+def test_a_planted_fault_is_found_and_shrunk_to_one_rule_and_one_cell(
+    session: Session, folder: Path, part: ScenarioPart
+) -> None:
     assert part.scenario.result == "failed"
     assert "nothing can be left out" in part.scenario.reason
-    path = tmp_path / "generated" / "generated-1-1.yaml"
+    path = folder / "generated" / "generated-1-1.yaml"
     content = yaml.safe_load(path.read_text())
     ((step,),) = (content["steps"],)
     (manifest,) = step["apply"]
@@ -80,6 +102,77 @@ def test_a_planted_fault_is_found_and_shrunk_to_one_rule_and_one_cell(session: S
     assert [(cell.source, cell.destination, cell.verdict.value) for cell in again.cells] == [
         ("y/a", "x/a", "cni-difference")
     ]
+
+
+LATE, HOLD = 0.5, 0.2
+"""Seconds after which a dataplane forgets what it was told, and for which a matrix must hold here."""
+
+
+class Forgetful:
+    """Any driver, with a dataplane that enforces what it is told, and LATE seconds later no exception any more."""
+
+    def __init__(self, driver: Any) -> None:
+        self._driver = driver
+        self._later: list[threading.Timer] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._driver, name)
+
+    def apply(self, manifests: Any) -> None:
+        self._driver.apply(manifests)
+        wrong = copy.deepcopy(list(manifests))
+        for manifest in wrong:
+            for rule in manifest["spec"].get("ingress", ()):
+                for peer in rule.get("from", ()):
+                    peer.get("ipBlock", {}).pop("except", None)
+        self._later.append(threading.Timer(LATE, self._driver.apply, [wrong]))
+        self._later[-1].start()
+
+    def reset(self) -> None:
+        for timer in self._later:
+            timer.cancel()
+            timer.join()
+        self._driver.reset()
+
+
+def test_a_disagreement_that_comes_late_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cell that is asked alone agrees for longer than the hold window before it disagrees again."""
+    recipe = recipes.load(recipes.parse_cni("reference")[0])
+    quick = recipe.model_copy(update={"settle": recipe.settle.model_copy(update={"seconds": HOLD, "limit": 4.0})})
+    monkeypatch.setattr(recipes, "load", lambda wanted: quick)
+    monkeypatch.setattr(session_module, "create", lambda recipe, options: Forgetful(create(recipe, options)))
+    session = Session(
+        recipes.parse_cni("reference")[0],
+        0,
+        RunOptions(run_id="test", token="word", report_dir=tmp_path),
+        Progress(lambda line: None),
+    )
+    rules = [{"from": [BLOCK, {"podSelector": {}}]}]
+    spec = {"podSelector": {"matchLabels": {"pod": "a"}}, "ingress": rules}
+    draft = {"topology": "grid", "steps": [{"name": "applied", "apply": [policy("x/wrong", spec)]}]}
+    wanted = documents.scenario(draft, "late", "nowhere", "", [Probe(source="y/a", destination="x/a", port=80)])
+    (probe,) = wanted.steps[0].intended
+    try:
+        session.start()
+        asked = partial(session.disagrees, wanted, probe, Specified.DENIED, at_most=inf)
+        assert [asked(late=0.0), asked(late=LATE)] == [False, True]
+    except ClusterError as error:
+        pytest.skip(str(error))
+    finally:
+        session.close()
+
+
+def test_who_shrinks_waits_as_long_as_the_disagreement_took(part: ScenarioPart, tmp_path: Path) -> None:
+    asked = []
+
+    def never(scenario: Scenario, probe: Probe, specified: Specified, *, late: float, at_most: float) -> bool:
+        asked.append((late, at_most))
+        return False
+
+    (wrong, *_) = [cell.model_copy(update={"settled_after_s": 7.5}) for cell in part.cells if not cell.accepted]
+    _, told = minimal.find(DRAFT_SCENARIO, [wrong], never, folder=tmp_path, cni="reference")
+    assert asked == [(7.5, inf)]
+    assert "did not happen again" in told
 
 
 def test_shrinking_leaves_out_all_that_does_not_matter_and_ends_in_time() -> None:
