@@ -198,7 +198,8 @@ class Netproof:
 
     def session(self, item: ScenarioItem) -> Session:
         known = item.cni in self.conductor.sessions
-        return self.conductor.ready(item.cni, () if known else _topologies(item.session.items, item.cni))
+        together = () if known else _topologies(item.session.items, item.cni)
+        return self.conductor.ready(item.cni, together, item.scenario)
 
     def pytest_report_header(self) -> list[str]:
         asked = self.asked
@@ -337,7 +338,7 @@ class Worker:
                 session = self._sessions[cni] = Session(self.asked.cnis[order], order, self.run, Progress(_silent))
                 try:
                     session.attach(handle)
-                    session.prepare(now, later)
+                    session.prepare(now, later, item.scenario)
                     break
                 except ClusterError:
                     if not left:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from math import inf
 from pathlib import Path
@@ -47,6 +48,7 @@ def find(
     origin = scenario.source.removeprefix("generated, ")
     tries = 0
     trouble = ""
+    disagreeing: list[Mapping[str, Any]] = []
 
     def still(candidate: Mapping[str, Any], at_most: float = HURRY) -> bool:
         nonlocal tries, trouble
@@ -64,12 +66,16 @@ def find(
             return False
         tries += 1
         try:
-            return disagrees(made, asked, cell.specified, late=late, at_most=late + at_most)
+            found = disagrees(made, asked, cell.specified, late=late, at_most=late + at_most)
         except NetproofError as error:
             trouble = str(error).splitlines()[0]
             return False
+        if found:
+            disagreeing.append(candidate)
+        return found
 
-    small, how = kept, "nothing can be left out"
+    small: Mapping[str, Any] = kept
+    how = "nothing can be left out"
     if not still(kept, inf):
         how = trouble or "did not happen again when this cell was asked alone; not made smaller"
     else:
@@ -77,7 +83,9 @@ def find(
         if trouble or not minimal:
             how = f"made smaller until {trouble or f'{SECONDS:.0f} s were over'}"
         elif not still(small, inf):
-            small, how = kept, "what is smaller agreed in the end, only later; not made smaller"
+            # Some of them agreed in the end, only later: the smallest that does not, looked for by halves.
+            held = bisect(disagreeing, False, lo=1, key=lambda candidate: not still(candidate, inf))
+            small, how = disagreeing[held - 1], "what is smaller agreed in the end, only later"
     path = folder / f"{scenario.id}.yaml"
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(_text(small, scenario, origin, cell, cni), encoding="utf-8")

@@ -112,7 +112,7 @@ def settle(
     for ever. Ctrl-C ends it with what is there."""
     # The last round of a train ends the hold window, so that none is sent for nothing.
     every = max(every, settings.seconds / max(int(settings.seconds / every + 1e-6), 1))
-    enough = max(settings.rounds, ceil(settings.seconds / every - 1e-6) + 1)
+    repeat = max(settings.rounds, ceil(settings.seconds / every - 1e-6) + 1) + extra
     tracks: dict[Probe, _Track] = {}
     durations: list[float] = []
     streak: list[Round] = []
@@ -120,9 +120,8 @@ def settle(
     began: float | None = None
     correct = is_settled = interrupted = False
     while True:
-        missing = max(enough - len(streak), 1) + (0 if durations else extra)
         try:
-            train = ask(Train(repeat=missing, every=every))
+            train = ask(Train(repeat=repeat, every=every))
         except KeyboardInterrupt:
             if not streak:
                 raise
@@ -144,8 +143,11 @@ def settle(
             if correct and first_correct is None:
                 first_correct = at
         is_settled = len(streak) >= settings.rounds and streak[-1].began - streak[0].began >= settings.seconds - 1e-6
-        if (is_settled and correct) or train[-1].ended - began >= settings.limit:
+        now = train[-1].ended
+        if (is_settled and correct) or now - began >= settings.limit:
             break
+        left = streak[0].began + settings.seconds - now
+        repeat = max(settings.rounds - len(streak), ceil(left / every - 1e-6) + 1, 1)
     readings = dict(streak[-1].readings)
     if interrupted:
         readings = {p: replace(r, measured=Measured.UNMEASURED, detail=INTERRUPTED) for p, r in readings.items()}

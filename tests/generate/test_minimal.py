@@ -175,6 +175,20 @@ def test_who_shrinks_waits_as_long_as_the_disagreement_took(part: ScenarioPart, 
     assert "did not happen again" in told
 
 
+def test_what_agrees_in_the_end_is_not_what_is_saved(part: ScenarioPart, tmp_path: Path) -> None:
+    """Without a second policy, the dataplane is slow and right: only what disagrees for good counts."""
+
+    def slow(scenario: Scenario, probe: Probe, specified: Specified, *, late: float, at_most: float) -> bool:
+        policies = [m["metadata"]["name"] for step in scenario.steps for m in step.applied]
+        return at_most < inf or len(policies) > 1
+
+    (wrong, *_) = [cell for cell in part.cells if not cell.accepted]
+    path, told = minimal.find(DRAFT_SCENARIO, [wrong], slow, folder=tmp_path, cni="reference")
+    assert "what is smaller agreed in the end, only later" in told
+    steps = yaml.safe_load(path.read_text())["steps"]
+    assert [m["metadata"]["name"] for step in steps for m in step.get("apply", ())] == ["noise", "wrong"]
+
+
 def test_shrinking_leaves_out_all_that_does_not_matter_and_ends_in_time() -> None:
     tries = []
 
