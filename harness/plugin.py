@@ -198,8 +198,7 @@ class Netproof:
 
     def session(self, item: ScenarioItem) -> Session:
         known = item.cni in self.conductor.sessions
-        together = () if known else _topologies(item.session.items, item.cni)
-        return self.conductor.ready(item.cni, together, item.scenario)
+        return self.conductor.ready(item.cni, () if known else _topologies(item.session.items, item.cni))
 
     def pytest_report_header(self) -> list[str]:
         asked = self.asked
@@ -338,7 +337,7 @@ class Worker:
                 session = self._sessions[cni] = Session(self.asked.cnis[order], order, self.run, Progress(_silent))
                 try:
                     session.attach(handle)
-                    session.prepare(now, later, item.scenario)
+                    session.prepare(now, later)
                     break
                 except ClusterError:
                     if not left:

@@ -4,7 +4,7 @@ direction and protocol. A CNI that accepts policies and enforces nothing ends th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -102,9 +102,9 @@ class Examined:
 STEP = Step(name="canaries", policies=POLICIES, applied=POLICIES, topology=TOPOLOGY, intended=Matrix({}))
 
 
-def examine(world: World, meanwhile: Callable[[], None] = lambda: None) -> Examined:
+def examine(world: World) -> Examined:
     """Apply the canary policies to the canaries, which are deployed, and see what they do. Raises ClusterError when
-    they cannot reach each other without policies. `meanwhile` is done while the policies come into force."""
+    they cannot reach each other without policies."""
     place = world.place(TOPOLOGY)
     baseline = world.baseline(place.rounds, probes())
     able = capabilities(baseline)
@@ -114,7 +114,6 @@ def examine(world: World, meanwhile: Callable[[], None] = lambda: None) -> Exami
     place.timeout = world.silence(baseline)
     wanted = expected(able)
     changed_at = world.change(place, STEP)
-    meanwhile()
     left = CANARY_TRIES
     while True:
         settled = world.settle(place, list(wanted), wanted, changed_at, hold=0.0)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import preflight, recipes, reviews
-from harness.drivers import Driver, DriverOptions, Environment, Say, create
+from harness.drivers import Driver, DriverOptions, Environment, create
 from harness.errors import ClusterError, InputError, NetproofError
 from harness.files import shown
 from harness.judging import Judged, as_specified, decide, judge_step, wanted
@@ -93,12 +93,9 @@ class Session:
         with self._guarded():
             self.environment = self._driver.attach(handle)
 
-    def prepare(
-        self, topologies: Sequence[Topology], later: Sequence[Topology] = (), first: Scenario | None = None
-    ) -> None:
-        """Deploy the canaries and all topologies that fit together, then run the pre-flight, and beside it the baseline
-        of the scenario that will be the first. Topologies of `later` are deployed, together too, when the first of them
-        is needed. Raises NotEnforced."""
+    def prepare(self, topologies: Sequence[Topology], later: Sequence[Topology] = ()) -> None:
+        """Deploy the canaries and all topologies that fit together, then run the pre-flight. Those of `later` are
+        deployed, together too, when the first of them is needed. Raises NotEnforced."""
         self._later = later
         together = preflight.TOPOLOGY
         for topology in topologies if self.recipe.enforces else ():
@@ -109,17 +106,12 @@ class Session:
         with self._guarded():
             with self._progress.phase(f"probe pods ({len(together.pods)})") as say:
                 self._world.deploy(together, say)
-            with self._progress.phase("pre-flight") as say:
-                self._preflight(first, say)
+            with self._progress.phase("pre-flight"):
+                self._preflight()
         self.save()
 
-    def _preflight(self, first: Scenario | None, say: Say) -> None:
-        def baseline() -> None:
-            if first is not None and not first.needs and self._world.has(first.topology):
-                say("baseline without policies")
-                self._warm(self._world.beside(first.topology), first)
-
-        done = preflight.examine(self._world, baseline)
+    def _preflight(self) -> None:
+        done = preflight.examine(self._world)
         self._capabilities, self.checks = dict(done.capabilities), done.checks
         preflight.judge(self.recipe, self.checks, done.settled)
 
@@ -259,6 +251,7 @@ class Session:
 
     def _ready(self, scenario: Scenario) -> Place:
         """The scenario's topology in place, free of policies, with a baseline of every probe."""
+        probes = list(dict.fromkeys(probe for step in scenario.steps for probe in step.intended))
         if gone := self._world.gone:
             with self._progress.phase(f"making anew what is gone: {', '.join(gone)}") as say:
                 self._world.heal(say)
@@ -270,18 +263,13 @@ class Session:
                 self._world.deploy(together, say)
         place = self._world.place(scenario.topology)
         self._world.renew_held(place)
-        if place.is_cold:
-            with self._progress.phase("baseline without policies"):
-                self._warm(place, scenario)
-        else:
-            self._warm(place, scenario)
-        return place
-
-    def _warm(self, place: Place, scenario: Scenario) -> None:
-        """A baseline of a scenario's probes that have none yet."""
-        probes = dict.fromkeys(probe for step in scenario.steps for probe in step.intended)
-        if fresh := [probe for probe in probes if probe not in place.rounds.connected_before]:
+        fresh = [probe for probe in probes if probe not in place.rounds.connected_before]
+        if fresh and place.is_cold:
+            with self._progress.phase(f"baseline without policies ({len(fresh)} cells)"):
+                self._world.warm(place, fresh)
+        elif fresh:
             self._world.warm(place, fresh)
+        return place
 
     def _keep(
         self,

@@ -114,10 +114,6 @@ class World:
     def place(self, topology: Topology) -> Place:
         """A deployed topology, free of policies and as it was deployed."""
         self.restore()
-        return self.beside(topology)
-
-    def beside(self, topology: Topology) -> Place:
-        """A deployed topology as it was deployed, while policies of others may be in force."""
         key = repr(topology)
         if key not in self._places:
             placement = next(placed for whole, placed in reversed(self._deployed) if _covers(whole, topology))

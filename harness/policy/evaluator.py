@@ -237,7 +237,7 @@ class Evaluator:
             ingress = self._side("ingress", backend, source, (near,), probe.protocol)
             if source.id == backend.id and service.headless:
                 egress, ingress = ITSELF, ITSELF
-            elif source.id == backend.id and (egress.isolated or ingress.isolated):
+            elif source.id == backend.id and self._is_open_to_itself(source, egress, ingress):
                 return left_open(
                     f"{source.id} reaches itself through its own Service, and the API leaves open which source address "
                     "its policies then see",
@@ -247,6 +247,11 @@ class Evaluator:
         decision = decided(egress, ingress, source.id, backend.id, f"{port}/{probe.protocol}")
         lead = f"Service {service.id.removeprefix('svc:')} leads to {backend.id} on {port}/{probe.protocol}. "
         return replace(decision, because=lead + decision.because)
+
+    def _is_open_to_itself(self, pod: _End, egress: Side, ingress: Side) -> bool:
+        """What comes back by a Service may have a node's address: no ingress rule surely matches it, or fails to."""
+        ruled = pod.group is not None and bool(self._policies["ingress"].get(pod.group))
+        return egress.isolated or ingress.isolated or (ruled and egress.allowed is not False)
 
     def _through_node_port(
         self, probe: Probe, service: Service, ends: tuple[_End, _End], far: View, near: View

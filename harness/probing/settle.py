@@ -112,7 +112,8 @@ def settle(
     for ever. Ctrl-C ends it with what is there."""
     # The last round of a train ends the hold window, so that none is sent for nothing.
     every = max(every, settings.seconds / max(int(settings.seconds / every + 1e-6), 1))
-    repeat = max(settings.rounds, ceil(settings.seconds / every - 1e-6) + 1) + extra
+    enough = max(settings.rounds, ceil(settings.seconds / every - 1e-6) + 1)
+    repeat = enough + extra
     tracks: dict[Probe, _Track] = {}
     durations: list[float] = []
     streak: list[Round] = []
@@ -146,8 +147,9 @@ def settle(
         now = train[-1].ended
         if (is_settled and correct) or now - began >= settings.limit:
             break
-        left = streak[0].began + settings.seconds - now
-        repeat = max(settings.rounds - len(streak), ceil(left / every - 1e-6) + 1, 1)
+        # The time between two trains counts, too.
+        left = ceil((streak[0].began + settings.seconds - now) / every - 1e-6) + 1
+        repeat = max(settings.rounds - len(streak), min(left, enough - len(streak)), 1)
     readings = dict(streak[-1].readings)
     if interrupted:
         readings = {p: replace(r, measured=Measured.UNMEASURED, detail=INTERRUPTED) for p, r in readings.items()}

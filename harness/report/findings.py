@@ -284,12 +284,17 @@ def values(cell: Cell) -> tuple[Intent, Specified, Measured]:
 
 
 def side(direction: str, what: Side) -> str:
-    """What the policies say at one end: `ingress: isolated by berserk/ui, allowed by berserk/ui ingress[0]`."""
-    if not what.isolated:
-        return f"{direction}: not isolated, so everything is allowed"
-    by = several(what.isolating) or "a policy"
-    allowed = f"allowed by {what.rule or 'a rule'}" if what.allowed else "no rule allows it"
-    return f"{direction}: isolated by {by}; {allowed}"
+    """What the policies say at one end: `ingress: isolated by berserk/ui; allowed by berserk/ui ingress[0]`."""
+    subject = f"isolated by {several(what.isolating) or 'a policy'}" if what.isolated else "not isolated"
+    if what.rule:
+        return f"{direction}: {subject}; {'allowed' if what.allowed else 'denied'} by {what.rule}"
+    ends = {
+        (True, True): "; allowed by a rule",
+        (True, False): "; no rule allows it",
+        (False, True): ", so everything is allowed",
+        (False, False): "; what its policies mean here is open",
+    }
+    return f"{direction}: {subject}{ends[what.isolated, what.allowed]}"
 
 
 def sides(cell: Cell) -> tuple[str, str]:

@@ -384,3 +384,14 @@ def test_user_stories(story: str, asked: str, expected: Specified) -> None:
     """user-stories.md: a sensitive namespace, and guardrails that a namespace's NetworkPolicy overrides."""
     policy = {**cluster(""), "spec": yaml.safe_load(story)}
     assert decide([policy, manifest("shop/allow", "{podSelector: {}, ingress: [{}]}")], asked).specified is expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"), [(("Deny", "api"), OPEN), (("Accept", "api"), OPEN), (("Deny", "ui"), OPEN), (None, YES)]
+)
+def test_a_pod_behind_its_own_service_is_open_under_any_policy(
+    rule: tuple[str, str] | None, expected: Specified
+) -> None:
+    """It may come back with a node's address: what a Deny or an Accept of it means is open, isolated or not."""
+    decision = decide([ingress(rule)] if rule else [], "shop/api > svc:shop/api 80")
+    assert decision.specified is expected

@@ -19,10 +19,12 @@ WORDS = {"+": (Measured.CONNECTED, Outcome.CONNECTED), "-": (Measured.DENIED, Ou
 
 
 class Script:
-    """Rounds by a script, one word a round (a sign for P, a sign for Q), on a clock of its own: a round a second."""
+    """Rounds by a script, one word a round (a sign for P, a sign for Q), on a clock of its own: a round a second, each
+    over after `takes` seconds."""
 
-    def __init__(self, *rounds: str) -> None:
+    def __init__(self, *rounds: str, takes: float = 0.5) -> None:
         self.words = chain(rounds, repeat(rounds[-1]))
+        self.takes = takes
         self.clock = 100.0
         self.asked = 0
 
@@ -36,9 +38,10 @@ class Script:
                 probe: Reading(measured=WORDS[sign][0], outcome=WORDS[sign][1])
                 for probe, sign in zip((P, Q), word, strict=True)
             }
-            done.append(Round(began=self.clock, ended=self.clock + 0.5, readings=readings))
+            done.append(Round(began=self.clock, ended=self.clock + self.takes, readings=readings))
             self.clock += 1
             self.asked += 1
+        self.clock = max(self.clock, done[-1].ended)
         return done
 
 
@@ -64,6 +67,12 @@ def test_equal_rounds_over_the_hold_window_settle() -> None:
     assert script.asked == 3
     assert (settled.first_correct_s, settled.settled_after_s, settled.flaps) == (0.0, 0.0, 0)
     assert [settled.readings[probe].measured for probe in (P, Q)] == [Measured.CONNECTED, Measured.DENIED]
+
+
+def test_the_time_that_a_train_takes_to_end_counts_for_the_hold_window() -> None:
+    script = Script("++", "++", "++", "++", "+-", takes=3)
+    settled = run(script, wanted="+-", seconds=4)
+    assert (settled.settled_after_s, script.asked) == (4.0, 7)
 
 
 def test_the_wanted_value_does_not_end_the_wait_when_the_matrix_changes_again() -> None:
