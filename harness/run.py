@@ -217,6 +217,8 @@ class Session:
                 changed_at = self._world.change(place, step)
                 goal = wanted(decided, self._known, scenario.id, step.name)
                 settled = self._world.settle(place, list(decided), goal, changed_at, at_most=at_most, hold=hold)
+                if settled.interrupted:
+                    raise KeyboardInterrupt
         except InputError:
             return False
         measured = settled.readings[probe].measured if settled else Measured.UNMEASURED

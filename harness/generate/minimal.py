@@ -38,7 +38,8 @@ class Disagrees(Protocol):
 def find(
     scenario: Scenario, wrong: Sequence[Cell], disagrees: Disagrees, *, folder: Path, cni: str
 ) -> tuple[Path, str]:
-    """The path of the saved file, and what to tell of it. `wrong` are the cells that disagree."""
+    """The path of the saved file, and what to tell of it. `wrong` are the cells that disagree. On Ctrl-C the smallest
+    so far is saved, too."""
     draft = scenario.draft or {}
     cell = _chosen(scenario, wrong)
     steps = [step.name for step in scenario.steps]
@@ -76,19 +77,24 @@ def find(
 
     small: Mapping[str, Any] = kept
     how = "nothing can be left out"
-    if not still(kept, inf):
-        how = trouble or "did not happen again when this cell was asked alone; not made smaller"
-    else:
-        small, minimal = shrunk(kept, still, time.monotonic() + SECONDS)
-        if trouble or not minimal:
-            how = f"made smaller until {trouble or f'{SECONDS:.0f} s were over'}"
-        elif not still(small, inf):
-            # Some of them agreed in the end, only later: the smallest that does not, looked for by halves.
-            held = bisect(disagreeing, False, lo=1, key=lambda candidate: not still(candidate, inf))
-            small, how = disagreeing[held - 1], "what is smaller agreed in the end, only later"
     path = folder / f"{scenario.id}.yaml"
-    folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(_text(small, scenario, origin, cell, cni), encoding="utf-8")
+    try:
+        if not still(kept, inf):
+            how = trouble or "did not happen again when this cell was asked alone; not made smaller"
+        else:
+            small, minimal = shrunk(kept, still, time.monotonic() + SECONDS)
+            if trouble or not minimal:
+                how = f"made smaller until {trouble or f'{SECONDS:.0f} s were over'}"
+            elif not still(small, inf):
+                # Some of them agreed in the end, only later: the smallest that does not, looked for by halves.
+                held = bisect(disagreeing, False, lo=1, key=lambda candidate: not still(candidate, inf))
+                small, how = disagreeing[held - 1], "what is smaller agreed in the end, only later"
+    except KeyboardInterrupt:
+        small = disagreeing[-1] if disagreeing else kept
+        raise
+    finally:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(_text(small, scenario, origin, cell, cni), encoding="utf-8")
     rest = f" (and {len(wrong) - 1} more cells)" if len(wrong) > 1 else ""
     return (
         path,

@@ -189,6 +189,22 @@ def test_what_agrees_in_the_end_is_not_what_is_saved(part: ScenarioPart, tmp_pat
     assert [m["metadata"]["name"] for step in steps for m in step.get("apply", ())] == ["noise", "wrong"]
 
 
+def test_ctrl_c_saves_what_is_small_so_far(part: ScenarioPart, tmp_path: Path) -> None:
+    asked = []
+
+    def interrupted(scenario: Scenario, probe: Probe, specified: Specified, *, late: float, at_most: float) -> bool:
+        asked.append([m["metadata"]["name"] for step in scenario.steps for m in step.applied])
+        if len(asked) > 3:
+            raise KeyboardInterrupt
+        return True
+
+    (wrong, *_) = [cell for cell in part.cells if not cell.accepted]
+    with pytest.raises(KeyboardInterrupt):
+        minimal.find(DRAFT_SCENARIO, [wrong], interrupted, folder=tmp_path, cni="reference")
+    steps = yaml.safe_load((tmp_path / "generated-1-1.yaml").read_text())["steps"]
+    assert [m["metadata"]["name"] for step in steps for m in step.get("apply", ())] == asked[2] != asked[0]
+
+
 def test_shrinking_leaves_out_all_that_does_not_matter_and_ends_in_time() -> None:
     tries = []
 
