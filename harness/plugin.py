@@ -68,8 +68,12 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    is_ours = file_path in parent.config.stash[PLUGIN].scenarios
-    return ScenarioCollector.from_parent(parent, path=file_path) if is_ours else None
+    if file_path not in parent.config.stash[PLUGIN].scenarios:
+        return None
+    # pytest has no name for a file outside its root.
+    outside = not file_path.is_relative_to(parent.config.rootpath)
+    nodeid = file_path.name if outside else None
+    return ScenarioCollector.from_parent(parent, path=file_path, nodeid=nodeid)
 
 
 class ScenarioCollector(pytest.File):

@@ -230,6 +230,15 @@ def test_a_cluster_that_is_lost_is_not_asked_again_for_every_scenario(
     assert ("the rest was not tried" in target.error) == bool(lost)
 
 
+def test_a_file_outside_pytests_root_keeps_its_name(
+    pytester: pytest.Pytester, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("elsewhere") / "own.yaml"
+    path.write_text(ALONE % 1)
+    result = inner(pytester, "--rootdir", str(pytester.path), "--scenario-set", str(path), "--collect-only", "-q")
+    result.stdout.fnmatch_lines(["own.yaml::*[[]reference[]]"])
+
+
 def test_ctrl_c_still_writes_what_was_measured(shop: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
     interrupt = "os.kill(os.getpid(), signal.SIGINT); " + HONEST.replace("return", "return", 1)
