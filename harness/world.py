@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import inf
+from math import ceil, inf
 from typing import Any
 
 from harness.drivers import Driver, Say
@@ -69,6 +69,7 @@ class World:
         self._deployed: list[tuple[Topology, Placement]] = []
         self._places: dict[str, Place] = {}
         self._dirty = False
+        self._too_early = 0
         self._held = 0
 
     def deploy(self, topology: Topology, say: Say) -> None:
@@ -135,9 +136,13 @@ class World:
             # A kept connection that ended does not come back; the next scenario opens new ones.
             again = [probe for probe in place.denied if probe.kind != "held"]
             if again:
-                # A deletion takes a moment: a round that comes too early has its successor on the way already.
+                # A deletion takes a moment: rounds that come too early, by the last one, have a successor on the way.
                 every = max(REOPENING, len(again) / self.settings.rate)
-                self.baseline(place.rounds, again, timeout=self.settings.floor, train=Train(repeat=2, every=every))
+                repeat = max(2, min(self._too_early + 2, ceil(self.settings.floor / every)))
+                train = Train(repeat=repeat, every=every)
+                found = self.baseline(place.rounds, again, timeout=self.settings.floor, train=train)
+                opened = (set(r.measured().values()) == {Measured.CONNECTED} for r in found)
+                self._too_early = next((number for number, is_open in enumerate(opened) if is_open), len(found))
             place.denied.clear()
 
     def renew_held(self, place: Place) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from harness.model import External, Measured, Namespace, Pod, Port, Probe, Service, ServicePort, Topology
-from harness.probing import client
+from harness.probing import Rounds, client
+from harness.probing.client import Train
 from harness.recipes import Settle
 from harness.scenarios import Step
 from harness.world import World, merged
@@ -165,3 +166,32 @@ def test_an_answer_that_comes_late_is_not_taken_for_a_denial(
     )
     settled = made.settle(place, [way], {way: Measured.CONNECTED}, began)
     assert settled.readings[way].measured is measured
+
+
+def test_a_deletion_that_takes_its_time_is_watched_by_longer_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = FakeDriver()
+    made = World(driver, Settle(seconds=0.0))
+    topology = Topology(namespaces=(X,), pods=(A, B))
+    way = Probe(source="x/b", destination="x/a", protocol="TCP", port=80)
+    step = Step(name="applied", topology=topology, policies=(), applied=({"kind": "any"},), intended={})
+    made.deploy(topology, lambda _: None)
+    place = made.place(topology)
+    made.warm(place, [way])
+    trains: list[list[int]] = []
+    ask = Rounds.ask
+
+    def listed(rounds: Rounds, probes: Any, timeout: float, train: Train, **more: Any) -> Any:
+        trains[-1].append(train.repeat)
+        return ask(rounds, probes, timeout, train, **more)
+
+    for _ in range(2):
+        driver.sees = lambda source, probe: "dropped"
+        made.settle(place, [way], {way: Measured.DENIED}, made.change(place, step))
+        early = iter(["dropped"] * 2)
+        driver.sees = lambda source, probe, early=early: next(early, "connected")
+        trains.append([])
+        with monkeypatch.context() as patched:
+            patched.setattr(Rounds, "ask", listed)
+            made.restore()
+    assert trains == [[2, 2], [4]]
+    assert way in place.rounds.connected_before
