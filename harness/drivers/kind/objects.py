@@ -6,6 +6,7 @@ One `Api` may be used by many threads at once; exec streams are not made from it
 from __future__ import annotations
 
 import json
+import logging
 import ssl
 import tempfile
 import time
@@ -98,6 +99,8 @@ class Api:
         except (config.ConfigException, OSError) as error:
             raise InputError(f"{error}{_contexts(file)}", key="--context" if context else "--kubeconfig") from None
         self.configuration.connection_pool_maxsize = CONCURRENT
+        # It warns of each attempt; what came of them all is told by who asked.
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         self._client = client.ApiClient(self.configuration)
         # The library's own cache file is named by address alone, and clusters that follow one another share addresses.
         self._folder = tempfile.TemporaryDirectory(prefix="netproof-api-")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -75,3 +78,23 @@ def test_what_is_there_is_replaced_also_when_somebody_else_was_quicker() -> None
 def test_a_conflict_of_what_is_not_replaced_is_told() -> None:
     with pytest.raises(InputError, match="modified"):
         submit(cast(Api, FakeApi(Refused("applying it", 409, "modified"))), POLICY)
+
+
+def test_an_api_server_that_is_away_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{taken.getsockname()[1]}"  # nobody listens
+        kubeconfig = tmp_path / "kubeconfig"
+        kubeconfig.write_text(
+            json.dumps(
+                {
+                    "clusters": [{"name": "c", "cluster": {"server": address}}],
+                    "users": [{"name": "u", "user": {}}],
+                    "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+                    "current-context": "x",
+                }
+            )
+        )
+        with pytest.raises(Refused, match="reading /api/v1/nodes"):
+            Api(kubeconfig).list("/api/v1/nodes")
+    assert caplog.records == []
