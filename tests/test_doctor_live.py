@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
@@ -369,3 +371,30 @@ def test_what_was_found_before_an_error_is_told(
     told = capsys.readouterr()
     assert "v1.36.3" in told.out
     assert "the API server went away" in told.err
+
+
+def test_a_job_that_is_cancelled_removes_its_canary(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cleaned = []
+
+    def examine(*_: Any, **__: Any) -> Any:
+        yield ok("Kubernetes", "v1.36.3")
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            yield ok("nobody", "gets here")
+        finally:
+            cleaned.append(True)
+
+    monkeypatch.setattr(live, "examine", examine)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        assert main(["doctor", "--context"]) == 2
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    told = capsys.readouterr()
+    assert cleaned == [True]
+    assert "v1.36.3" in told.out
+    assert "gets here" not in told.out
+    assert "interrupted" in told.err

@@ -67,9 +67,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _cluster(arguments: argparse.Namespace) -> int:
+    from harness.conduct import interrupt_on_termination
     from harness.doctor import live
     from harness.progress import Progress
 
+    interrupt_on_termination()  # the canary's namespace must go, whoever ends this
     progress = Progress(lambda line: print(line, file=sys.stderr), sys.stderr if sys.stderr.isatty() else None)
     found: list[Finding] = []
     try:
