@@ -15,7 +15,7 @@ from itertools import groupby
 
 from harness.errors import InputError
 from harness.model.outcome import Specified
-from harness.model.topology import DNS_SERVICE, Family, Placement, Pod, Service, Topology
+from harness.model.topology import DNS_SERVICE, Family, Placement, Service, Topology
 from harness.model.traffic import Probe
 from harness.policy.addresses import AddressClasses
 from harness.policy.decision import Decision, Side, decided, left_open, listed
@@ -49,6 +49,7 @@ from harness.policy.rules import (
     ServicePeer,
     leaves,
 )
+from harness.policy.services import Services, target
 
 PERHAPS: dict[Action, set[bool]] = {"allow": {True}, "deny": {False}, "pass": {True, False}}
 """What a rule may come to when it is not known whether it matches."""
@@ -87,7 +88,7 @@ class Evaluator:
         self._given = policies
         self._nodes = frozenset(node.id for node in topology.nodes)
         self._externals = frozenset(external.id for external in topology.externals)
-        self._services = {service.id: service for service in (*topology.services, DNS_SERVICE)}
+        self._services = Services(topology, self._dns)
         self._classes = AddressClasses(
             peer
             for policy in policies
@@ -101,7 +102,6 @@ class Evaluator:
         kinds = {type(leaf) for policy in policies for rule in policy.rules for leaf in leaves(rule.peers or ())}
         self._by_kind = not kinds.isdisjoint((EntityPeer, NamePeer)) or self._classes.any_outside
         self._as_subject, self._as_peer = self._representatives(policies)
-        self._backends: dict[str, tuple[Pod, ...]] = {}
         self._ends: dict[tuple[str, Family], _End] = {}
         self._sides: dict[tuple[Direction, int, View, str], Side] = {}
 
@@ -163,7 +163,7 @@ class Evaluator:
 
     def _concerns_host(self, probe: Probe) -> bool:
         if probe.destination.startswith("svc:"):
-            destinations = [pod.id for pod in self._backends_of(self._service(probe))]
+            destinations = [pod.id for pod in self._services.backends(self._services.dialled(probe))]
         else:
             destinations = [probe.destination]
         return not self._on_host.isdisjoint((probe.source, *destinations))
@@ -200,11 +200,11 @@ class Evaluator:
 
     def _through_service(self, probe: Probe, source: _End) -> Decision:
         """Policies act on the pods behind a Service and on their ports (NetworkPolicyPort.port: "a port on a pod")."""
-        service = self._service(probe)
+        service = self._services.dialled(probe)
         name = probe.destination.removeprefix("svc:")
         ways: dict[tuple[object, ...], tuple[_End, int]] = {}
-        for pod in self._backends_of(service):
-            port = self._target(service, probe, pod)
+        for pod in self._services.backends(service):
+            port = target(service, probe, pod)
             if port is not None:
                 end = self._end(pod.id, probe.family)
                 node = end.node if source.host or end.host else ""
@@ -476,28 +476,3 @@ class Evaluator:
             host=host,
             address=self._classes.of(address, family),
         )
-
-    def _service(self, probe: Probe) -> Service:
-        service = self._services.get(probe.destination)
-        if service is None:
-            near = get_close_matches(probe.destination, list(self._services), n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise InputError(f"no Service {probe.destination!r} in the topology{hint}")
-        if not any((port.port, port.protocol) == (probe.port, probe.protocol) for port in service.ports):
-            has = listed([f"{port.port}/{port.protocol}" for port in service.ports]) if service.ports else "none"
-            raise InputError(f"Service {service.id} has no port {probe.port}/{probe.protocol}; it has {has}")
-        return service
-
-    def _backends_of(self, service: Service) -> tuple[Pod, ...]:
-        if service.id not in self._backends:
-            # A Service without a selector has no pods of its own (Service.spec.selector).
-            found = self._topology.backends(service) if service.selector else ()
-            self._backends[service.id] = self._dns if service.id == DNS_SERVICE.id else found
-        return self._backends[service.id]
-
-    def _target(self, service: Service, probe: Probe, pod: Pod) -> int | None:
-        """The port that is dialled at the pod. A headless Service is only a name: nothing translates its ports."""
-        if service.headless:
-            return probe.port
-        target = next(p.target for p in service.ports if (p.port, p.protocol) == (probe.port, probe.protocol))
-        return pod.port_number(target, probe.protocol)

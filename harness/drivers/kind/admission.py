@@ -101,10 +101,8 @@ class Caller:
 
 def clear(api: Api) -> None:
     """Remove the webhooks that a killed run left on a cluster of ours."""
-    for hook in api.list("/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations", label_selector=OURS):
-        api.delete(
-            Ref("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "", hook["metadata"]["name"])
-        )
+    for hook in api.list(f"/apis/{ADMISSION}/validatingwebhookconfigurations", label_selector=OURS):
+        api.delete(Ref(ADMISSION, "ValidatingWebhookConfiguration", "", hook["metadata"]["name"]))
 
 
 def heard(error: Refused, expected: Mapping[int, str]) -> tuple[Outcome, str]:
