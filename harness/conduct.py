@@ -19,6 +19,7 @@ from harness.model import Intent, Matrix, Probe, Specified, Topology
 from harness.options import Asked
 from harness.policy import Decision
 from harness.progress import Progress
+from harness.report import page
 from harness.report.record import Record, Run
 from harness.report.store import ScenarioPart, Store
 from harness.report.writer import write_report
@@ -56,6 +57,7 @@ class Conductor:
         self.close()
         if not self.sessions:
             Store(self.asked.run.report_dir).clear()
+            threading.Thread(target=page.prepare, args=("report",), daemon=True).start()
         order = next(i for i, wanted in enumerate(self.asked.cnis) if label(wanted.name, wanted.version) == cni)
         session = Session(self.asked.cnis[order], order, self.asked.run, Progress(self.write, self.live))
         self.sessions[cni] = self.current = session
@@ -100,9 +102,9 @@ class Conductor:
         )
         record = store.record(run)
         self.asked.run.report_dir.mkdir(parents=True, exist_ok=True)
-        page = write_report(record, self.asked.run.report_dir)
+        drawn = write_report(record, self.asked.run.report_dir)
         store.clear()
-        return record, page
+        return record, drawn
 
 
 def interrupt_on_termination() -> None:

@@ -4,7 +4,7 @@ reset and seen to connect again, so that pods are deployed once (design, decisio
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil, inf
 from typing import Any
@@ -21,8 +21,8 @@ BASELINE_ROUNDS = 3
 """The first round fills neighbour and conntrack tables; time-outs are taken from the quickest of the others for each
 probe, since one hiccup of the machine would make each denial of a run slow."""
 
-MORE_ROUNDS = 4
-"""Rounds more at most, where the time-out for silence is not at its floor yet."""
+MORE_ROUNDS = 6
+"""Rounds more at most, asked gently, where the time-out for silence is not at its floor yet."""
 
 SPREAD = 0.5
 """A round's probes are sent within this part of the time until the next round."""
@@ -34,6 +34,14 @@ ANSWERS_AFTER_ALL = "silent until the settle limit, and answered right after it:
 
 REOPENING = 0.05
 """Seconds between rounds that wait for what was denied to connect again."""
+
+HASTY = 0.1
+"""Seconds that the first of these rounds give an answer: they decide nothing, and those that came too early are over
+with the last."""
+
+AHEAD = 1.5
+"""Seconds at most by which a train is longer than the hold window, for the rounds that come before a change is in
+force: it is as much longer as the last change took."""
 
 PARTS = ("namespaces", "pods", "services", "externals", "nodes")
 
@@ -70,6 +78,7 @@ class World:
         self._places: dict[str, Place] = {}
         self._dirty = False
         self._too_early = 0
+        self._changing = 0.0
         self._held = 0
 
     def deploy(self, topology: Topology, say: Say) -> None:
@@ -136,14 +145,22 @@ class World:
             # A kept connection that ended does not come back; the next scenario opens new ones.
             again = [probe for probe in place.denied if probe.kind != "held"]
             if again:
-                # A deletion takes a moment: rounds that come too early, by the last one, have a successor on the way.
-                every = max(REOPENING, len(again) / self.settings.rate)
-                repeat = max(2, min(self._too_early + 2, ceil(self.settings.floor / every)))
-                train = Train(repeat=repeat, every=every)
-                found = self.baseline(place.rounds, again, timeout=self.settings.floor, train=train)
-                opened = (set(r.measured().values()) == {Measured.CONNECTED} for r in found)
-                self._too_early = next((number for number, is_open in enumerate(opened) if is_open), len(found))
+                self._reopen(place.rounds, again)
             place.denied.clear()
+
+    def _reopen(self, rounds: Rounds, probes: Sequence[Probe]) -> None:
+        """Ask until all connect. Deletions take a moment, and a few probes that touch every endpoint tell when it is
+        over: all of them would take the processor from the CNI that they wait for."""
+        few = _touching_all(probes)
+        every = max(REOPENING, len(few) / self.settings.rate)
+        # Rounds that come too early, by the last deletion, have successors on the way.
+        repeat = max(2, min(self._too_early + 2, ceil(self.settings.floor / every)))
+        hasty = min(HASTY, self.settings.floor)
+        found = self.baseline(rounds, few, timeout=hasty, train=Train(repeat=repeat, every=every))
+        opened = (set(r.measured().values()) == {Measured.CONNECTED} for r in found)
+        self._too_early = next((number for number, is_open in enumerate(opened) if is_open), len(found))
+        if rest := [probe for probe in probes if probe not in rounds.connected_before]:
+            self.baseline(rounds, rest, timeout=self.settings.floor, train=ONCE)
 
     def renew_held(self, place: Place) -> None:
         """From now on `held` probes open connections of their own, and need a baseline again."""
@@ -160,7 +177,8 @@ class World:
         train: Train | None = None,
     ) -> list[Round]:
         """Rounds without policies until every probe connected once, or the CNI's settle limit has passed. They are
-        asked in trains of this form; without one singly, and at least BASELINE_ROUNDS of them."""
+        asked in trains of this form; without one singly, and at least BASELINE_ROUNDS of them. After the first, none
+        has less time than the CNI's shortest time-out for silence."""
         began = time.monotonic()
         found: list[Round] = []
         while True:
@@ -177,6 +195,7 @@ class World:
             enough = train is not None or len(found) >= BASELINE_ROUNDS
             if enough and (late or all(p in rounds.connected_before for p in missing)):
                 return found
+            timeout = timeout and max(timeout, self.settings.floor)
 
     def silence(self, baseline: Sequence[Round]) -> float:
         """Seconds of silence that count as dropped, by the connect times of baseline rounds."""
@@ -193,7 +212,7 @@ class World:
         for _ in range(MORE_ROUNDS):
             if self.silence(found) <= self.settings.floor:
                 break
-            found += place.rounds.ask(probes, self.settings.ceiling, baseline=True)
+            found += place.rounds.ask(probes, self.settings.ceiling, baseline=True, gently=True)
         place.timeout = self.silence(found)
 
     def change(self, place: Place, step: Step) -> float:
@@ -243,6 +262,9 @@ class World:
         settings = self.settings.model_copy(update={"limit": min(self.settings.limit, at_most), "seconds": watched})
         rounds, timeout = place.rounds, place.timeout
         held = any(probe.kind == "held" for probe in probes)
+        # A connection answers one question at a time, so rounds of `held` probes do not overlap.
+        every = max(self.settings.every, timeout if held else 0.0, len(probes) / self.settings.rate)
+        is_under_way = place.changes and self.settings.seconds > 0
         settled = settle(
             lambda train: rounds.ask(probes, timeout, train),
             settings,
@@ -253,10 +275,11 @@ class World:
             ),
             may_vary=set(probes) - set(goal),
             changed_at=changed_at,
-            extra=int(place.changes and self.settings.seconds > 0),
-            # A connection answers one question at a time, so rounds of `held` probes do not overlap.
-            every=max(self.settings.every, timeout if held else 0.0, len(probes) / self.settings.rate),
+            extra=max(ceil(min(self._changing, AHEAD) / every - 1e-6), 1) if is_under_way else 0,
+            every=every,
         )
+        if is_under_way and settled.settled_after_s is not None:
+            self._changing = settled.early * every
         if timeout < settings.ceiling and not settled.interrupted:
             answers = self._patiently(rounds, goal, settled)
             if any((reading.ms or 0) > timeout * 1000 for reading in answers.values()):
@@ -281,6 +304,17 @@ class World:
 
     def close(self) -> None:
         self.fleet.close()
+
+
+def _touching_all(probes: Iterable[Probe]) -> list[Probe]:
+    """Some of these probes, with every source and every destination of all in one of them at least."""
+    found, seen = [], set[tuple[str, str]]()
+    for probe in probes:
+        ends = {("from", probe.source), ("to", probe.destination)}
+        if not ends <= seen:
+            seen |= ends
+            found.append(probe)
+    return found
 
 
 def _impossible(detail: str) -> bool:

@@ -112,9 +112,10 @@ class Lost:
 class Fleet:
     """The agents of all endpoints that send probes; a round's batches go out and come back concurrently.
 
-    Agents start after one another, `spread` seconds a probe, and half of that for the first `burst` probes: all at once
-    they would measure each other's queues, and connect times, and with them the time-out for silence, would be several
-    times longer. `gone` are endpoints whose pods or containers are there no more, until they are forgotten.
+    Agents start after one another, `spread` seconds a probe, and half of that for the first `burst` probes unless they
+    are asked gently: all at once they would measure each other's queues, and connect times, and with them the time-out
+    for silence, would be several times longer. `gone` are endpoints whose pods or containers are there no more, until
+    they are forgotten.
     """
 
     def __init__(self, open_channel: Callable[[str], Channel], *, spread: float = 0.0, burst: int = 0) -> None:
@@ -125,7 +126,7 @@ class Fleet:
         self._round = 0
 
     def ask(
-        self, timeout: float, batches: Mapping[str, Sequence[Request]], train: Train
+        self, timeout: float, batches: Mapping[str, Sequence[Request]], train: Train, *, gently: bool = False
     ) -> list[tuple[float, dict[str, list[Answer] | Lost]]]:
         """A train of rounds: for each, when it began (time.monotonic()), and source endpoint -> its answers, or why
         there are none."""
@@ -141,10 +142,11 @@ class Fleet:
                 return [Lost(reason=str(error))] * train.repeat
 
         futures = {}
+        burst = 0 if gently else self._burst
         earlier = 0
         for endpoint, probes in batches.items():
             agent = self._agents.setdefault(endpoint, Agent(endpoint, self._open_channel))
-            after = self._spread * (earlier - min(earlier, self._burst) / 2)
+            after = self._spread * (earlier - min(earlier, burst) / 2)
             futures[endpoint] = self._pool.submit(one, agent, probes, after)
             earlier += len(probes)
         answers = {endpoint: future.result() for endpoint, future in futures.items()}

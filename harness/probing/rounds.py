@@ -83,9 +83,16 @@ class Rounds:
     _targets: dict[Probe, _Target | str] = field(default_factory=dict, init=False)
 
     def ask(
-        self, probes: Collection[Probe], timeout: float, train: Train = ONCE, *, baseline: bool = False
+        self,
+        probes: Collection[Probe],
+        timeout: float,
+        train: Train = ONCE,
+        *,
+        baseline: bool = False,
+        gently: bool = False,
     ) -> list[Round]:
-        """Send every probe and every control concurrently, once for each round of the train. `timeout` in seconds."""
+        """Send every probe and every control concurrently, once for each round of the train, or `gently`, in twice the
+        time, so that connect times are the network's. `timeout` in seconds."""
         batches: dict[str, list[dict[str, Any]]] = {}
         asked: dict[str, list[Probe | Control]] = {}
 
@@ -106,7 +113,7 @@ class Rounds:
         for control in controls:
             self._put_control(control, put)
         rounds = []
-        for began, answers in self.fleet.ask(timeout, batches, train):
+        for began, answers in self.fleet.ask(timeout, batches, train, gently=gently):
             readings, held = self._read(asked, answers)
             for probe, why in unplaced.items():
                 readings[probe] = Reading(measured=Measured.UNMEASURED, outcome=Outcome.ERROR, detail=why)

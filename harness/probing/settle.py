@@ -54,13 +54,15 @@ class Settled:
     """A settled matrix and how it got there. Times are seconds from the change.
 
     `settled_after_s` is None when the matrix still changed at the limit: cells that changed within the last rounds are
-    then unmeasured. `first_correct_s` is the first round that agreed with what was wanted.
+    then unmeasured. `first_correct_s` is the first round that agreed with what was wanted. `early` rounds came before
+    the first of the equal ones at the end.
     """
 
     readings: Mapping[Probe, Reading]
     attempts: Mapping[Probe, Sequence[Attempt]]
     since_s: Mapping[Probe, float]
     rounds: int
+    early: int
     first_correct_s: float | None
     settled_after_s: float | None
     flaps: int
@@ -86,6 +88,7 @@ class Settled:
             attempts=dict.fromkeys(probes, ()),
             since_s={},
             rounds=0,
+            early=0,
             first_correct_s=None,
             settled_after_s=None,
             flaps=0,
@@ -159,11 +162,13 @@ def settle(
             if track.changes and track.since >= steady and probe not in may_vary:
                 why = f"did not settle within {settings.limit:g} s: changed {track.changes} times"
                 readings[probe] = replace(readings[probe], measured=Measured.UNMEASURED, detail=why)
+    count = sum(attempt.count for attempt in next(iter(tracks.values()), _Track()).attempts)
     return Settled(
         readings=readings,
         attempts={probe: tuple(track.attempts) for probe, track in tracks.items()},
         since_s={probe: round(track.since, 3) for probe, track in tracks.items()},
-        rounds=sum(attempt.count for attempt in next(iter(tracks.values()), _Track()).attempts),
+        rounds=count,
+        early=count - len(streak),
         first_correct_s=None if first_correct is None else round(first_correct, 3),
         settled_after_s=round(streak[0].began - changed_at, 3) if is_settled else None,
         flaps=sum(track.changes > 1 for track in tracks.values()),

@@ -40,6 +40,12 @@ def draw(name: str, data: Any, *, globals: Mapping[str, Any], **values: Any) -> 
     )
 
 
+def prepare(name: str) -> None:
+    """Compile a page's templates, which takes longer than to draw a small page: for who has to wait anyway."""
+    for template in ("page", "parts", name):
+        _environment().get_template(f"{template}.html.j2")
+
+
 def slug(*words: str) -> str:
     """Words as an anchor."""
     return "-".join(re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-") for word in words if word)

@@ -67,6 +67,7 @@ class KindDriver:
         self._feeling: Future[None] = self._feeler.submit(lambda: None)
         self._origin = "created"
         self._owner = False
+        self._is_lost = False
 
     @classmethod
     def visiting(
@@ -193,6 +194,7 @@ class KindDriver:
         try:
             poll(answers, timeout=LOST_AFTER, what="asking the API server once more")
         except ClusterError as error:
+            self._is_lost = True
             return str(error)
         return ""
 
@@ -224,6 +226,10 @@ class KindDriver:
 
     def stop(self, *, keep: bool) -> None:
         self._feeler.shutdown()
+        if self._policies is not None and (keep or not self._owner) and not self._is_lost:
+            # Whoever uses the cluster next finds none of these policies in force.
+            with contextlib.suppress(ClusterError):
+                self._policies.reset(outage=0)
         if self._record is None or not self._owner:
             return
         if keep:

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.drivers import Manifest
 from harness.drivers.kind.manifests import MANAGED, RUN
-from harness.drivers.kind.objects import Api, Ref, concurrently, submit, withdraw
+from harness.drivers.kind.objects import OUTAGE, Api, Ref, concurrently, submit, withdraw
 from harness.files import as_yaml
 
 
@@ -34,13 +34,13 @@ class Policies:
 
     def delete(self, manifests: Sequence[Manifest]) -> None:
         refs = [Ref.of(manifest) for manifest in manifests]
-        concurrently(self._withdraw, refs)
+        concurrently(lambda ref: withdraw(self._api, ref), refs)
         for ref in refs:
             self._applied.pop(ref, None)
 
-    def reset(self) -> None:
-        """Delete what was applied here."""
-        concurrently(self._withdraw, list(self._applied))
+    def reset(self, *, outage: float = OUTAGE) -> None:
+        """Delete what was applied here. Raises ClusterError when nobody answers for `outage` seconds."""
+        concurrently(lambda ref: withdraw(self._api, ref, outage=outage), list(self._applied))
         self._applied.clear()
 
     def disturbed(self) -> str:
@@ -74,9 +74,6 @@ class Policies:
                     if (labels.get(MANAGED) == "true" or within) and labels.get(RUN) != self._run:
                         refs.append(Ref(dialect, kind, metadata.get("namespace", ""), metadata["name"]))
         concurrently(self._api.delete, refs)
-
-    def _withdraw(self, ref: Ref) -> None:
-        withdraw(self._api, ref)
 
     def _labelled(self, manifest: Manifest) -> Manifest:
         metadata = manifest["metadata"]

@@ -10,6 +10,9 @@ from .flight import Flight
 
 MAX_OPEN = 512
 """Probes under way at once in one agent; the rest of a batch waits for a place, each with its own time-out."""
+STARTED_AT_ONCE = 4
+"""Probes that one turn of the loop begins at most: an answer must not wait until a whole batch has begun, since how
+long it took decides how long silence is waited for."""
 STOOD_STILL = 1.0
 """Seconds without a turn of its own after which an agent trusts no silence that it saw, nor what it asked late."""
 
@@ -54,7 +57,9 @@ class Train:
 
     def _start(self):
         now = time.monotonic()
-        while self.waiting and self.open < MAX_OPEN and self.waiting[0][0] <= now:
+        for _ in range(min(STARTED_AT_ONCE, MAX_OPEN - self.open)):
+            if not self.waiting or self.waiting[0][0] > now:
+                break
             flight = heapq.heappop(self.waiting)[2]
             if flight.held in self.held:
                 self.held[flight.held].append(flight)
