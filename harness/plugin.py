@@ -1,4 +1,5 @@
-"""The pytest plugin: options, scenarios as items, terminal lines. It conducts a run and knows no CNI.
+"""The pytest plugin: options, scenarios as items, terminal lines. It conducts a run and knows no CNI; in a run that is
+not about scenarios it does nothing.
 
 With xdist the controller makes the cluster and the report; workers attach to the cluster and measure (`-n 2`).
 """
@@ -41,6 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not _is_ours(config):
+        return
     try:
         if hasattr(config, "workerinput"):
             plugin: Netproof | Worker = Worker(config)
@@ -50,6 +53,9 @@ def pytest_configure(config: pytest.Config) -> None:
         # Workers are given the words of the command line, and so need it as well.
         if own := _own_files(plugin):
             config.args[:] = own
+        elif config.args_source is not pytest.Config.ArgsSource.ARGS:
+            # Where pytest takes another folder for its root, it does not know where scenarios are.
+            config.args[:] = [str(data_dir("scenarios"))]
     except InputError as error:
         pytest.exit(str(error), returncode=error.exit_code)
     config.stash[PLUGIN] = plugin
@@ -59,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Many scenarios share xdist's workers, unless the user said how many (`-n 0` for none)."""
-    if hasattr(config, "workerinput") or config.getoption("numprocesses", 0) is not None:
+    if hasattr(config, "workerinput") or config.getoption("numprocesses", 0) is not None or not _is_ours(config):
         return
     with suppress(InputError):  # pytest_configure meets it again, and tells
         config.stash[PLUGIN] = plugin = Netproof(config)
@@ -68,7 +74,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    if file_path not in parent.config.stash[PLUGIN].scenarios:
+    plugin = parent.config.stash.get(PLUGIN, None)
+    if plugin is None or file_path not in plugin.scenarios:
         return None
     # pytest has no name for a file outside its root.
     outside = not file_path.is_relative_to(parent.config.rootpath)
@@ -126,7 +133,10 @@ class ScenarioItem(pytest.Item):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """One CNI after the other: a cluster is made once. Other tests come first."""
-    cnis = [label(wanted.name, wanted.version) for wanted in config.stash[PLUGIN].asked.cnis]
+    plugin = config.stash.get(PLUGIN, None)
+    if plugin is None:
+        return
+    cnis = [label(wanted.name, wanted.version) for wanted in plugin.asked.cnis]
     items.sort(key=lambda item: cnis.index(item.cni) if isinstance(item, ScenarioItem) else -1)
     order = 0
     for item in items:
@@ -247,10 +257,8 @@ class Netproof:
 
     def _concerns_scenarios(self) -> bool:
         """Whether the paths on the command line can hold scenarios: `pytest tests -n 2` must not make a cluster."""
-        home = data_dir("scenarios")
-        paths = [(self.config.invocation_params.dir / arg.split("::")[0]).resolve() for arg in self.config.args]
         mine = {self.asked.file.resolve()} if self.asked.file else set(self.scenarios)
-        return any(path in mine or path.is_relative_to(home) or home.is_relative_to(path) for path in paths)
+        return any(path in mine for path in _paths(self.config)) or _holds_scenarios(self.config)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
@@ -355,6 +363,24 @@ class Worker:
     def pytest_sessionfinish(self) -> None:
         for session in self._sessions.values():
             session.close()
+
+
+def _is_ours(config: pytest.Config) -> bool:
+    """Whether a run is about scenarios: one of our options is given, or a path that holds the catalogue."""
+    if hasattr(config, "workerinput"):
+        return "netproof_run" in config.workerinput
+    given = any(config.getoption(one.dest) != one.arguments().get("default", False) for one in options.OPTIONS)
+    return given or _holds_scenarios(config)
+
+
+def _paths(config: pytest.Config) -> list[Path]:
+    """What is collected."""
+    return [(config.invocation_params.dir / word.split("::")[0]).resolve() for word in config.args]
+
+
+def _holds_scenarios(config: pytest.Config) -> bool:
+    home = data_dir("scenarios")
+    return any(path.is_relative_to(home) or home.is_relative_to(path) for path in _paths(config))
 
 
 def _silent(line: str) -> None:

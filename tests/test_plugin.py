@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -348,3 +351,34 @@ def test_a_worker_that_could_not_measure_its_canaries_tries_again_before_it_give
             with pytest.raises(ClusterError, match="canaries"):
                 worker.session(item)  # type: ignore[arg-type]
     assert [attempt.closed for attempt in sessions] == [True, True, False]
+
+
+def test_a_map_of_another_folder_is_found_from_anywhere(tmp_path: Path) -> None:
+    """Words after options that are paths make pytest take their folder for its root: our options hold there, too."""
+    chart, elsewhere = tmp_path / "chart", tmp_path / "elsewhere"
+    for folder in (chart, elsewhere):
+        folder.mkdir()
+    (chart / "shop.yaml").write_text(MAP)
+    words = ["--service-map", str(chart / "shop.yaml"), "--report-dir", str(elsewhere), "--dry-run"]
+    done = _pytest(*words, folder=Path(__file__).parent.parent)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "specified (what the policies mean)" in done.stdout
+    done = _pytest("--report-dir", str(elsewhere), "--collect-only", "-q", folder=tmp_path)
+    assert "chart.yaml::berserk-enabled[reference]" in done.stdout
+
+
+def test_a_run_of_somebody_elses_tests_knows_nothing_of_us(tmp_path: Path) -> None:
+    (tmp_path / "test_own.py").write_text("def test_own(): pass\n")
+    done = _pytest("-v", folder=tmp_path)
+    assert done.returncode == 0
+    assert "test_own.py::test_own PASSED" in done.stdout
+    assert "cni" not in done.stdout
+    assert not (tmp_path / "reports").exists()
+
+
+def _pytest(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words]
+    return subprocess.run(
+        command, check=False, capture_output=True, text=True, cwd=folder, env=environment, timeout=120
+    )

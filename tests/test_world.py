@@ -200,3 +200,73 @@ def test_a_deletion_that_takes_its_time_is_watched_by_longer_trains(monkeypatch:
             made.restore()
     assert trains == [[2, 2], [4]]
     assert way in place.rounds.connected_before
+
+
+def test_a_change_that_takes_its_time_is_watched_by_one_longer_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence costs a time-out for each train: the next change has as many rounds ahead as the last one took."""
+    driver = FakeDriver()
+    made = World(driver, Settle(seconds=0.3, every=0.1))
+    topology = Topology(namespaces=(X,), pods=(A, B))
+    way = Probe(source="x/b", destination="x/a", protocol="TCP", port=80)
+    made.deploy(topology, lambda _: None)
+    place = made.place(topology)
+    made.warm(place, [way])
+    trains: list[list[int]] = []
+    ask = Rounds.ask
+
+    def listed(rounds: Rounds, probes: Any, timeout: float, train: Train, **more: Any) -> Any:
+        trains[-1].append(train.repeat)
+        return ask(rounds, probes, timeout, train, **more)
+
+    monkeypatch.setattr(Rounds, "ask", listed)
+    for number in range(2):
+        left = iter(range(3))
+        driver.sees = lambda source, probe, left=left: (
+            "dropped" if source == "x/b" and next(left, None) is None else "connected"
+        )
+        trains.append([])
+        policy = {"kind": "any", "metadata": {"name": f"policy-{number}"}}
+        step = Step(name="applied", topology=topology, policies=(), applied=(policy,), intended={})
+        settled = made.settle(place, [way], {way: Measured.DENIED}, made.change(place, step))
+        assert (settled.early, settled.readings[way].measured) == (3, Measured.DENIED)
+        driver.sees = lambda source, probe: "connected"
+        trains.append([])
+        made.restore()
+    assert [trains[0][0], trains[2]] == [5, [7]]
+    assert len(trains[0]) > 1
+
+
+def test_few_probes_wait_for_a_deletion_and_all_of_them_see_that_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = FakeDriver()
+    made = World(driver, Settle(seconds=0.0))
+    pods = tuple(Pod(namespace="x", name=name, ports=(Port(port=80), Port(port=81))) for name in "abc")
+    topology = Topology(namespaces=(X,), pods=pods)
+    ways = [
+        Probe(source=source.id, destination=destination.id, protocol="TCP", port=port)
+        for source in pods
+        for destination in pods
+        for port in (80, 81)
+        if source != destination
+    ]
+    made.deploy(topology, lambda _: None)
+    place = made.place(topology)
+    made.warm(place, ways)
+    step = Step(name="applied", topology=topology, policies=(), applied=({"kind": "any"},), intended={})
+    began = made.change(place, step)
+    driver.sees = lambda source, probe: "connected" if probe["expect"] == [source] else "dropped"
+    made.settle(place, ways, dict.fromkeys(ways, Measured.DENIED), began)
+    asked: list[set[Probe]] = []
+    ask = Rounds.ask
+
+    def listed(rounds: Rounds, probes: Any, *more: Any, **rest: Any) -> Any:
+        asked.append(set(probes))
+        return ask(rounds, probes, *more, **rest)
+
+    monkeypatch.setattr(Rounds, "ask", listed)
+    driver.sees = lambda source, probe: "connected"
+    made.restore()
+    few, rest = asked
+    assert len(few) < len(ways) / 2
+    assert {probe.source for probe in few} == {probe.destination for probe in few} == {pod.id for pod in pods}
+    assert few | rest == set(ways)
+    assert place.rounds.connected_before == set(ways)

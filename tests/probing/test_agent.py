@@ -327,3 +327,23 @@ def test_a_probe_that_breaks_the_agent_is_an_error_and_the_agent_goes_on(ports: 
     assert first["results"] == [{"id": 0, "outcome": "error", "detail": "the agent failed: KeyError: 'host'"}]
     assert first["again"] == [[None]]
     assert second["results"][0]["outcome"] == "connected"
+
+
+def test_answers_are_read_while_a_batch_begins(ports: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that waited until the last probe had begun would tell of the agent's own queue, not of the network."""
+    begun: list[int] = [0]
+    start, watch = flight.Flight.start, train.Train._watch
+
+    def counting(self: Any) -> None:
+        begun[-1] += 1
+        start(self)
+
+    def turning(self: Any) -> float:
+        begun.append(0)
+        return float(watch(self))
+
+    monkeypatch.setattr(flight.Flight, "start", counting)
+    monkeypatch.setattr(train.Train, "_watch", turning)
+    results = ask(*[{"protocol": "TCP", "port": ports["TCP"]}] * 40)
+    assert {result["outcome"] for result in results} == {"connected"}
+    assert (sum(begun), max(begun)) == (40, train.STARTED_AT_ONCE)

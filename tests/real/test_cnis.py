@@ -201,6 +201,8 @@ def test_again_on_the_kept_cluster(cold: Cold) -> None:
     code, said, again = cold.machine.pytest("--cni", cold.cni, "--reuse-cluster", cold.cluster, report="again")
     assert code == 0, said
     assert verdicts(again.targets[0].cells) == verdicts(cold.record.targets[0].cells)
+    left = _kubectl(cold.cluster, "get", "networkpolicies", "--all-namespaces", "--output", "name")
+    assert (left.returncode, left.stdout) == (0, ""), "a kept cluster is left without policies"
 
 
 @pytest.mark.parametrize("cold", ["calico"], indirect=True, scope="module")

@@ -1,3 +1,0 @@
-"""pytest's door into the harness."""
-
-pytest_plugins = ("harness.plugin", "pytester")
