@@ -59,6 +59,30 @@ def _peer_lists(ground: Ground) -> Iterator[tuple[Written, tuple[str | int, ...]
                     yield one, ("spec", direction, index, PEERS_KEY[direction]), items
 
 
+def types_left_out(ground: Ground) -> Iterator[Hit]:
+    """Without policyTypes every policy isolates for ingress, and for egress only one that has egress rules."""
+    for one in ground.written:
+        spec = one.located.content.get("spec") or {}
+        if not one.is_network_policy or spec.get("policyTypes") or "egress" not in spec:
+            continue
+        ref, egress = one.policy.ref, spec["egress"]
+        if not egress:
+            said = (
+                f"the empty egress list of {ref} denies nothing without policyTypes; what it does deny is all ingress"
+            )
+        elif not spec.get("ingress"):
+            said = f"{ref} has egress rules only, and denies all ingress as well: without policyTypes that is implied"
+        else:
+            continue
+        if spec.get("ingress"):
+            said = said.partition(";")[0]
+        yield Hit(
+            sentence=said,
+            place=one.place(("spec", "egress")),
+            fix="write `policyTypes: [Egress]`, or with Ingress in it if that is meant",
+        )
+
+
 def from_everywhere(ground: Ground) -> Iterator[Hit]:
     for one, rule in _allowing(ground, "ingress"):
         if rule.peers is None:

@@ -82,6 +82,12 @@ RULES: tuple[LintRule, ...] = (
         check=selectors.odd("ignored-rules"),
     ),
     LintRule(
+        id="types-left-out",
+        severity=WARNING,
+        title="Without policyTypes a policy about egress denies all ingress, or no egress.",
+        check=shapes.types_left_out,
+    ),
+    LintRule(
         id="selectors-apart",
         severity=WARNING,
         title="A namespaceSelector and a podSelector are two items (OR) where one item (AND) may be meant.",

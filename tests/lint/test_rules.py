@@ -50,6 +50,14 @@ FOUND: list[tuple[str, str, str]] = [
         f"{{{API}, policyTypes: [Ingress], egress: [{{}}]}}",
         "its policyTypes does not list Egress",
     ),
+    ("types-left-out", f"{{{API}, egress: [{{to: [{UI}]}}]}}", "has egress rules only, and denies all ingress as well"),
+    ("types-left-out", f"{{{API}, ingress: [], egress: [{{to: [{UI}]}}]}}", "denies all ingress as well"),
+    (
+        "types-left-out",
+        f"{{{API}, egress: []}}",
+        "denies nothing without policyTypes; what it does deny is all ingress",
+    ),
+    ("types-left-out", f"{{{API}, ingress: [{{from: [{UI}]}}], egress: []}}", "denies nothing without policyTypes"),
     ("selectors-apart", f"{{{API}, ingress: [{{from: [{OPS}, {UI}]}}]}}", "every pod of the namespaces in from[0]"),
     ("selectors-apart", f"{{{API}, ingress: [{{from: [{UI}, {OPS}]}}]}}", "every pod of the namespaces in from[1]"),
     (
@@ -97,6 +105,10 @@ QUIET: list[tuple[str, str]] = [
         "ports: [{port: 443}]}]}",
     ),
     ("rules-without-type", f"{{{API}, policyTypes: [Ingress, Egress], egress: [{{}}]}}"),
+    ("types-left-out", f"{{{API}, ingress: [{{from: [{UI}]}}]}}"),
+    ("types-left-out", f"{{{API}}}"),
+    ("types-left-out", f"{{{API}, ingress: [{{from: [{UI}]}}], egress: [{{to: [{UI}]}}]}}"),
+    ("types-left-out", f"{{{API}, policyTypes: [Egress], egress: []}}"),
     ("selectors-apart", f"{{{API}, ingress: [{{from: [{OPS}]}}, {{from: [{UI}]}}]}}"),
     (
         "selectors-apart",
