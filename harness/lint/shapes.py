@@ -65,17 +65,14 @@ def types_left_out(ground: Ground) -> Iterator[Hit]:
         spec = one.located.content.get("spec") or {}
         if not one.is_network_policy or spec.get("policyTypes") or "egress" not in spec:
             continue
-        ref, egress = one.policy.ref, spec["egress"]
-        if not egress:
-            said = (
-                f"the empty egress list of {ref} denies nothing without policyTypes; what it does deny is all ingress"
-            )
-        elif not spec.get("ingress"):
+        ref, egress, ingress = one.policy.ref, spec["egress"], spec.get("ingress")
+        if egress and ingress:
+            continue
+        if egress:
             said = f"{ref} has egress rules only, and denies all ingress as well: without policyTypes that is implied"
         else:
-            continue
-        if spec.get("ingress"):
-            said = said.partition(";")[0]
+            instead = "" if ingress else "; what it does deny is all ingress"
+            said = f"the empty egress list of {ref} denies nothing without policyTypes{instead}"
         yield Hit(
             sentence=said,
             place=one.place(("spec", "egress")),
