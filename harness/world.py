@@ -154,7 +154,7 @@ class World:
         few = _touching_all(probes)
         every = max(REOPENING, len(few) / self.settings.rate)
         # Rounds that come too early, by the last deletion, have successors on the way.
-        repeat = max(2, min(self._too_early + 2, ceil(self.settings.floor / every)))
+        repeat = min(self._too_early + 2, max(2, ceil(self.settings.floor / every))) if self._too_early else 1
         hasty = min(HASTY, self.settings.floor)
         found = self.baseline(rounds, few, timeout=hasty, train=Train(repeat=repeat, every=every))
         opened = (set(r.measured().values()) == {Measured.CONNECTED} for r in found)

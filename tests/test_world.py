@@ -198,7 +198,7 @@ def test_a_deletion_that_takes_its_time_is_watched_by_longer_trains(monkeypatch:
         with monkeypatch.context() as patched:
             patched.setattr(Rounds, "ask", listed)
             made.restore()
-    assert trains == [[2, 2], [4]]
+    assert trains == [[1, 1, 1], [4]]
     assert way in place.rounds.connected_before
 
 
