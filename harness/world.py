@@ -41,7 +41,7 @@ with the last."""
 
 AHEAD = 1.5
 """Seconds at most by which a train is longer than the hold window, for the rounds that come before a change is in
-force: it is as much longer as the last change took."""
+force: it is as much longer as the last change took that took no longer than this."""
 
 PARTS = ("namespaces", "pods", "services", "externals", "nodes")
 
@@ -275,10 +275,10 @@ class World:
             ),
             may_vary=set(probes) - set(goal),
             changed_at=changed_at,
-            extra=max(ceil(min(self._changing, AHEAD) / every - 1e-6), 1) if is_under_way else 0,
+            extra=max(ceil(self._changing / every - 1e-6), 1) if is_under_way else 0,
             every=every,
         )
-        if is_under_way and settled.settled_after_s is not None:
+        if is_under_way and settled.settled_after_s is not None and settled.early * every <= AHEAD:
             self._changing = settled.early * every
         if timeout < settings.ceiling and not settled.interrupted:
             answers = self._patiently(rounds, goal, settled)
