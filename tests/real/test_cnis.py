@@ -154,17 +154,23 @@ def test_a_probe_pod_has_no_token_of_its_account_and_answers_only_those_who_know
 @pytest.mark.parametrize("cold", ["calico", "cilium"], indirect=True, scope="module")
 def test_the_doctor_tells_what_enforces_and_proves_it_with_a_canary(cold: Cold) -> None:
     kubeconfig = cold.machine.netproof("clusters", "kubeconfig", cold.cluster).strip()
-    denied = {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"namespace": "berserk", "name": "typo"},
-        "spec": {"podSelector": {"matchLabels": {"app": "quary"}}},
-    }
-    assert _kubectl(cold.cluster, "apply", "-f", "-", given=json.dumps(denied)).returncode == 0
+    policies = [
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"namespace": "berserk", "name": name},
+            "spec": {"podSelector": {"matchLabels": {"app": app}}},
+        }
+        for name, app in (("typo", "quary"), ("walled", "query"))
+    ]
+    given = json.dumps({"apiVersion": "v1", "kind": "List", "items": policies})
+    assert _reaches(cold.cluster, "ui", "query", 9510)
+    assert _kubectl(cold.cluster, "apply", "-f", "-", given=given).returncode == 0
     try:
+        poll(lambda: _must(not _reaches(cold.cluster, "ui", "query", 9510)), timeout=30, what="the denial")
         told = cold.machine.netproof("doctor", "--kubeconfig", kubeconfig, "--canary", "--format", "json")
     finally:
-        _kubectl(cold.cluster, "delete", "networkpolicy", "-n", "berserk", "typo")
+        _kubectl(cold.cluster, "delete", "networkpolicy", "-n", "berserk", "typo", "walled")
     found = {one["what"]: one for one in json.loads(told)["findings"]}
     assert found[cold.cni.capitalize()]["found"].startswith(f"{VERSIONS[cold.cni]}; DaemonSet kube-system/")
     assert PLUGINS[cold.cni] in found[f"/etc/cni/net.d on {cold.cluster}-worker"]["found"]
@@ -223,6 +229,13 @@ def _kubectl(cluster: str, *words: str, given: str = "") -> subprocess.Completed
     command = ["docker", "exec", "--interactive", f"{cluster}-control-plane", "kubectl"]
     command += ["--kubeconfig", "/etc/kubernetes/admin.conf", *words]
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, input=given)
+
+
+def _reaches(cluster: str, source: str, destination: str, port: int) -> bool:
+    """Whether a pod of the chart connects to another one now."""
+    address = _kubectl(cluster, "get", "pod", "-n", "berserk", destination, "-o", "jsonpath={.status.podIP}").stdout
+    dial = f"import socket; socket.create_connection(('{address}', {port}), 1)"
+    return _kubectl(cluster, "exec", "-n", "berserk", source, "--", "python3", "-c", dial).returncode == 0
 
 
 def _as_made(pod: dict[str, Any], namespace: str) -> dict[str, Any]:
