@@ -195,7 +195,8 @@ class World:
             enough = train is not None or len(found) >= BASELINE_ROUNDS
             if enough and (late or all(p in rounds.connected_before for p in missing)):
                 return found
-            timeout = timeout and max(timeout, self.settings.floor)
+            if timeout is not None:
+                timeout = max(timeout, self.settings.floor)
 
     def silence(self, baseline: Sequence[Round]) -> float:
         """Seconds of silence that count as dropped, by the connect times of baseline rounds."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from harness.model import External, Measured, Namespace, Pod, Port, Probe, Service, ServicePort, Topology
-from harness.probing import Rounds, client
+from harness.probing import Rounds, Settled, client
 from harness.probing.client import Train
 from harness.recipes import Settle
 from harness.scenarios import Step
@@ -168,79 +168,89 @@ def test_an_answer_that_comes_late_is_not_taken_for_a_denial(
     assert settled.readings[way].measured is measured
 
 
-def test_a_deletion_that_takes_its_time_is_watched_by_longer_trains(monkeypatch: pytest.MonkeyPatch) -> None:
-    driver = FakeDriver()
-    made = World(driver, Settle(seconds=0.0))
-    topology = Topology(namespaces=(X,), pods=(A, B))
-    way = Probe(source="x/b", destination="x/a", protocol="TCP", port=80)
-    step = Step(name="applied", topology=topology, policies=(), applied=({"kind": "any"},), intended={})
-    made.deploy(topology, lambda _: None)
-    place = made.place(topology)
-    made.warm(place, [way])
-    trains: list[list[int]] = []
-    ask = Rounds.ask
+class Watched:
+    """A world in which these ways are open, and every train that it asks from then on: (probes, rounds)."""
 
-    def listed(rounds: Rounds, probes: Any, timeout: float, train: Train, **more: Any) -> Any:
-        trains[-1].append(train.repeat)
-        return ask(rounds, probes, timeout, train, **more)
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, settings: Settle, topology: Topology, ways: Sequence[Probe]
+    ) -> None:
+        self.driver, self.topology, self.ways = FakeDriver(), topology, ways
+        self.world = World(self.driver, settings)
+        self.world.deploy(topology, lambda _: None)
+        self.place = self.world.place(topology)
+        self.world.warm(self.place, ways)
+        self.asked: list[tuple[set[Probe], int]] = []
+        ask = Rounds.ask
 
-    def closed_for(rounds: int) -> None:
-        left = iter(range(rounds))
-        driver.sees = lambda source, probe: (
-            "dropped" if source == "x/b" and next(left, None) is not None else "connected"
+        def listed(rounds: Rounds, probes: Any, timeout: float, train: Train, **more: Any) -> Any:
+            self.asked.append((set(probes), train.repeat))
+            return ask(rounds, probes, timeout, train, **more)
+
+        monkeypatch.setattr(Rounds, "ask", listed)
+
+    def sees(self, before: str, rounds: int, after: str) -> None:
+        """So many rounds see the one outcome, and all later ones the other; servers answer themselves."""
+        left = dict.fromkeys(self.ways, rounds)
+
+        def outcome(source: str, probe: Mapping[str, Any]) -> str:
+            if probe["expect"] == [source]:
+                return "connected"
+            way = next(
+                w for w in self.ways if (w.source, [w.destination], w.port) == (source, probe["expect"], probe["port"])
+            )
+            left[way] -= 1
+            return before if left[way] >= 0 else after
+
+        self.driver.sees = outcome
+
+    def deny(self) -> Settled:
+        step = Step(name="applied", topology=self.topology, policies=(), applied=({"kind": "any"},), intended={})
+        return self.world.settle(
+            self.place, self.ways, dict.fromkeys(self.ways, Measured.DENIED), self.world.change(self.place, step)
         )
 
+    def trains(self) -> list[int]:
+        """How many rounds each train had since this was asked last."""
+        found, self.asked = [repeat for _, repeat in self.asked], []
+        return found
+
+
+PAIR = Topology(namespaces=(X,), pods=(A, B))
+WAY = Probe(source="x/b", destination="x/a", protocol="TCP", port=80)
+
+
+def test_a_deletion_that_takes_its_time_is_watched_by_longer_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Watched(monkeypatch, Settle(seconds=0.0), PAIR, [WAY])
+    trains = []
     for _ in range(2):
-        closed_for(10**6)
-        made.settle(place, [way], {way: Measured.DENIED}, made.change(place, step))
-        closed_for(2)
-        trains.append([])
-        with monkeypatch.context() as patched:
-            patched.setattr(Rounds, "ask", listed)
-            made.restore()
+        made.sees("dropped", 0, "dropped")
+        made.deny()
+        made.sees("dropped", 2, "connected")
+        made.trains()
+        made.world.restore()
+        trains.append(made.trains())
     assert trains == [[1, 1, 1], [4]]
-    assert way in place.rounds.connected_before
+    assert WAY in made.place.rounds.connected_before
 
 
 def test_a_change_that_takes_its_time_is_watched_by_one_longer_train(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence costs a time-out for each train: the next change has as many rounds ahead as the last one took."""
-    driver = FakeDriver()
-    made = World(driver, Settle(seconds=0.3, every=0.1))
-    topology = Topology(namespaces=(X,), pods=(A, B))
-    way = Probe(source="x/b", destination="x/a", protocol="TCP", port=80)
-    made.deploy(topology, lambda _: None)
-    place = made.place(topology)
-    made.warm(place, [way])
-    trains: list[list[int]] = []
-    ask = Rounds.ask
-
-    def listed(rounds: Rounds, probes: Any, timeout: float, train: Train, **more: Any) -> Any:
-        trains[-1].append(train.repeat)
-        return ask(rounds, probes, timeout, train, **more)
-
-    monkeypatch.setattr(Rounds, "ask", listed)
-    for number in range(2):
-        left = iter(range(3))
-        driver.sees = lambda source, probe, left=left: (
-            "dropped" if source == "x/b" and next(left, None) is None else "connected"
-        )
-        trains.append([])
-        policy = {"kind": "any", "metadata": {"name": f"policy-{number}"}}
-        step = Step(name="applied", topology=topology, policies=(), applied=(policy,), intended={})
-        settled = made.settle(place, [way], {way: Measured.DENIED}, made.change(place, step))
-        assert (settled.early, settled.readings[way].measured) == (3, Measured.DENIED)
-        driver.sees = lambda source, probe: "connected"
-        trains.append([])
-        made.restore()
-    assert [trains[0][0], trains[2]] == [5, [7]]
-    assert len(trains[0]) > 1
+    made = Watched(monkeypatch, Settle(seconds=0.3, every=0.1), PAIR, [WAY])
+    trains = []
+    for _ in range(2):
+        made.sees("connected", 3, "dropped")
+        made.trains()
+        settled = made.deny()
+        assert (settled.early, settled.readings[WAY].measured) == (3, Measured.DENIED)
+        trains.append(made.trains())
+        made.sees("connected", 0, "connected")
+        made.world.restore()
+    first, second = trains
+    assert (first[0], len(first) > 1, second) == (5, True, [7])
 
 
 def test_few_probes_wait_for_a_deletion_and_all_of_them_see_that_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    driver = FakeDriver()
-    made = World(driver, Settle(seconds=0.0))
     pods = tuple(Pod(namespace="x", name=name, ports=(Port(port=80), Port(port=81))) for name in "abc")
-    topology = Topology(namespaces=(X,), pods=pods)
     ways = [
         Probe(source=source.id, destination=destination.id, protocol="TCP", port=port)
         for source in pods
@@ -248,25 +258,14 @@ def test_few_probes_wait_for_a_deletion_and_all_of_them_see_that_it_is_over(monk
         for port in (80, 81)
         if source != destination
     ]
-    made.deploy(topology, lambda _: None)
-    place = made.place(topology)
-    made.warm(place, ways)
-    step = Step(name="applied", topology=topology, policies=(), applied=({"kind": "any"},), intended={})
-    began = made.change(place, step)
-    driver.sees = lambda source, probe: "connected" if probe["expect"] == [source] else "dropped"
-    made.settle(place, ways, dict.fromkeys(ways, Measured.DENIED), began)
-    asked: list[set[Probe]] = []
-    ask = Rounds.ask
-
-    def listed(rounds: Rounds, probes: Any, *more: Any, **rest: Any) -> Any:
-        asked.append(set(probes))
-        return ask(rounds, probes, *more, **rest)
-
-    monkeypatch.setattr(Rounds, "ask", listed)
-    driver.sees = lambda source, probe: "connected"
-    made.restore()
-    few, rest = asked
+    made = Watched(monkeypatch, Settle(seconds=0.0), Topology(namespaces=(X,), pods=pods), ways)
+    made.sees("dropped", 0, "dropped")
+    made.deny()
+    made.sees("connected", 0, "connected")
+    made.trains()
+    made.world.restore()
+    few, rest = (probes for probes, _ in made.asked)
     assert len(few) < len(ways) / 2
     assert {probe.source for probe in few} == {probe.destination for probe in few} == {pod.id for pod in pods}
     assert few | rest == set(ways)
-    assert place.rounds.connected_before == set(ways)
+    assert made.place.rounds.connected_before == set(ways)

@@ -69,9 +69,11 @@ def types_left_out(ground: Ground) -> Iterator[Hit]:
         if egress and ingress:
             continue
         if egress:
-            said = f"{ref} has egress rules only, and denies all ingress as well: without policyTypes that is implied"
+            said = (
+                f"{ref} has egress rules only; without policyTypes it isolates for ingress as well, and admits nobody"
+            )
         else:
-            instead = "" if ingress else "; what it does deny is all ingress"
+            instead = "" if ingress else "; what it isolates for is ingress, and it admits nobody"
             said = f"the empty egress list of {ref} denies nothing without policyTypes{instead}"
         yield Hit(
             sentence=said,

@@ -84,7 +84,7 @@ RULES: tuple[LintRule, ...] = (
     LintRule(
         id="types-left-out",
         severity=WARNING,
-        title="Without policyTypes a policy about egress denies all ingress, or no egress.",
+        title="Without policyTypes a policy about egress isolates for ingress as well, or not for egress.",
         check=shapes.types_left_out,
     ),
     LintRule(

@@ -50,12 +50,20 @@ FOUND: list[tuple[str, str, str]] = [
         f"{{{API}, policyTypes: [Ingress], egress: [{{}}]}}",
         "its policyTypes does not list Egress",
     ),
-    ("types-left-out", f"{{{API}, egress: [{{to: [{UI}]}}]}}", "has egress rules only, and denies all ingress as well"),
-    ("types-left-out", f"{{{API}, ingress: [], egress: [{{to: [{UI}]}}]}}", "denies all ingress as well"),
+    (
+        "types-left-out",
+        f"{{{API}, egress: [{{to: [{UI}]}}]}}",
+        "has egress rules only; without policyTypes it isolates for ingress as well",
+    ),
+    (
+        "types-left-out",
+        f"{{{API}, ingress: [], egress: [{{to: [{UI}]}}]}}",
+        "isolates for ingress as well, and admits nobody",
+    ),
     (
         "types-left-out",
         f"{{{API}, egress: []}}",
-        "denies nothing without policyTypes; what it does deny is all ingress",
+        "denies nothing without policyTypes; what it isolates for is ingress, and it admits nobody",
     ),
     ("types-left-out", f"{{{API}, ingress: [{{from: [{UI}]}}], egress: []}}", "denies nothing without policyTypes"),
     ("selectors-apart", f"{{{API}, ingress: [{{from: [{OPS}, {UI}]}}]}}", "every pod of the namespaces in from[0]"),
