@@ -37,11 +37,11 @@ REOPENING = 0.05
 
 HASTY = 0.1
 """Seconds that the first of these rounds give an answer: they decide nothing, and those that came too early are over
-with the last."""
+soon after the last."""
 
 AHEAD = 1.5
-"""Seconds at most by which a train is longer than the hold window, for the rounds that come before a change is in
-force: it is as much longer as the last change took that took no longer than this."""
+"""Seconds by which a train is longer than the hold window, for the rounds that come before a change is in force. Where
+one shows, the train ends with the hold window after it."""
 
 PARTS = ("namespaces", "pods", "services", "externals", "nodes")
 
@@ -54,6 +54,8 @@ class Place:
     rounds: Rounds
     timeout: float
     denied: set[Probe] = field(default_factory=set)
+    seen: dict[Probe, Measured] = field(default_factory=dict)
+    """What the last step left, of probes that some policy may have had to do with since the baseline."""
     reshaped: bool = False
     changes: bool = False
     """Whether the step that is measured changed anything."""
@@ -77,7 +79,6 @@ class World:
         self._deployed: list[tuple[Topology, Placement]] = []
         self._places: dict[str, Place] = {}
         self._dirty = False
-        self._too_early = 0
         self._changing = 0.0
         self._held = 0
 
@@ -114,7 +115,7 @@ class World:
         self._dirty = False
         for place in self._places.values():
             if place.reshaped:
-                self._reshape(place, place.topology)
+                self._shape_as_deployed(place)
         for topology, _ in list(self._deployed):
             self.deploy(topology, say)
 
@@ -131,15 +132,15 @@ class World:
         return self._places[key]
 
     def restore(self) -> None:
-        """Delete policies and undo relabelling, then see that what was denied connects again; what does not is no
-        longer vouched for by the baseline."""
+        """Delete policies and undo what happened to pods and namespaces, then see that what was denied connects again;
+        what does not is no longer vouched for by the baseline."""
         if not self._dirty:
             return
         self.driver.reset()
         self._dirty = False
         for place in self._places.values():
             if place.reshaped:
-                self._reshape(place, place.topology)
+                self._shape_as_deployed(place)
                 place.reshaped = False
             place.rounds.connected_before -= place.denied
             # A kept connection that ended does not come back; the next scenario opens new ones.
@@ -147,18 +148,15 @@ class World:
             if again:
                 self._reopen(place.rounds, again)
             place.denied.clear()
+            place.seen.clear()
 
     def _reopen(self, rounds: Rounds, probes: Sequence[Probe]) -> None:
         """Ask until all connect. Deletions take a moment, and a few probes that touch every endpoint tell when it is
         over: all of them would take the processor from the CNI that they wait for."""
         few = _touching_all(probes)
         every = max(REOPENING, len(few) / self.settings.rate)
-        # Rounds that come too early, by the last deletion, have successors on the way.
-        repeat = min(self._too_early + 2, max(2, ceil(self.settings.floor / every))) if self._too_early else 1
-        hasty = min(HASTY, self.settings.floor)
-        found = self.baseline(rounds, few, timeout=hasty, train=Train(repeat=repeat, every=every))
-        opened = (set(r.measured().values()) == {Measured.CONNECTED} for r in found)
-        self._too_early = next((number for number, is_open in enumerate(opened) if is_open), len(found))
+        train = Train(repeat=ceil(AHEAD / every), every=every, until_connected=True)
+        self.baseline(rounds, few, timeout=min(HASTY, self.settings.floor), train=train)
         if rest := [probe for probe in probes if probe not in rounds.connected_before]:
             self.baseline(rounds, rest, timeout=self.settings.floor, train=ONCE)
 
@@ -232,6 +230,23 @@ class World:
             self.driver.apply(step.applied)
         return changed_at
 
+    def _shape_as_deployed(self, place: Place) -> None:
+        """Pods that had other labels, or whose namespace had, are made anew. A CNI may know a pod by its old labels for
+        half a minute after they were changed back; without policies nothing shows it, and the next scenario would be
+        measured with labels of this one. What the new pods did not connect to yet needs a baseline again."""
+        now, deployed = place.rounds.topology, place.topology
+        others = {pod.id for pod in deployed.pods if _labels(now, pod.id) not in (None, _labels(deployed, pod.id))}
+        if others:
+            self._reshape(place, replace(deployed, pods=tuple(pod for pod in deployed.pods if pod.id not in others)))
+        self._reshape(place, deployed)
+        anew = others | {pod.id for pod in deployed.pods if _incarnation(now, pod.id) != pod.incarnation}
+        behind = {s.id for s in deployed.services if not anew.isdisjoint(pod.id for pod in deployed.backends(s))}
+        place.rounds.connected_before -= {
+            probe
+            for probe in place.rounds.connected_before
+            if probe.source in anew or probe.destination in anew | behind
+        }
+
     def _reshape(self, place: Place, topology: Topology) -> bool:
         """Make a place look like this. Gives whether pods were made."""
         before, after = place.rounds.topology, topology
@@ -263,11 +278,22 @@ class World:
         settings = self.settings.model_copy(update={"limit": min(self.settings.limit, at_most), "seconds": watched})
         rounds, timeout = place.rounds, place.timeout
         held = any(probe.kind == "held" for probe in probes)
-        # A connection answers one question at a time, so rounds of `held` probes do not overlap.
-        every = max(self.settings.every, timeout if held else 0.0, len(probes) / self.settings.rate)
+        # A connection answers one question at a time, so rounds of `held` probes do not overlap. While nothing is under
+        # way there is nobody to spare.
+        rate = self.settings.rate if place.changes else 2 * self.settings.rate
+        every = max(self.settings.every, timeout if held else 0.0, len(probes) / rate)
         is_under_way = place.changes and self.settings.seconds > 0
+        before = {probe: place.seen.get(probe, Measured.CONNECTED) for probe in goal}
+
+        is_expected = before != dict(goal)
+
+        def ask(train: Train) -> list[Round]:
+            found = rounds.ask(probes, timeout, train, before=before if is_under_way else None)
+            before.update((probe, found[-1].readings[probe].measured) for probe in before)
+            return found
+
         settled = settle(
-            lambda train: rounds.ask(probes, timeout, train),
+            ask,
             settings,
             agrees=lambda measured: all(
                 found is value or (found is Measured.UNMEASURED and rounds.is_hopeless(probe))
@@ -276,11 +302,13 @@ class World:
             ),
             may_vary=set(probes) - set(goal),
             changed_at=changed_at,
-            extra=max(ceil(self._changing / every - 1e-6), 1) if is_under_way else 0,
+            idle=self._changing if is_under_way else 0.0,
+            ahead=AHEAD if is_under_way else 0.0,
+            is_expected=is_expected,
             every=every,
         )
-        if is_under_way and settled.settled_after_s is not None and settled.early * every <= AHEAD:
-            self._changing = settled.early * every
+        if is_under_way and is_expected and settled.settled_after_s is not None and settled.settled_after_s <= AHEAD:
+            self._changing = settled.settled_after_s
         if timeout < settings.ceiling and not settled.interrupted:
             answers = self._patiently(rounds, goal, settled)
             if any((reading.ms or 0) > timeout * 1000 for reading in answers.values()):
@@ -289,6 +317,7 @@ class World:
                 return self.settle(place, probes, goal, changed_at, at_most=at_most, hold=hold)
             settled = settled.doubted(ANSWERS_AFTER_ALL, of=answers)
         place.denied |= {p for p, r in settled.readings.items() if r.measured is not Measured.CONNECTED}
+        place.seen.update((probe, reading.measured) for probe, reading in settled.readings.items())
         return settled
 
     def _patiently(self, rounds: Rounds, goal: Mapping[Probe, Measured], settled: Settled) -> dict[Probe, Reading]:
@@ -321,6 +350,14 @@ def _touching_all(probes: Iterable[Probe]) -> list[Probe]:
 def _impossible(detail: str) -> bool:
     """The machine cannot do this at all: no use waiting for it."""
     return detail.startswith("no ") and "socket" in detail
+
+
+def _labels(topology: Topology, endpoint: str) -> tuple[Mapping[str, str], Mapping[str, str]] | None:
+    """A pod's own labels and its namespace's."""
+    pod = topology.pod(endpoint)
+    if pod is None:
+        return None
+    return pod.labels, next((n.labels for n in topology.namespaces if n.name == pod.namespace), {})
 
 
 def _incarnation(topology: Topology, endpoint: str) -> int | None:

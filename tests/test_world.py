@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harness.model import External, Measured, Namespace, Pod, Port, Probe, Service, ServicePort, Topology
+from harness.model import External, Measured, Namespace, Placement, Pod, Port, Probe, Service, ServicePort, Topology
 from harness.probing import Rounds, Settled, client
 from harness.probing.client import Train
 from harness.recipes import Settle
@@ -183,8 +183,9 @@ class Watched:
         ask = Rounds.ask
 
         def listed(rounds: Rounds, probes: Any, timeout: float, train: Train, **more: Any) -> Any:
-            self.asked.append((set(probes), train.repeat))
-            return ask(rounds, probes, timeout, train, **more)
+            found = ask(rounds, probes, timeout, train, **more)
+            self.asked.append((set(probes), len(found)))
+            return found
 
         monkeypatch.setattr(Rounds, "ask", listed)
 
@@ -219,34 +220,69 @@ PAIR = Topology(namespaces=(X,), pods=(A, B))
 WAY = Probe(source="x/b", destination="x/a", protocol="TCP", port=80)
 
 
-def test_a_deletion_that_takes_its_time_is_watched_by_longer_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deletion_that_takes_its_time_is_watched_by_one_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends with the first round in which all connects."""
     made = Watched(monkeypatch, Settle(seconds=0.0), PAIR, [WAY])
-    trains = []
-    for _ in range(2):
-        made.sees("dropped", 0, "dropped")
-        made.deny()
-        made.sees("dropped", 2, "connected")
-        made.trains()
-        made.world.restore()
-        trains.append(made.trains())
-    assert trains == [[1, 1, 1], [4]]
+    made.sees("dropped", 0, "dropped")
+    made.deny()
+    made.sees("dropped", 5, "connected")
+    made.trains()
+    made.world.restore()
+    assert made.trains() == [6]
     assert WAY in made.place.rounds.connected_before
 
 
-def test_a_change_that_takes_its_time_is_watched_by_one_longer_train(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Silence costs a time-out for each train: the next change has as many rounds ahead as the last one took."""
+def test_a_change_that_takes_its_time_is_watched_by_one_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence costs a time-out for each train: one is long enough for the change, and ends with the hold window after
+    it: seven equal rounds, 0.6 s from the first to the last."""
+    made = Watched(monkeypatch, Settle(seconds=0.6, every=0.1), PAIR, [WAY])
+    made.sees("connected", 7, "dropped")
+    made.trains()
+    settled = made.deny()
+    assert (settled.early, settled.readings[WAY].measured) == (7, Measured.DENIED)
+    assert made.trains() == [14]
+
+
+def test_where_no_change_is_expected_none_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the hold window and the time that the last change took."""
     made = Watched(monkeypatch, Settle(seconds=0.3, every=0.1), PAIR, [WAY])
-    trains = []
-    for _ in range(2):
-        made.sees("connected", 3, "dropped")
-        made.trains()
-        settled = made.deny()
-        assert (settled.early, settled.readings[WAY].measured) == (3, Measured.DENIED)
-        trains.append(made.trains())
-        made.sees("connected", 0, "connected")
-        made.world.restore()
-    first, second = trains
-    assert (first[0], len(first) > 1, second) == (5, True, [7])
+    made.sees("dropped", 0, "dropped")
+    made.deny()
+    made.trains()
+    settled = made.deny()
+    assert (made.trains(), settled.readings[WAY].measured) == ([5], Measured.DENIED)
+
+
+RELABELLED = Topology(namespaces=(X,), pods=(A, Pod(namespace="x", name="b", labels={"app": "other"}, ports=B.ports)))
+
+
+@pytest.mark.parametrize(
+    ("changed", "shapes", "has_baseline"),
+    [
+        (RELABELLED, [{"x/a"}, {"x/a", "x/b"}], False),
+        (replace(PAIR, namespaces=(Namespace(name="x", labels={"team": "other"}),)), [set(), {"x/a", "x/b"}], False),
+        (replace(PAIR, pods=(A,)), [{"x/a", "x/b"}], False),
+        (replace(PAIR, pods=(replace(A, incarnation=1), B)), [{"x/a", "x/b"}], False),
+        (replace(PAIR, namespaces=(X, Namespace(name="y"))), [{"x/a", "x/b"}], True),
+    ],
+    ids=["another label", "another label of the namespace", "gone", "another incarnation", "nothing of them"],
+)
+def test_pods_that_a_scenario_changed_are_made_anew_and_need_a_baseline(
+    monkeypatch: pytest.MonkeyPatch, changed: Topology, shapes: list[set[str]], has_baseline: bool
+) -> None:
+    """A CNI may know a pod by labels that were changed back for half a minute: the next scenario must not see it."""
+    made = Watched(monkeypatch, Settle(seconds=0.0), PAIR, [WAY])
+    found: list[set[str]] = []
+    reshape = made.driver.reshape
+
+    def listed(topology: Topology) -> Placement:
+        found.append({pod.id for pod in topology.pods})
+        return reshape(topology)
+
+    made.world.change(made.place, Step(name="changed", topology=changed, policies=(), applied=(), intended={}))
+    monkeypatch.setattr(made.driver, "reshape", listed)
+    made.world.restore()
+    assert (found, WAY in made.place.rounds.connected_before) == (shapes, has_baseline)
 
 
 def test_few_probes_wait_for_a_deletion_and_all_of_them_see_that_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import inf
 from threading import Lock
 from typing import Any
@@ -19,6 +19,8 @@ REOPEN_EVERY = 1.0
 """Seconds between two tries to open a stream: rounds that ask nobody would follow one another without a pause."""
 GRACE = 10.0
 """Seconds beyond the probes' own time-out after which an agent that says nothing counts as lost."""
+ENDING = 0.6
+"""Into the round after which a train may end, in rounds: then its agents are told."""
 LATE = 2.0
 """Seconds by which an answer may come later than its agent was at work. One that was stopped before it read the request
 served nobody while the others asked, and its own control, sent afterwards, vouches for nothing."""
@@ -29,10 +31,45 @@ Answer = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Train:
-    """How often a batch is sent, `every` seconds. Repeats overlap: silence costs its time-out once a train."""
+    """How often a batch is sent at most, `every` seconds. Repeats overlap: silence costs its time-out once a train.
+
+    With `steady` it ends early: after so many equal rounds once an agent saw a change, or after `idle` rounds without
+    any. With `until_connected` each agent ends it by itself after a round in which all that it asked connected.
+    """
 
     repeat: int = 1
     every: float = 0.0
+    steady: int = 0
+    idle: int = 0
+    until_connected: bool = False
+
+
+class Departed:
+    """A train under way, and what its agents told of changes: so all of them end it after the same round. `number` is
+    its own, in the agents' answers."""
+
+    def __init__(self, number: int, train: Train) -> None:
+        self.number, self.train = number, train
+        self._changed: int | None = None
+        self._lock = Lock()
+
+    def saw(self, number: int) -> None:
+        """A round was not like the one before it, or the first not as things were."""
+        with self._lock:
+            self._changed = max(self._changed or 0, number)
+
+    def last(self) -> int:
+        """The number of the last round, by what is known now."""
+        train = self.train
+        enough = train.idle if self._changed is None else self._changed + train.steady
+        return min(enough if train.steady else train.repeat, train.repeat) - 1
+
+    def ends_after(self, timeout: float) -> float:
+        """Seconds into the train after which its end can be told: while its last round goes on, and when silence would
+        have shown in those right after the one that changed."""
+        every = self.train.every
+        shown = 0.0 if self._changed is None else self._changed * every + 2 * timeout
+        return max((self.last() + ENDING) * every, shown)
 
 
 class Agent:
@@ -57,23 +94,29 @@ class Agent:
                     raise
             return self._channel
 
-    def ask(
-        self, number: int, timeout: float, probes: Sequence[Request], train: Train, *, after: float
-    ) -> list[list[Answer]]:
+    def ask(self, departed: Departed, timeout: float, probes: Sequence[Request], *, after: float) -> list[list[Answer]]:
         """The answers to each repeat of a batch, in order. Raises AgentLost when the stream ended or fell silent."""
-        request = {"round": number, "timeout": timeout, "after": after, **asdict(train), "probes": probes}
-        line = json.dumps(request, separators=(",", ":"))
+        train = departed.train
+        request: dict[str, Any] = {
+            "round": departed.number,
+            "timeout": timeout,
+            "after": after,
+            "repeat": train.repeat,
+        }
+        request |= {"every": train.every, "probes": probes}
+        if train.until_connected:
+            request["until"] = "connected"
         patience = 2 * timeout + train.every * train.repeat + after + GRACE
         try:
             channel = self.connect()
-            channel.send(line)
+            channel.send(json.dumps(request, separators=(",", ":")))
             sent = time.monotonic()
-            answer = json.loads(channel.receive(patience))
+            answer = self._answer(channel, departed, timeout, began=sent + after, deadline=sent + patience)
             late = time.monotonic() - sent - answer["took"]
-            if answer["round"] != number:
-                raise ValueError(f"round {answer['round']} instead of {number}")
             found = _repeats(answer["results"], answer.get("again", []))
-            if [len(results) for results in found] != [len(probes)] * train.repeat:
+            lengths = {len(results) for results in found}
+            some = train.steady or train.until_connected
+            if lengths != {len(probes)} or not (some or len(found) == train.repeat):
                 raise ValueError(f"{len(found)} repeats of other numbers of results than were asked for")
         except AgentLost:
             self.close()
@@ -87,6 +130,31 @@ class Agent:
         if late > LATE:
             raise AgentLost(f"the agent of {self.endpoint} answered {late:.1f} s late: it or its stream stood still")
         return found
+
+    def _answer(
+        self, channel: Channel, departed: Departed, timeout: float, *, began: float, deadline: float
+    ) -> Mapping[str, Any]:
+        """The answer to a train. Its agent is told the last repeat while that one goes on, when changes up to the one
+        before are known; what it tells of later ones is dropped."""
+        number, every = departed.number, departed.train.every
+        told = not departed.train.steady
+        while True:
+            now, ending = time.monotonic(), began + departed.ends_after(timeout)
+            try:
+                # Another agent may see a change meanwhile.
+                line = channel.receive((deadline if told else min(ending, now + every, deadline)) - now)
+            except TimeoutError:
+                if told or time.monotonic() >= deadline:
+                    raise
+                if told := time.monotonic() >= began + departed.ends_after(timeout):
+                    channel.send(json.dumps({"round": number, "last": departed.last()}))
+                continue
+            answer: Mapping[str, Any] = json.loads(line)
+            if answer["round"] != number:
+                raise ValueError(f"round {answer['round']} instead of {number}")
+            if "changed" not in answer:
+                return answer
+            departed.saw(answer["changed"])
 
     def close(self) -> None:
         channel, self._channel = self._channel, None
@@ -132,14 +200,15 @@ class Fleet:
         there are none."""
         self._round += 1
         began = time.monotonic()
+        departed = Departed(self._round, train)
 
-        def one(agent: Agent, probes: Sequence[Request], after: float) -> list[list[Answer] | Lost]:
+        def one(agent: Agent, probes: Sequence[Request], after: float) -> list[list[Answer]] | Lost:
             try:
-                return list(agent.ask(self._round, timeout, probes, train, after=after))
+                return agent.ask(departed, timeout, probes, after=after)
             except AgentLost as error:
                 if error.gone:
                     self.gone.add(agent.endpoint)
-                return [Lost(reason=str(error))] * train.repeat
+                return Lost(reason=str(error))
 
         futures = {}
         burst = 0 if gently else self._burst
@@ -150,9 +219,18 @@ class Fleet:
             futures[endpoint] = self._pool.submit(one, agent, probes, after)
             earlier += len(probes)
         answers = {endpoint: future.result() for endpoint, future in futures.items()}
+        lengths = [len(given) for given in answers.values() if not isinstance(given, Lost)] or [1]
+        # Who ended by himself has nothing new to say in later rounds.
+        many = (max if train.until_connected else min)(lengths)
         return [
-            (began + number * train.every, {endpoint: given[number] for endpoint, given in answers.items()})
-            for number in range(train.repeat)
+            (
+                began + number * train.every,
+                {
+                    endpoint: given if isinstance(given, Lost) else given[min(number, len(given) - 1)]
+                    for endpoint, given in answers.items()
+                },
+            )
+            for number in range(many)
         ]
 
     def connect(self, endpoints: Iterable[str]) -> None:

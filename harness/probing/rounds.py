@@ -90,9 +90,11 @@ class Rounds:
         *,
         baseline: bool = False,
         gently: bool = False,
+        before: Mapping[Probe, Measured] | None = None,
     ) -> list[Round]:
         """Send every probe and every control concurrently, once for each round of the train, or `gently`, in twice the
-        time, so that connect times are the network's. `timeout` in seconds."""
+        time, so that connect times are the network's. `timeout` in seconds. With `before`, what was
+        measured last, a train can tell that something changed; other probes keep it from no end."""
         batches: dict[str, list[dict[str, Any]]] = {}
         asked: dict[str, list[Probe | Control]] = {}
 
@@ -108,7 +110,10 @@ class Rounds:
             if isinstance(target, str):
                 unplaced[probe] = target
                 continue
-            put(target.asked or probe.source, probe, self._request(probe, target))
+            request = self._request(probe, target)
+            if before and probe in before:
+                request["was"] = before[probe].value
+            put(target.asked or probe.source, probe, request)
             controls.update(dict.fromkeys(target.controls))
         for control in controls:
             self._put_control(control, put)

@@ -104,19 +104,26 @@ def settle(
     agrees: Callable[[Mapping[Probe, Measured]], bool],
     changed_at: float,
     every: float,
-    extra: int = 0,
+    idle: float = 0.0,
+    ahead: float = 0.0,
+    is_expected: bool = False,
     may_vary: Collection[Probe] = (),
 ) -> Settled:
     """Ask rounds until `settings.rounds` equal ones span `settings.seconds`; while the settled matrix does not agree,
     on to `settings.limit` seconds after the first round: an API server may take its time to accept a change, and what
     it accepted late has as long to come into force. Times are told from `changed_at` (a time.monotonic() value). Rounds
-    start `every` seconds apart, and the first train has `extra` rounds more than it needs, for a change that the first
-    of them do not show yet. Cells of `may_vary` do not count: what the API leaves open may change from round to round
-    for ever. Ctrl-C ends it with what is there."""
+    start `every` seconds apart. Cells of `may_vary` do not count: what the API leaves open may change from round to
+    round for ever. Ctrl-C ends it with what is there.
+
+    Trains are up to `ahead` seconds longer than the hold window, for a change that their first rounds do not show yet,
+    and end with the hold window after it. Where nothing shows, one ends after the hold window and `idle` seconds, but
+    is as long as it may be while a change `is_expected`: then waiting on is what comes next anyway."""
     # The last round of a train ends the hold window, so that none is sent for nothing.
     every = max(every, settings.seconds / max(int(settings.seconds / every + 1e-6), 1))
     enough = max(settings.rounds, ceil(settings.seconds / every - 1e-6) + 1)
-    repeat = enough + extra
+    more = ceil(ahead / every - 1e-6)
+    need, calm = enough, min(max(ceil(idle / every - 1e-6), 1), more)
+    is_awaited = is_expected
     tracks: dict[Probe, _Track] = {}
     durations: list[float] = []
     streak: list[Round] = []
@@ -125,7 +132,14 @@ def settle(
     correct = is_settled = interrupted = False
     while True:
         try:
-            train = ask(Train(repeat=repeat, every=every))
+            train = ask(
+                Train(
+                    repeat=need + more,
+                    every=every,
+                    steady=enough if more else 0,
+                    idle=need + (more if is_awaited else calm),
+                )
+            )
         except KeyboardInterrupt:
             if not streak:
                 raise
@@ -152,7 +166,8 @@ def settle(
             break
         # The time between two trains counts, too.
         left = ceil((streak[0].began + settings.seconds - now) / every - 1e-6) + 1
-        repeat = max(settings.rounds - len(streak), min(left, enough - len(streak)), 1)
+        need, calm = max(settings.rounds - len(streak), min(left, enough - len(streak)), 1), 0
+        is_awaited = not correct
     readings = dict(streak[-1].readings)
     if interrupted:
         readings = {p: replace(r, measured=Measured.UNMEASURED, detail=INTERRUPTED) for p, r in readings.items()}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections import deque
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,34 +19,53 @@ Sees = Callable[[str, Mapping[str, Any]], str]
 
 
 class FakeChannel:
+    """Rounds come at once, but none before the caller would have waited for it."""
+
     def __init__(self, endpoint: str, driver: FakeDriver) -> None:
         self.endpoint, self.driver = endpoint, driver
-        self.lines: deque[str] = deque()
+        self.request: dict[str, Any] = {}
+        self.repeats: list[list[dict[str, Any]]] = []
+        self.last = 0
+        self.sent = 0.0
 
     def send(self, line: str) -> None:
         request = json.loads(line)
-        repeats = []
-        for _ in range(request["repeat"]):
-            self.driver.rounds_asked += 1
-            results = []
-            for probe in request["probes"]:
-                asked = {**probe, "timeout": request["timeout"]}
-                outcome = "lost" if self.endpoint in self.driver.gone else self.driver.sees(self.endpoint, asked)
-                if outcome == "lost":
-                    raise AgentLost(f"the agent of {self.endpoint} has ended")
-                outcome, _, detail = outcome.partition(": ")
-                result = {"id": probe["id"], "outcome": outcome, "ms": self.driver.ms, "host": probe["host"]}
-                results.append(result | ({"detail": detail} if detail else {}))
-            repeats.append(results)
-        self.lines.append(
-            json.dumps({"round": request["round"], "results": repeats[0], "again": repeats[1:], "took": 0})
-        )
+        self.last = request["last"] if "last" in request else request["repeat"] - 1
+        if "last" not in request:
+            self.request, self.repeats, self.sent = request, [], time.monotonic()
 
     def receive(self, timeout: float) -> str:
-        return self.lines.popleft()
+        number = {"round": self.request["round"]}
+        while len(self.repeats) <= self.last:
+            if self.sent + len(self.repeats) * self.request["every"] > time.monotonic() + timeout:
+                threading.Event().wait(timeout)
+                raise TimeoutError
+            self.repeats.append(self._round())
+            before, said = ([None], *([r["outcome"] for r in results] for results in self.repeats))[-2:]
+            if len(self.repeats) == 1:
+                before = [probe.get("was", now) for probe, now in zip(self.request["probes"], said, strict=True)]
+            if self.request.get("until") == "connected" and set(said) == {"connected"}:
+                self.last = len(self.repeats) - 1
+            elif [word == "connected" for word in before] != [word == "connected" for word in said]:
+                return json.dumps({**number, "changed": len(self.repeats) - 1})
+        results, *again = self.repeats
+        return json.dumps({**number, "results": results, "again": again, "took": 0})
+
+    def _round(self) -> list[dict[str, Any]]:
+        self.driver.rounds_asked += 1
+        results = []
+        for probe in self.request["probes"]:
+            asked = {**probe, "timeout": self.request["timeout"]}
+            outcome = "lost" if self.endpoint in self.driver.gone else self.driver.sees(self.endpoint, asked)
+            if outcome == "lost":
+                raise AgentLost(f"the agent of {self.endpoint} has ended")
+            outcome, _, detail = outcome.partition(": ")
+            result = {"id": probe["id"], "outcome": outcome, "ms": self.driver.ms, "host": probe["host"]}
+            results.append(result | ({"detail": detail} if detail else {}))
+        return results
 
     def close(self) -> None:
-        self.lines.clear()
+        self.repeats.clear()
 
 
 class FakeDriver:

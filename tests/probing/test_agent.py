@@ -267,14 +267,18 @@ def test_only_those_who_know_the_token_are_dialled_back(ports: dict[str, int]) -
     assert (result["outcome"], result["detail"]) == ("error", "the server closed the connection without an answer")
 
 
-def test_a_repeat_says_only_what_is_new(ports: dict[str, int]) -> None:
-    """The server goes after the first repeat: the second has the refusal, the third nothing to add."""
+@pytest.mark.parametrize("was", ["connected", "denied", None])
+def test_a_repeat_says_only_what_is_new(ports: dict[str, int], was: str | None) -> None:
+    """The server goes after the first repeat: the second has the refusal, the third nothing to add. To a sender who
+    knows what was before, each change is told as soon as it is seen."""
     port = free_port(socket.SOCK_STREAM)
     server = Server({"name": "ns/short", "token": TOKEN, "ports": [{"protocol": "TCP", "port": port}]})
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     probes = [{"id": 0, "protocol": "TCP", "host": "127.0.0.1", "port": port}]
     probes.append({"id": 1, "protocol": "TCP", "host": "127.0.0.1", "port": ports["TCP"]})
+    if was:
+        probes[0]["was"] = was
     request = {"round": 5, "timeout": 0.5, "repeat": 3, "every": 1.0, "probes": probes}
 
     def end() -> None:
@@ -286,13 +290,68 @@ def test_a_repeat_says_only_what_is_new(ports: dict[str, int]) -> None:
     threading.Timer(0.5, end).start()
     written = io.StringIO()
     probe_loop({"token": TOKEN}, [json.dumps(request)], written)
-    (line,) = written.getvalue().splitlines()
-    answer = json.loads(line)
+    *told, answer = map(json.loads, written.getvalue().splitlines())
+    numbers = {"connected": [1], "denied": [0, 1], None: []}[was]
+    assert told == [{"round": 5, "changed": number} for number in numbers]
     assert [result["outcome"] for result in answer["results"]] == ["connected", "connected"]
     (refused, same), nothing = answer["again"]
     assert refused["outcome"] == "refused"
     assert same is None
     assert nothing == [None, None]
+
+
+def tried(ports: dict[str, int], *, mute: int = 0, **more: Any) -> dict[str, Any]:
+    """A train of twenty rounds, 0.05 s apart, of a server that answers and maybe of a port that says nothing."""
+    probes = [{"id": 0, "protocol": "TCP", "host": "127.0.0.1", "port": ports["TCP"]}]
+    if mute:
+        probes.append({"id": 1, "protocol": "UDP", "host": "127.0.0.1", "port": mute})
+    return {"round": 5, "timeout": 0.3, "repeat": 20, "every": 0.05, "probes": probes, **more}
+
+
+@pytest.mark.parametrize("is_silent", [False, True])
+def test_a_train_that_is_told_its_last_round_ends_with_it(ports: dict[str, int], is_silent: bool) -> None:
+    """What is under way of later rounds is not waited for: silence costs one time-out after the last."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+        mute.bind(("127.0.0.1", 0))
+        request = tried(ports, mute=mute.getsockname()[1] if is_silent else 0)
+
+        def lines() -> Iterator[str]:
+            yield json.dumps(request)
+            time.sleep(0.2)
+            yield json.dumps({"round": 4, "last": 0})
+            yield json.dumps({"round": 5, "last": 6})
+
+        written = io.StringIO()
+        probe_loop({"token": TOKEN}, lines(), written)
+    (line,) = written.getvalue().splitlines()
+    answer = json.loads(line)
+    assert len(answer["again"]) == 6
+    assert answer["again"] == [[None] * len(request["probes"])] * 6
+    assert answer["took"] < 0.3 + 0.3 + 0.25
+
+
+def test_a_train_until_all_connect_ends_with_the_first_round_in_which_they_do(ports: dict[str, int]) -> None:
+    """The second server comes after a while."""
+    port = free_port(socket.SOCK_STREAM)
+    request = tried(ports, until="connected")
+    request["probes"].append({"id": 1, "protocol": "TCP", "host": "127.0.0.1", "port": port})
+    late = Server({"name": "ns/late", "token": TOKEN})
+
+    def begin() -> None:
+        late._listen("TCP", port)
+        late.run()
+
+    thread = threading.Timer(0.2, begin)
+    thread.start()
+    written = io.StringIO()
+    probe_loop({"token": TOKEN}, [json.dumps(request)], written)
+    late.stop()
+    thread.join()
+    (line,) = written.getvalue().splitlines()
+    answer = json.loads(line)
+    assert 3 <= len(answer["again"]) < 19
+    assert [result["outcome"] for result in answer["results"]] == ["connected", "refused"]
+    assert [result and result["outcome"] for result in answer["again"][-1]] == [None, "connected"]
 
 
 def test_a_kept_connection_is_asked_one_question_at_a_time_however_late_the_rounds_are() -> None:

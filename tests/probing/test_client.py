@@ -62,3 +62,62 @@ def test_an_agent_that_was_stopped_before_it_read_the_request_has_measured_nothi
     else:
         assert isinstance(found, Lost)
         assert found.reason == "the agent of shop/a answered 0.5 s late: it or its stream stood still"
+
+
+class Agreeing(FakeDriver):
+    """What each endpoint sees changes once, after so many of its rounds."""
+
+    def __init__(self, **changes: int) -> None:
+        super().__init__()
+        left = {f"x/{name}": number for name, number in changes.items()}
+
+        def outcome(source: str, probe: object) -> str:
+            left[source] -= 1
+            return "connected" if left[source] >= 0 else "dropped"
+
+        self.sees = outcome
+
+
+def departed(driver: FakeDriver, train: Train, names: str = "ab") -> list[dict[str, str]]:
+    """What the agents of these endpoints saw in each round of a train."""
+    fleet = Fleet(lambda endpoint: FakeChannel(endpoint, driver))
+    batches = {f"x/{name}": [{"id": 0, "host": "192.0.2.1", "was": "connected"}] for name in names}
+    rounds = fleet.ask(0.01, batches, train)
+    fleet.close()
+    seen = []
+    for _, found in rounds:
+        lost = [answer for answer in found.values() if isinstance(answer, Lost)]
+        assert not lost
+        seen.append({name: answer[0]["outcome"] for name, answer in found.items() if not isinstance(answer, Lost)})
+    return seen
+
+
+def test_a_train_ends_so_many_rounds_after_a_change_for_all_who_were_asked() -> None:
+    rounds = departed(Agreeing(a=3, b=99), Train(repeat=50, every=0.05, steady=4, idle=50))
+    assert [found["x/a"] for found in rounds] == ["connected"] * 3 + ["dropped"] * 4
+    assert {found["x/b"] for found in rounds} == {"connected"}
+
+
+def test_a_train_without_a_change_ends_when_nobody_waits_for_one() -> None:
+    assert len(departed(Agreeing(a=99, b=99), Train(repeat=50, every=0.05, steady=4, idle=6))) == 6
+
+
+def test_a_train_ends_when_it_was_to_end_at_the_latest() -> None:
+    assert len(departed(Agreeing(a=5, b=99), Train(repeat=7, every=0.05, steady=4, idle=7))) == 7
+
+
+def test_who_has_connected_holds_while_others_still_wait() -> None:
+    class Opening(FakeDriver):
+        def __init__(self) -> None:
+            super().__init__()
+            left = {"x/a": 1, "x/b": 4}
+
+            def outcome(source: str, probe: object) -> str:
+                left[source] -= 1
+                return "connected" if left[source] < 0 else "dropped"
+
+            self.sees = outcome
+
+    rounds = departed(Opening(), Train(repeat=50, every=0.05, until_connected=True))
+    assert [found["x/a"] for found in rounds] == ["dropped"] + ["connected"] * 4
+    assert [found["x/b"] for found in rounds] == ["dropped"] * 4 + ["connected"]

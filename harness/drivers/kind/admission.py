@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooLate
 from contextlib import suppress
@@ -49,9 +49,15 @@ class Caller:
         self._pool = ThreadPoolExecutor(CONCURRENT, thread_name_prefix="netproof-admission")
         self._batches = ThreadPoolExecutor(1, thread_name_prefix="netproof-admissions")
         self._answer: Future[str] | None = None
+        self._last = 0
 
     def send(self, line: str) -> None:
-        self._answer = self._batches.submit(self._batch, json.loads(line))
+        request = json.loads(line)
+        if "last" in request:
+            self._last = request["last"]
+            return
+        self._last = request["repeat"] - 1
+        self._answer = self._batches.submit(self._batch, request)
 
     def receive(self, timeout: float) -> str:
         assert self._answer, "send comes first"
@@ -73,10 +79,12 @@ class Caller:
         began = time.monotonic()
         for probe in request["probes"]:
             self._register(probe["host"], probe["port"])
-        calls = []
+        calls: list[list[Future[dict[str, Any]]]] = []
         for number in range(request["repeat"]):
             # A train's rounds have their times, whatever became of the one before; agents keep them by their selector.
             time.sleep(max(0.0, began + request["after"] + number * request["every"] - time.monotonic()))
+            if number > self._last or (request.get("until") == "connected" and _all_connected(calls[-1:])):
+                break
             calls.append([self._pool.submit(self._call, probe) for probe in request["probes"]])
         results, *again = [[call.result() for call in batch] for batch in calls]
         took = time.monotonic() - began
@@ -97,6 +105,11 @@ class Caller:
             outcome, detail = Outcome.ERROR, "the API server did not call the webhook"
         ms = round((time.monotonic() - began) * 1000, 2)
         return {"id": probe["id"], "outcome": outcome.value, "ms": ms, "host": probe["host"], "detail": detail}
+
+
+def _all_connected(batches: Sequence[Sequence[Future[dict[str, Any]]]]) -> bool:
+    """Whether there is a last batch, and all of it has ended well."""
+    return bool(batches) and all(c.done() and c.result()["outcome"] == Outcome.CONNECTED for c in batches[-1])
 
 
 def clear(api: Api) -> None:

@@ -117,6 +117,13 @@ class Flight:
             HELD[self.held] = self.result.get("detail", self.result["outcome"])
             self.sock.close()
 
+    def abandon(self):
+        """Nobody waits for its result any more."""
+        if self.held is not None and self.connected:
+            HELD[self.held] = self.sock
+        else:
+            self.sock.close()
+
     def send(self):
         try:
             self.sock.send(self.request)

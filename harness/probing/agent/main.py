@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import queue
 import sys
 import threading
 import time
@@ -12,32 +13,80 @@ from .server import Server
 from .train import answer_batch, answer_train
 
 
+class Requests:
+    """What the reader gives, one request after the other. A thread reads, so that one that is being answered can be
+    told which of its repeats is the last."""
+
+    def __init__(self, reader):
+        self._waiting = queue.SimpleQueue()
+        self._last = (None, None)
+        threading.Thread(target=self._read, args=(reader,), daemon=True).start()
+
+    def _read(self, reader):
+        for line in reader:
+            try:
+                request = json.loads(line)
+            except ValueError:
+                continue  # what a sender that was killed left of its line
+            if "last" in request:
+                self._last = (request["round"], request["last"])
+            else:
+                self._waiting.put(request)
+        self._waiting.put(None)
+
+    def __iter__(self):
+        return iter(self._waiting.get, None)
+
+    def last(self, request):
+        """The number of a request's last repeat."""
+        number, last = self._last
+        planned = request.get("repeat", 1) - 1
+        return min(planned, last) if number == request["round"] else planned
+
+
 def probe_loop(spec, reader, writer):
     """Answer request lines until the reader ends. `reader` gives text lines, `writer` takes them."""
-    for line in reader:
-        try:
-            request = json.loads(line)
-        except ValueError:
-            continue  # what a sender that was killed left of its line
+
+    def write(answer):
+        writer.write(json.dumps(answer, separators=(",", ":")) + "\n")
+        writer.flush()
+
+    requests = Requests(reader)
+    for request in requests:
         began = time.monotonic()
         if request.get("fresh"):
             let_go_of_held()
+        repeats = []
         try:
-            first, *later = answer_train(request, spec)
+            for results in answer_train(request, spec, last=lambda: requests.last(request)):  # noqa: B023
+                if has_changed(request["probes"], results, repeats[-1] if repeats else None):
+                    write({"round": request["round"], "changed": len(repeats)})
+                repeats.append(results)
         except Exception:
             # The servers of this process must go on; whoever asked learns that nothing was measured.
             detail = traceback.format_exc().strip().splitlines()[-1]
-            first = [
+            failed = [
                 {"id": probe["id"], "outcome": "error", "detail": f"the agent failed: {detail}"}
                 for probe in request["probes"]
             ]
-            later = [first] * (request.get("repeat", 1) - 1)
-        answer = {"round": request["round"], "results": first}
-        if later:
-            answer["again"] = list(map(differences, [first, *later], later))
+            repeats = [failed] * request.get("repeat", 1)
+        answer = {"round": request["round"], "results": repeats[0]}
+        if repeats[1:]:
+            answer["again"] = list(map(differences, repeats, repeats[1:]))
         answer["took"] = round(time.monotonic() - began, 3)
-        writer.write(json.dumps(answer, separators=(",", ":")) + "\n")
-        writer.flush()
+        write(answer)
+
+
+def has_changed(probes, results, before):
+    """Whether a repeat has other outcomes than the one before it, or the first than what its sender knew. Probes of
+    which he does not say what `was` do not count."""
+    for index, probe in enumerate(probes):
+        now = results[index]["outcome"]
+        if "was" in probe and (
+            (now == "connected") != (probe["was"] == "connected") if before is None else now != before[index]["outcome"]
+        ):
+            return True
+    return False
 
 
 def differences(before, after):

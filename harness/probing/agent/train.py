@@ -20,7 +20,9 @@ STOOD_STILL = 1.0
 class Train:
     """Flights under way, each from its own start time on; `run` yields them as they end."""
 
-    def __init__(self):
+    def __init__(self, last):
+        self.last = last
+        """Gives the number of the last repeat that is to start."""
         self.selector = selectors.DefaultSelector()
         self.waiting = []
         self.due = []
@@ -43,6 +45,12 @@ class Train:
                 self._doubt(stood_still)
             ended, self.ended = self.ended, []
             yield from ended
+
+    def close(self):
+        """Drop what is under way."""
+        for key in list(self.selector.get_map().values()):
+            self.selector.unregister(key.fileobj)
+            key.data.abandon()
         self.selector.close()
 
     def _doubt(self, seconds):
@@ -61,6 +69,11 @@ class Train:
             if not self.waiting or self.waiting[0][0] > now:
                 break
             flight = heapq.heappop(self.waiting)[2]
+            if flight.number > self.last():
+                # Who waits behind it is of this repeat, or of a later one, or looked a name up for an earlier one.
+                self.waiting = [place for place in self.waiting if place[2].number <= self.last()]
+                heapq.heapify(self.waiting)
+                continue
             if flight.held in self.held:
                 self.held[flight.held].append(flight)
                 continue
@@ -158,15 +171,18 @@ def name_failed(probe, why):
     return {"id": probe["id"], "outcome": "name-failed", "ms": None, "detail": why}
 
 
-def answer_train(request, spec):
+def answer_train(request, spec, last=None):
     """Yield the results of each repeat of a request's probes, in the probes' order, as soon as a repeat has ended.
 
-    Repeats start `every` seconds apart and may overlap: silence costs its time-out once, not once a repeat.
+    Repeats start `every` seconds apart and may overlap: silence costs its time-out once, not once a repeat. The train
+    is over after the repeat that `last` names by then (its number, from 0), and with `until` = `connected` after the
+    first in which every probe connected: what of later ones is under way is dropped.
     """
     timeout, probes = request["timeout"], request["probes"]
     repeats = request.get("repeat", 1)
     began = time.monotonic() + request.get("after", 0.0)
-    train = Train()
+    train = Train(last or (lambda: repeats - 1))
+    until_connected = request.get("until") == "connected"
     results = [{} for _ in range(repeats)]
     yielded = 0
 
@@ -181,19 +197,28 @@ def answer_train(request, spec):
         start_at = began + number * request.get("every", 0.0)
         for probe in probes:
             put(number, first_flight(probe, spec, timeout), start_at)
-    for flight in train.run():
-        if flight.named is None:
-            results[flight.number][flight.probe["id"]] = flight.result
-        else:
-            put(flight.number, second_flight(flight, spec, timeout), time.monotonic())
-        if flight.number == repeats - 1 and len(results[-1]) == len(probes):
-            # What was accepted before a deny came into force has newer answers now, and waits for nothing.
-            train.hurry()
-        while yielded < repeats and len(results[yielded]) == len(probes):
-            yield [results[yielded][probe["id"]] for probe in probes]
-            yielded += 1
-    for number in range(yielded, repeats):
-        yield [results[number][probe["id"]] for probe in probes]
+    try:
+        for flight in train.run():
+            if flight.named is None:
+                results[flight.number][flight.probe["id"]] = flight.result
+            else:
+                put(flight.number, second_flight(flight, spec, timeout), time.monotonic())
+            end = train.last()
+            if flight.number == end and len(results[end]) == len(probes):
+                # What was accepted before a deny came into force has newer answers now, and waits for nothing.
+                train.hurry()
+            while yielded <= end and len(results[yielded]) == len(probes):
+                found = [results[yielded][probe["id"]] for probe in probes]
+                yield found
+                yielded += 1
+                if until_connected and all(result["outcome"] == "connected" for result in found):
+                    return
+            if yielded > end:
+                return
+        for number in range(yielded, train.last() + 1):
+            yield [results[number][probe["id"]] for probe in probes]
+    finally:
+        train.close()
 
 
 def answer_batch(request, spec):
