@@ -12,8 +12,9 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from harness.model import Topology
 from harness.scenarios import Scenario
 
-WORKERS = 4
-"""How many share a run that does not say: most of a scenario is waiting for silence and for the matrix to hold."""
+WORKERS = {"reference": 6, "kind": 4}
+"""How many share a run that does not say, by driver: most of a scenario is waiting for silence and for the matrix to
+hold, and each has pods of its own, which cost next to nothing in network namespaces."""
 
 MANY = 60
 """Scenarios from which on that pays: each worker has pods of its own."""

@@ -18,6 +18,7 @@ from harness.generate.wish import Wish, parse
 from harness.recipes import Wanted
 from harness.run import RunOptions
 
+DEFAULT_SET = "berserk"
 KEEP = ("never", "on-failure", "always")
 
 
@@ -59,7 +60,7 @@ OPTIONS = (
     Option(
         flag="--scenario-set",
         metavar="SET,…",
-        default="berserk",
+        default=DEFAULT_SET,
         help="scenarios to run: all, folders of scenarios/, scenario ids with *, or files of your own (a path)",
     ),
     Option(

@@ -44,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if not _is_ours(config):
         return
+    _choose_set(config)
     try:
         if hasattr(config, "workerinput"):
             plugin: Netproof | Worker = Worker(config)
@@ -67,10 +68,11 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     """Many scenarios share xdist's workers, unless the user said how many (`-n 0` for none)."""
     if hasattr(config, "workerinput") or config.getoption("numprocesses", 0) is not None or not _is_ours(config):
         return
+    _choose_set(config)
     with suppress(InputError):  # pytest_configure meets it again, and tells
         config.stash[PLUGIN] = plugin = Netproof(config)
         if plugin.wants_workers():
-            config.option.numprocesses = lanes.WORKERS
+            config.option.numprocesses = min(lanes.WORKERS[recipes.load(w).driver] for w in plugin.asked.cnis)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -371,6 +373,14 @@ def _is_ours(config: pytest.Config) -> bool:
         return "netproof_run" in config.workerinput
     given = any(config.getoption(one.dest) != one.arguments().get("default", False) for one in options.OPTIONS)
     return given or _holds_scenarios(config)
+
+
+def _choose_set(config: pytest.Config) -> None:
+    """Who names files or folders of the catalogue means what is in them, in whichever set."""
+    home = data_dir("scenarios")
+    named = config.args_source is pytest.Config.ArgsSource.ARGS and any(home in path.parents for path in _paths(config))
+    if named and config.option.scenario_set == options.DEFAULT_SET:
+        config.option.scenario_set = "all"
 
 
 def _paths(config: pytest.Config) -> list[Path]:

@@ -21,8 +21,8 @@ BASELINE_ROUNDS = 3
 """The first round fills neighbour and conntrack tables; time-outs are taken from the quickest of the others for each
 probe, since one hiccup of the machine would make each denial of a run slow."""
 
-MORE_ROUNDS = 6
-"""Rounds more at most, asked gently, where the time-out for silence is not at its floor yet."""
+MORE_TRAINS = 2
+"""Trains of so many rounds more at most, asked gently, where the time-out for silence is not at its floor yet."""
 
 SPREAD = 0.5
 """A round's probes are sent within this part of the time until the next round."""
@@ -175,12 +175,13 @@ class World:
         train: Train | None = None,
     ) -> list[Round]:
         """Rounds without policies until every probe connected once, or the CNI's settle limit has passed. They are
-        asked in trains of this form; without one singly, and at least BASELINE_ROUNDS of them. After the first, none
-        has less time than the CNI's shortest time-out for silence."""
+        asked in trains of this form; without one, in one of BASELINE_ROUNDS and then singly. After the first train,
+        none has less time than the CNI's shortest time-out for silence."""
         began = time.monotonic()
         found: list[Round] = []
         while True:
-            asked = rounds.ask(probes, timeout or self.settings.ceiling, train or ONCE, baseline=True)
+            form = train or (ONCE if found else self._calm(probes))
+            asked = rounds.ask(probes, timeout or self.settings.ceiling, form, baseline=True)
             found += asked
             for current in asked:
                 rounds.connected_before |= {p for p, r in current.readings.items() if r.measured is Measured.CONNECTED}
@@ -190,11 +191,15 @@ class World:
                 if r.measured is not Measured.CONNECTED and not (_impossible(r.detail) or rounds.is_hopeless(p))
             ]
             late = time.monotonic() - began > self.settings.limit
-            enough = train is not None or len(found) >= BASELINE_ROUNDS
-            if enough and (late or all(p in rounds.connected_before for p in missing)):
+            if late or all(p in rounds.connected_before for p in missing):
                 return found
             if timeout is not None:
                 timeout = max(timeout, self.settings.floor)
+
+    def _calm(self, probes: Collection[Probe], *, pace: float = 2.0) -> Train:
+        """The train of a baseline. While nothing is under way there is nobody to spare."""
+        every = len(probes) / self.settings.rate / pace
+        return Train(repeat=BASELINE_ROUNDS, every=every, quickest=True)
 
     def silence(self, baseline: Sequence[Round]) -> float:
         """Seconds of silence that count as dropped, by the connect times of baseline rounds."""
@@ -208,10 +213,12 @@ class World:
         """A baseline of the probes that have none yet, and the time-out for silence from it. Where that is long
         because the machine was busy or the network is slow, a few rounds more tell which."""
         found = self.baseline(place.rounds, probes)
-        for _ in range(MORE_ROUNDS):
+        for _ in range(MORE_TRAINS):
             if self.silence(found) <= self.settings.floor:
                 break
-            found += place.rounds.ask(probes, self.settings.ceiling, baseline=True, gently=True)
+            found += place.rounds.ask(
+                probes, self.settings.ceiling, self._calm(probes, pace=1.0), baseline=True, gently=True
+            )
         place.timeout = self.silence(found)
 
     def change(self, place: Place, step: Step) -> float:

@@ -14,6 +14,7 @@ import pytest
 from harness import cli, plugin, preflight
 from harness.drivers import DRIVERS
 from harness.errors import ClusterError, NetproofError
+from harness.files import data_dir
 from harness.recipes import Wanted
 from harness.report.record import Record
 from harness.report.store import ScenarioPart, Store, TargetPart
@@ -351,6 +352,17 @@ def test_a_worker_that_could_not_measure_its_canaries_tries_again_before_it_give
             with pytest.raises(ClusterError, match="canaries"):
                 worker.session(item)  # type: ignore[arg-type]
     assert [attempt.closed for attempt in sessions] == [True, True, False]
+
+
+@pytest.mark.parametrize("words", [["-n", "0"], ["-n", "2"]])
+def test_a_path_of_the_catalogue_needs_no_set_beside_it(words: list[str]) -> None:
+    path = data_dir("scenarios") / "isolation"
+    command = [sys.executable, "-m", "pytest", "--dry-run", "--collect-only", "-q", str(path), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=data_dir("scenarios").parent)
+    collected = [line for line in done.stdout.splitlines() if "::" in line]
+    assert done.returncode == 0
+    assert len(collected) > 20
+    assert all("/isolation/" in line for line in collected)
 
 
 def test_a_map_of_another_folder_is_found_from_anywhere(tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ class Train:
     """How often a batch is sent at most, `every` seconds. Repeats overlap: silence costs its time-out once a train.
 
     With `steady` it ends early: after so many equal rounds once an agent saw a change, or after `idle` rounds without
-    any. With `until_connected` each agent ends it by itself after a round in which all that it asked connected.
+    any. With `until_connected` each agent ends it by itself after a round in which all that it asked connected. Of
+    times, only the first round's are told, or with `quickest` also each probe's best of the others, as the last one's.
     """
 
     repeat: int = 1
@@ -42,6 +43,7 @@ class Train:
     steady: int = 0
     idle: int = 0
     until_connected: bool = False
+    quickest: bool = False
 
 
 class Departed:
@@ -104,8 +106,8 @@ class Agent:
             "repeat": train.repeat,
         }
         request |= {"every": train.every, "probes": probes}
-        if train.until_connected:
-            request["until"] = "connected"
+        request |= {"until": "connected"} if train.until_connected else {}
+        request |= {"quickest": True} if train.quickest else {}
         patience = 2 * timeout + train.every * train.repeat + after + GRACE
         try:
             channel = self.connect()

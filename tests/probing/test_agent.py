@@ -330,6 +330,32 @@ def test_a_train_that_is_told_its_last_round_ends_with_it(ports: dict[str, int],
     assert answer["took"] < 0.3 + 0.3 + 0.25
 
 
+def test_the_quickest_of_the_later_repeats_is_told_as_the_last() -> None:
+    """The server takes its time with each answer but the second."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def answer() -> None:
+        for number in range(4):
+            connection, _ = listener.accept()
+            with connection, connection.makefile("r") as lines:
+                nonce = lines.readline().split()[2]
+                time.sleep(0.05 if number == 1 else 0.2)
+                told = {"nonce": nonce, "name": "ns/slow", "peer": ["127.0.0.1", 1]}
+                connection.sendall(json.dumps(told).encode() + b"\n")
+
+    threading.Thread(target=answer, daemon=True).start()
+    probe = {"id": 0, "protocol": "TCP", "host": "127.0.0.1", "port": listener.getsockname()[1]}
+    request = {"round": 1, "timeout": 2.0, "repeat": 4, "every": 0.4, "quickest": True, "probes": [probe]}
+    written = io.StringIO()
+    probe_loop({"token": TOKEN}, [json.dumps(request)], written)
+    answered = json.loads(written.getvalue())
+    (last,) = answered["again"].pop()
+    assert answered["again"] == [[None], [None]]
+    assert answered["results"][0]["ms"] >= 200
+    assert 50 <= last["ms"] < 200
+    assert last["outcome"] == "connected"
+
+
 def test_a_train_until_all_connect_ends_with_the_first_round_in_which_they_do(ports: dict[str, int]) -> None:
     """The second server comes after a while."""
     port = free_port(socket.SOCK_STREAM)
