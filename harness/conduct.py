@@ -63,12 +63,13 @@ class Conductor:
         self.sessions[cni] = self.current = session
         return session
 
-    def ready(self, cni: str, topologies: Sequence[Topology]) -> Session:
-        """The started and prepared session of a CNI. Raises its NetproofError again when it did not come up."""
+    def ready(self, cni: str, topologies: Sequence[Topology], first: Scenario) -> Session:
+        """The started and prepared session of a CNI, whose first scenario this will be. Raises its NetproofError again
+        when it did not come up."""
         if cni not in self.sessions:
             session = self.new(cni)
             session.start()
-            session.prepare(topologies)
+            session.prepare(topologies, first=first)
         session = self.sessions[cni]
         if session.error is not None:
             raise session.error
@@ -169,7 +170,7 @@ def run_all(conductor: Conductor, scenarios: Sequence[Scenario], show: Callable[
             cni = label(wanted.name, wanted.version)
             for order, scenario in enumerate(scenarios):
                 try:
-                    show(conductor.ready(cni, unique).measure(scenario, order))
+                    show(conductor.ready(cni, unique, scenario).measure(scenario, order))
                 except NetproofError as error:
                     if error is not conductor.failed:
                         conductor.write(f"{cni}: {error}")

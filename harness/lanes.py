@@ -1,5 +1,6 @@
-"""How xdist's workers share a run. Parts of files go to whichever worker is free; all that needs a node's own ports
-goes to one, since pods on a node's network cannot run there twice."""
+"""How xdist's workers share a run. What most scenarios need every worker has, and parts of files go to whichever is
+free. All on another topology goes to one worker, so that its pods run once: with each worker's own, two nodes would run
+twice as many. All that needs a node's own ports goes to one, since those pods cannot run there twice."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from harness.model import Topology
 from harness.scenarios import Scenario
 
-WORKERS = {"reference": 6, "kind": 4}
+WORKERS = {"reference": 6, "kind": 5}
 """How many share a run that does not say, by driver: most of a scenario is waiting for silence and for the matrix to
 hold, and each has pods of its own, which cost next to nothing in network namespaces."""
 
@@ -32,6 +33,12 @@ without work at the end."""
 NEW_POD = 3
 """The weight of new pods beside that of a step, which is 1."""
 
+NEW_LABEL = 10
+"""The weight of other labels: a CNI may take half a minute to know them."""
+
+PATIENT = 2
+"""How many workers have what changes labels: it waits while the others use the processor."""
+
 
 def weight(scenario: Scenario) -> int:
     """How long a scenario takes against others: each step is held for a while, and new pods have to start."""
@@ -39,18 +46,33 @@ def weight(scenario: Scenario) -> int:
     for step in scenario.steps:
         there = {(pod.id, pod.incarnation) for pod in before.pods}
         total += 1 + NEW_POD * any((pod.id, pod.incarnation) not in there for pod in step.topology.pods)
+        total += NEW_LABEL * any(before.labels(p.id) not in (None, step.topology.labels(p.id)) for p in before.pods)
         before = step.topology
     return total
 
 
+def shared(scenarios: Iterable[Scenario]) -> str:
+    """The topology (its repr) that most scenarios need; '' when there are none."""
+    found = Counter(repr(scenario.topology) for scenario in scenarios)
+    return found.most_common(1)[0][0] if found else ""
+
+
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]
-    """xdist's scheduler by scope, where a scope is a part of a file on one CNI, or all that has pods on a node's
-    network. What takes longest is begun first."""
+    """xdist's scheduler by scope, where a scope is a part of a file on one CNI, or all that one worker has to have alone.
+    What takes longest is begun first."""
 
     def __init__(self, config: Any, log: Any, scenarios: Iterable[Scenario]) -> None:
         super().__init__(config, log)
         scenarios = list(scenarios)
-        self._alone: Mapping[str, bool] = {scenario.id: on_node(scenario.topology) for scenario in scenarios}
+        most = shared(scenarios)
+        others = list(dict.fromkeys(repr(s.topology) for s in scenarios if not on_node(s.topology)))
+        self._whole: Mapping[str, str] = {
+            s.id: "nodes" if on_node(s.topology) else f"topology {others.index(repr(s.topology))}"
+            for s in scenarios
+            if repr(s.topology) != most
+        }
+        self._ids = frozenset(scenario.id for scenario in scenarios)
+        self._patient = 0
         self._generated = frozenset(scenario.id for scenario in scenarios if scenario.draft)
         self._weights = {scenario.id: weight(scenario) for scenario in scenarios}
         self._filled: Counter[str] = Counter()
@@ -66,11 +88,14 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc]
     def _scope(self, nodeid: str) -> tuple[str, int]:
         path, _, name = nodeid.partition("::")
         scenario, bracket, cni = name.partition("[")
-        if not bracket or scenario not in self._alone or scenario in self._generated:
+        if not bracket or scenario not in self._ids or scenario in self._generated:
             return nodeid, 1
-        heavy = self._weights[scenario]
-        if self._alone[scenario]:
-            return f"{cni} nodes", heavy
+        heavy, cni = self._weights[scenario], cni.rstrip("]")
+        if scenario in self._whole:
+            return f"{cni} {self._whole[scenario]}", heavy
+        if heavy > NEW_LABEL:
+            self._patient += 1
+            return f"{cni} labels {self._patient % PATIENT}", heavy
         part = self._filled[cni + path] // CHUNK
         self._filled[cni + path] += heavy
         return f"{cni} {path} {part}", heavy

@@ -214,7 +214,8 @@ class Netproof:
 
     def session(self, item: ScenarioItem) -> Session:
         known = item.cni in self.conductor.sessions
-        return self.conductor.ready(item.cni, () if known else _topologies(item.session.items, item.cni))
+        together = () if known else _topologies(item.session.items, item.cni)
+        return self.conductor.ready(item.cni, together, item.scenario)
 
     def pytest_report_header(self) -> list[str]:
         asked = self.asked
@@ -345,8 +346,9 @@ class Worker:
             if error := handle.pop("error"):
                 raise NetproofError(error)
             together = _topologies(item.session.items, cni)
-            # One worker alone gets what has pods on a node's network, and deploys it when it does.
-            now, later = ([t for t in together if lanes.on_node(t) is on_node] for on_node in (False, True))
+            # What only one of the workers gets is deployed by that one when it does.
+            most = lanes.shared(one for found in self.scenarios.values() for one in found)
+            now, later = ([t for t in together if (repr(t) == most) is is_shared] for is_shared in (True, False))
             for left in reversed(range(PREPARE_TRIES)):
                 session = self._sessions[cni] = Session(self.asked.cnis[order], order, self.run, Progress(_silent))
                 try:

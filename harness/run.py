@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -77,7 +79,6 @@ class Session:
         self._world = World(self._driver, self.recipe.settle, share=SHARE if options.worker else 1)
         self._capabilities: dict[str, str] = {}
         self._lost = ""
-        self._later: Sequence[Topology] = ()
 
     def start(self) -> None:
         """Bring the cluster up. Raises ClusterError, InputError."""
@@ -93,10 +94,12 @@ class Session:
         with self._guarded():
             self.environment = self._driver.attach(handle)
 
-    def prepare(self, topologies: Sequence[Topology], later: Sequence[Topology] = ()) -> None:
-        """Deploy the canaries and all topologies that fit together, then run the pre-flight. Those of `later` are
-        deployed, together too, when the first of them is needed. Raises NotEnforced."""
-        self._later = later
+    def prepare(
+        self, topologies: Sequence[Topology], later: Sequence[Topology] = (), first: Scenario | None = None
+    ) -> None:
+        """Deploy the canaries and all topologies that fit together, then run the pre-flight, and beside it, on other
+        pods, the baseline of the `first` scenario. Those of `later` are deployed when they are needed. Raises
+        NotEnforced."""
         together = preflight.TOPOLOGY
         for topology in topologies if self.recipe.enforces else ():
             together = merged(together, topology) or together
@@ -106,9 +109,21 @@ class Session:
         with self._guarded():
             with self._progress.phase(f"probe pods ({len(together.pods)})") as say:
                 self._world.deploy(together, say)
-            with self._progress.phase("pre-flight"):
+            with self._progress.phase("pre-flight"), self._early_baseline(first):
                 self._preflight()
         self.save()
+
+    @contextmanager
+    def _early_baseline(self, first: Scenario | None) -> Iterator[None]:
+        if first is None or not self._world.has(first.topology):
+            yield
+            return
+        place = self._world.place(first.topology)
+        self._world.renew_held(place)
+        with ThreadPoolExecutor(1, thread_name_prefix="netproof-baseline") as pool:
+            baseline = pool.submit(self._world.warm, place, _probes(first))
+            yield
+            baseline.result()
 
     def _preflight(self) -> None:
         done = preflight.examine(self._world)
@@ -253,16 +268,13 @@ class Session:
 
     def _ready(self, scenario: Scenario) -> Place:
         """The scenario's topology in place, free of policies, with a baseline of every probe."""
-        probes = list(dict.fromkeys(probe for step in scenario.steps for probe in step.intended))
+        probes = _probes(scenario)
         if gone := self._world.gone:
             with self._progress.phase(f"making anew what is gone: {', '.join(gone)}") as say:
                 self._world.heal(say)
         if not self._world.has(scenario.topology):
-            together = scenario.topology
-            for topology in self._later:
-                together = merged(together, topology) or together
-            with self._progress.phase(f"probe pods ({len(together.pods)})") as say:
-                self._world.deploy(together, say)
+            with self._progress.phase(f"probe pods ({len(scenario.topology.pods)})") as say:
+                self._world.deploy(scenario.topology, say)
         place = self._world.place(scenario.topology)
         self._world.renew_held(place)
         fresh = [probe for probe in probes if probe not in place.rounds.connected_before]
@@ -376,6 +388,10 @@ class _Guard:
         if isinstance(error, NetproofError):
             self._session.error = error
             self._session.save()
+
+
+def _probes(scenario: Scenario) -> list[Probe]:
+    return list(dict.fromkeys(probe for step in scenario.steps for probe in step.intended))
 
 
 def _script(environment: Environment | None, wrong: Sequence[Cell]) -> str:

@@ -242,7 +242,7 @@ class World:
         half a minute after they were changed back; without policies nothing shows it, and the next scenario would be
         measured with labels of this one. What the new pods did not connect to yet needs a baseline again."""
         now, deployed = place.rounds.topology, place.topology
-        others = {pod.id for pod in deployed.pods if _labels(now, pod.id) not in (None, _labels(deployed, pod.id))}
+        others = {pod.id for pod in deployed.pods if now.labels(pod.id) not in (None, deployed.labels(pod.id))}
         if others:
             self._reshape(place, replace(deployed, pods=tuple(pod for pod in deployed.pods if pod.id not in others)))
         self._reshape(place, deployed)
@@ -357,14 +357,6 @@ def _touching_all(probes: Iterable[Probe]) -> list[Probe]:
 def _impossible(detail: str) -> bool:
     """The machine cannot do this at all: no use waiting for it."""
     return detail.startswith("no ") and "socket" in detail
-
-
-def _labels(topology: Topology, endpoint: str) -> tuple[Mapping[str, str], Mapping[str, str]] | None:
-    """A pod's own labels and its namespace's."""
-    pod = topology.pod(endpoint)
-    if pod is None:
-        return None
-    return pod.labels, next((n.labels for n in topology.namespaces if n.name == pod.namespace), {})
 
 
 def _incarnation(topology: Topology, endpoint: str) -> int | None:

@@ -13,7 +13,7 @@ from harness.scenarios import Scenario, select
 
 @pytest.fixture(scope="module")
 def scenarios() -> list[Scenario]:
-    return [scenario for found in select("change,hosts,ports,time").values() for scenario in found]
+    return [scenario for found in select("change,hosts,peers,ports,time").values() for scenario in found]
 
 
 def scheduler(scenarios: list[Scenario]) -> lanes.Lanes:
@@ -40,9 +40,29 @@ def test_all_on_a_nodes_network_stays_together_and_files_come_in_parts(scenarios
     load: Counter[str] = Counter()
     for scenario in scenarios:
         load[scopes[scenario.id]] += lanes.weight(scenario)
-    heaviest = max(map(lanes.weight, scenarios))
-    assert len(load) > 6
-    assert all(total < lanes.CHUNK + heaviest for scope, total in load.items() if scope not in on_nodes)
+    parts = {scope: total for scope, total in load.items() if ".yaml" in scope}
+    assert len(parts) > 6
+    assert all(total < lanes.CHUNK + lanes.NEW_LABEL for total in parts.values())
+
+
+def test_what_is_on_another_topology_than_most_stays_together(scenarios: list[Scenario]) -> None:
+    made = scheduler(scenarios)
+    scopes = {s.id: made._split_scope(f"scenarios/{s.id.split('-')[0]}.yaml::{s.id}[calico]") for s in scenarios}
+    grid = by_id(scenarios, "change-pod-gains-the-peers-label").topology
+    named = by_id(scenarios, "ports-name-ingress").topology
+    assert lanes.shared(scenarios) == repr(grid)
+    assert len({scopes[s.id] for s in scenarios if s.topology == named}) == 1
+    assert not {scopes[s.id] for s in scenarios if s.topology == named} & {
+        scopes[s.id] for s in scenarios if s.topology == grid
+    }
+
+
+def test_what_changes_labels_is_begun_first_by_few(scenarios: list[Scenario]) -> None:
+    made = scheduler(scenarios)
+    scopes = {s.id: made._split_scope(f"scenarios/{s.id.split('-')[0]}.yaml::{s.id}[calico]") for s in scenarios}
+    relabelling = [s.id for s in scenarios if lanes.weight(s) > lanes.NEW_LABEL]
+    assert {"change-pod-gains-the-peers-label", "change-namespace-loses-the-peers-label"} <= set(relabelling)
+    assert {scopes[identifier] for identifier in relabelling} == {"calico labels 0", "calico labels 1"}
 
 
 def test_one_scenario_of_two_cnis_is_in_two_scopes(scenarios: list[Scenario]) -> None:

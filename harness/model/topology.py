@@ -170,6 +170,13 @@ class Topology:
     def pod(self, endpoint: str) -> Pod | None:
         return next((pod for pod in self.pods if pod.id == endpoint), None)
 
+    def labels(self, endpoint: str) -> tuple[Mapping[str, str], Mapping[str, str]] | None:
+        """A pod's own labels and its namespace's; None where there is no such pod."""
+        pod = self.pod(endpoint)
+        if pod is None:
+            return None
+        return pod.labels, next((n.labels for n in self.namespaces if n.name == pod.namespace), {})
+
     def service(self, endpoint: str) -> Service | None:
         if endpoint == DNS_SERVICE.id:
             return DNS_SERVICE

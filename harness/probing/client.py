@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from math import inf
 from threading import Lock
 from typing import Any
@@ -193,16 +194,16 @@ class Fleet:
         self.gone: set[str] = set()
         self._agents: dict[str, Agent] = {}
         self._pool = ThreadPoolExecutor(max_workers=512, thread_name_prefix="agent")
-        self._round = 0
+        self._rounds = count(1)
 
     def ask(
         self, timeout: float, batches: Mapping[str, Sequence[Request]], train: Train, *, gently: bool = False
     ) -> list[tuple[float, dict[str, list[Answer] | Lost]]]:
         """A train of rounds: for each, when it began (time.monotonic()), and source endpoint -> its answers, or why
         there are none."""
-        self._round += 1
+        number = next(self._rounds)
         began = time.monotonic()
-        departed = Departed(self._round, train)
+        departed = Departed(number, train)
 
         def one(agent: Agent, probes: Sequence[Request], after: float) -> list[list[Answer]] | Lost:
             try:
