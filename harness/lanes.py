@@ -58,8 +58,8 @@ def shared(scenarios: Iterable[Scenario]) -> str:
 
 
 class Lanes(LoadScopeScheduling):  # type: ignore[misc]
-    """xdist's scheduler by scope, where a scope is a part of a file on one CNI, or all that one worker has to have alone.
-    What takes longest is begun first."""
+    """xdist's scheduler by scope, where a scope is a part of a file on one CNI, or all that one worker has to have
+    alone. What takes longest is begun first."""
 
     def __init__(self, config: Any, log: Any, scenarios: Iterable[Scenario]) -> None:
         super().__init__(config, log)

@@ -120,10 +120,14 @@ class Session:
             return
         place = self._world.place(first.topology)
         self._world.renew_held(place)
-        with ThreadPoolExecutor(1, thread_name_prefix="netproof-baseline") as pool:
+        pool = ThreadPoolExecutor(1, thread_name_prefix="netproof-baseline")
+        try:
             baseline = pool.submit(self._world.warm, place, _probes(first))
             yield
             baseline.result()
+        finally:
+            # Who ends the run meanwhile does not wait for it: it ends with the streams.
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _preflight(self) -> None:
         done = preflight.examine(self._world)

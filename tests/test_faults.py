@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -36,6 +37,37 @@ def session(tmp_path: Path) -> Session:
     except ClusterError as error:
         pytest.skip(str(error))
     return made
+
+
+def test_the_first_scenarios_baseline_is_taken_beside_the_pre_flight(session: Session) -> None:
+    wanted = scenario("isolation-deny-all-ingress")
+    session.prepare([wanted.topology], first=wanted)
+    phases = [phase.name for phase in session._progress.phases]
+    connected = session._world.place(wanted.topology).rounds.connected_before
+    part = session.measure(wanted, 0)
+    session.close()
+    assert connected == set(wanted.steps[0].intended)
+    assert part.scenario.result == "passed"
+    assert [name for name in phases if "baseline" in name] == []
+
+
+def test_a_pre_flight_that_fails_does_not_wait_for_a_baseline_that_never_connects(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = scenario("isolation-deny-all-ingress")
+    never = threading.Event()
+    monkeypatch.setattr(session._world, "warm", lambda place, probes: never.wait(30))
+
+    def fails() -> None:
+        raise ClusterError("the canaries are gone")
+
+    monkeypatch.setattr(session, "_preflight", fails)
+    began = time.monotonic()
+    with pytest.raises(ClusterError, match="the canaries are gone"):
+        session.prepare([wanted.topology], first=wanted)
+    session.close()
+    never.set()
+    assert time.monotonic() - began < 20
 
 
 def test_an_agent_that_is_killed_makes_its_cells_unmeasured_and_no_other(session: Session) -> None:
