@@ -343,7 +343,7 @@ def test_a_worker_that_could_not_measure_its_canaries_tries_again_before_it_give
     worker = object.__new__(plugin.Worker)
     worker.asked = SimpleNamespace(cnis=[Wanted(name="calico")])  # type: ignore[assignment]
     worker.run = None  # type: ignore[assignment]
-    worker._handles, worker._sessions = {"calico": {"error": ""}}, {}
+    worker.scenarios, worker._handles, worker._sessions = {}, {"calico": {"error": ""}}, {}
     item = SimpleNamespace(cni="calico", session=SimpleNamespace(items=[]))
     if prepared:
         assert worker.session(item) is sessions[-1]  # type: ignore[arg-type,comparison-overlap]

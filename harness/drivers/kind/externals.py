@@ -10,13 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import requests
-from docker.constants import DEFAULT_DOCKER_API_VERSION  # type: ignore[import-untyped]
-from docker.errors import DockerException  # type: ignore[import-untyped]
-from docker.types import EndpointConfig  # type: ignore[import-untyped]
-from testcontainers.core.config import testcontainers_config
-from testcontainers.core.container import DockerContainer
-
 from harness.drivers.kind import engine, state
 from harness.drivers.kind.manifests import AGENT_PATH, SYSCTLS, USER
 from harness.drivers.kind.polling import NotYet, poll
@@ -45,8 +38,9 @@ def ensure(
     with ThreadPoolExecutor(8, thread_name_prefix="netproof-external") as pool:
         for future in [pool.submit(_start, record, run, image, agent, external) for external in missing]:
             future.result()
-    found = {item["Config"]["Labels"].get(engine.LABEL_PEER): item for item in _inspect(record)}
-    return {external.id: _addresses(found[external.id]) for external in wanted}
+    if missing:
+        there = {item["Config"]["Labels"].get(engine.LABEL_PEER): item for item in _inspect(record)}
+    return {external.id: _addresses(there[external.id]) for external in wanted}
 
 
 def route(record: state.Record, peers: Iterable[str], routes: Mapping[str, str]) -> None:
@@ -117,6 +111,14 @@ def _inspect(record: state.Record) -> list[dict[str, Any]]:
 
 
 def _start(record: state.Record, run: str, image: str, agent: bytes, external: External) -> None:
+    # Their import takes as long as all that a run on a kept cluster, whose peers are there, has to do with peers.
+    import requests
+    from docker.constants import DEFAULT_DOCKER_API_VERSION  # type: ignore[import-untyped]
+    from docker.errors import DockerException  # type: ignore[import-untyped]
+    from docker.types import EndpointConfig  # type: ignore[import-untyped]
+    from testcontainers.core.config import testcontainers_config
+    from testcontainers.core.container import DockerContainer
+
     # Ryuk would be one more image to have, and would remove peers of a cluster that the user wants to keep.
     testcontainers_config.ryuk_disabled = True
     name = container(record, external.id)

@@ -64,16 +64,20 @@ class Policies:
         """Delete what earlier runs left on a kept cluster: all objects of the dialects with our label but not of this
         run, since its other workers measure meanwhile, and every policy, whoever made it, in these namespaces."""
         names = set(namespaces)
-        refs: list[Ref] = []
-        for dialect in self._dialects:
-            for kind, plural, namespaced in self._api.kinds(dialect):
-                for item in self._api.list(f"/apis/{dialect}/{plural}"):
-                    metadata = item["metadata"]
-                    labels = metadata.get("labels") or {}
-                    within = namespaced and kind.endswith("Policy") and metadata["namespace"] in names
-                    if (labels.get(MANAGED) == "true" or within) and labels.get(RUN) != self._run:
-                        refs.append(Ref(dialect, kind, metadata.get("namespace", ""), metadata["name"]))
-        concurrently(self._api.delete, refs)
+        kinds = [(dialect, *kind) for dialect in self._dialects for kind in self._api.kinds(dialect)]
+
+        def left(which: tuple[str, str, str, bool]) -> list[Ref]:
+            dialect, kind, plural, namespaced = which
+            refs = []
+            for item in self._api.list(f"/apis/{dialect}/{plural}"):
+                metadata = item["metadata"]
+                labels = metadata.get("labels") or {}
+                within = namespaced and kind.endswith("Policy") and metadata["namespace"] in names
+                if (labels.get(MANAGED) == "true" or within) and labels.get(RUN) != self._run:
+                    refs.append(Ref(dialect, kind, metadata.get("namespace", ""), metadata["name"]))
+            return refs
+
+        concurrently(self._api.delete, [ref for found in concurrently(left, kinds) for ref in found])
 
     def _labelled(self, manifest: Manifest) -> Manifest:
         metadata = manifest["metadata"]
