@@ -113,7 +113,7 @@ class World:
         """Make anew what is gone. Everything beside it then needs a baseline again. Raises ClusterError."""
         self.driver.reset()
         self._dirty = False
-        for place in self._places.values():
+        for place in list(self._places.values()):
             if place.reshaped:
                 self._shape_as_deployed(place)
         for topology, _ in list(self._deployed):
@@ -138,7 +138,7 @@ class World:
             return
         self.driver.reset()
         self._dirty = False
-        for place in self._places.values():
+        for place in list(self._places.values()):
             if place.reshaped:
                 self._shape_as_deployed(place)
                 place.reshaped = False
@@ -253,6 +253,16 @@ class World:
             for probe in place.rounds.connected_before
             if probe.source in anew or probe.destination in anew | behind
         }
+        # Whoever else knew these pods knew them at other addresses.
+        for key, other in list(self._places.items()):
+            if other is not place and _has_any(other.topology, anew):
+                del self._places[key]
+        there = place.rounds.placement.addresses
+        moved = {endpoint: there[endpoint] for endpoint in anew if endpoint in there}
+        self._deployed = [
+            (whole, replace(placed, addresses={**placed.addresses, **moved}) if _has_any(whole, anew) else placed)
+            for whole, placed in self._deployed
+        ]
 
     def _reshape(self, place: Place, topology: Topology) -> bool:
         """Make a place look like this. Gives whether pods were made."""
@@ -357,6 +367,10 @@ def _touching_all(probes: Iterable[Probe]) -> list[Probe]:
 def _impossible(detail: str) -> bool:
     """The machine cannot do this at all: no use waiting for it."""
     return detail.startswith("no ") and "socket" in detail
+
+
+def _has_any(topology: Topology, pods: Collection[str]) -> bool:
+    return any(pod.id in pods for pod in topology.pods)
 
 
 def _incarnation(topology: Topology, endpoint: str) -> int | None:

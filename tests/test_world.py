@@ -285,6 +285,19 @@ def test_pods_that_a_scenario_changed_are_made_anew_and_need_a_baseline(
     assert (found, WAY in made.place.rounds.connected_before) == (shapes, has_baseline)
 
 
+def test_who_shares_a_pod_that_is_made_anew_finds_it_at_its_new_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Watched(monkeypatch, Settle(seconds=0.0), PAIR, [WAY])
+    alone = replace(PAIR, pods=(B,))
+    before = made.world.place(alone)
+    assert made.world.place(alone) is before
+    elsewhere = {"x/a": ("192.0.2.8",), "x/b": ("192.0.2.9",)}
+    made.world.change(made.place, Step(name="other", topology=RELABELLED, policies=(), applied=(), intended={}))
+    monkeypatch.setattr(made.driver, "reshape", lambda topology: Placement(addresses=elsewhere))
+    made.world.restore()
+    assert made.world.place(alone).rounds.placement.address("x/b") == "192.0.2.9"
+    assert made.place.rounds.placement.address("x/b") == "192.0.2.9"
+
+
 def test_few_probes_wait_for_a_deletion_and_all_of_them_see_that_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     pods = tuple(Pod(namespace="x", name=name, ports=(Port(port=80), Port(port=81))) for name in "abc")
     ways = [
