@@ -380,9 +380,10 @@ def _is_ours(config: pytest.Config) -> bool:
 def _choose_set(config: pytest.Config) -> None:
     """Who names files or folders of the catalogue means what is in them, in whichever set."""
     home = data_dir("scenarios")
-    named = config.args_source is pytest.Config.ArgsSource.ARGS and any(home in path.parents for path in _paths(config))
-    if named and config.option.scenario_set == options.DEFAULT_SET:
-        config.option.scenario_set = "all"
+    named = [path for path in _paths(config) if home in path.parents]
+    given = config.args_source is pytest.Config.ArgsSource.ARGS
+    if named and given and config.option.scenario_set == options.DEFAULT_SET:
+        config.option.scenario_set = ",".join(map(str, dict.fromkeys(named)))
 
 
 def _paths(config: pytest.Config) -> list[Path]:

@@ -365,6 +365,14 @@ def test_a_path_of_the_catalogue_needs_no_set_beside_it(words: list[str]) -> Non
     assert all("/isolation/" in line for line in collected)
 
 
+def test_a_path_that_the_catalogue_lacks_is_a_sentence_and_starts_nothing() -> None:
+    command = [sys.executable, "-m", "pytest", "--cni", "reference", str(data_dir("scenarios") / "isolaton")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=data_dir("scenarios").parent)
+    assert done.returncode == 12
+    assert "there is no file or folder" in done.stdout + done.stderr
+    assert "cluster" not in done.stdout
+
+
 def test_a_map_of_another_folder_is_found_from_anywhere(tmp_path: Path) -> None:
     """Words after options that are paths make pytest take their folder for its root: our options hold there, too."""
     chart, elsewhere = tmp_path / "chart", tmp_path / "elsewhere"
