@@ -11,12 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.drivers.kind import engine, state
-from harness.drivers.kind.manifests import AGENT_PATH, SYSCTLS, USER
-from harness.drivers.kind.polling import NotYet, poll
-from harness.errors import ClusterError
+from harness.drivers.kind.manifests import AGENT_PATH
 from harness.model import External
-
-START_TIMEOUT = 60.0
 
 
 def ensure(
@@ -35,10 +31,29 @@ def ensure(
         if item:
             engine.remove_containers([item["Id"]])
         missing.append(external)
-    with ThreadPoolExecutor(8, thread_name_prefix="netproof-external") as pool:
-        for future in [pool.submit(_start, record, run, image, agent, external) for external in missing]:
-            future.result()
     if missing:
+        # Its import takes as long as all that a run on a kept cluster, whose peers are there, has to do with peers. It
+        # is not for the threads of the pool: imports that need each other fail when two threads begin them at once.
+        from harness.drivers.kind import peers
+
+        made = [
+            peers.Peer(
+                name=container(record, external.id),
+                hostname=hostname(record, external),
+                title=external.name,
+                command=_command(record, external),
+                labels={
+                    engine.LABEL_CLUSTER: record.name,
+                    engine.LABEL_RUN: run,
+                    engine.LABEL_PEER: external.id,
+                    engine.LABEL_AGENT: _digest(agent),
+                },
+            )
+            for external in missing
+        ]
+        with ThreadPoolExecutor(8, thread_name_prefix="netproof-external") as pool:
+            for future in [pool.submit(peers.start, peer, image, agent) for peer in made]:
+                future.result()
         there = {item["Config"]["Labels"].get(engine.LABEL_PEER): item for item in _inspect(record)}
     return {external.id: _addresses(there[external.id]) for external in wanted}
 
@@ -108,54 +123,6 @@ def _digest(agent: bytes) -> str:
 def _inspect(record: state.Record) -> list[dict[str, Any]]:
     ids = engine.containers(f"{engine.LABEL_CLUSTER}={record.name}", engine.LABEL_PEER)
     return engine.inspect_containers(ids)
-
-
-def _start(record: state.Record, run: str, image: str, agent: bytes, external: External) -> None:
-    # Their import takes as long as all that a run on a kept cluster, whose peers are there, has to do with peers.
-    import requests
-    from docker.constants import DEFAULT_DOCKER_API_VERSION  # type: ignore[import-untyped]
-    from docker.errors import DockerException  # type: ignore[import-untyped]
-    from docker.types import EndpointConfig  # type: ignore[import-untyped]
-    from testcontainers.core.config import testcontainers_config
-    from testcontainers.core.container import DockerContainer
-
-    # Ryuk would be one more image to have, and would remove peers of a cluster that the user wants to keep.
-    testcontainers_config.ryuk_disabled = True
-    name = container(record, external.id)
-    try:
-        peer = DockerContainer(image, name=name, transferables=[(agent, AGENT_PATH, 0o644)])
-        peer.with_command(_command(record, external)).with_kwargs(
-            labels={
-                engine.LABEL_CLUSTER: record.name,
-                engine.LABEL_RUN: run,
-                engine.LABEL_PEER: external.id,
-                engine.LABEL_AGENT: _digest(agent),
-            },
-            network=engine.NETWORK,
-            networking_config={
-                engine.NETWORK: EndpointConfig(DEFAULT_DOCKER_API_VERSION, aliases=[hostname(record, external)])
-            },
-            stdin_open=True,
-            detach=True,  # else its input ends with the first stream
-            user=f"{USER}:{USER}",
-            cap_drop=["ALL"],
-            security_opt=["no-new-privileges"],
-            sysctls=SYSCTLS,
-        )
-        peer.start()
-    except (DockerException, requests.RequestException) as error:
-        hint = ""
-        if not engine.local_images([image]):
-            hint = ": the image is not in the local engine and could not be pulled; `docker pull` or `docker load` it"
-        message = f"the outside peer {external.name} could not be started from {image}{hint}"
-        raise ClusterError(message, details=str(error)) from None
-
-    def step() -> None:
-        output = peer.get_wrapped_container().logs().decode("utf-8", "replace")
-        if not output.startswith("ready"):
-            raise NotYet(output or "its agent has said nothing yet")
-
-    poll(step, timeout=START_TIMEOUT, every=0.1, what=f"starting the outside peer {external.name}")
 
 
 def _addresses(item: dict[str, Any]) -> tuple[str, ...]:
