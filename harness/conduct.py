@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from typing import IO
 
 from harness import __version__, recipes, topologies
 from harness import scenarios as catalogue
-from harness.errors import ClusterError, InputError, NetproofError
+from harness.errors import ClusterError, InputError, NetproofError, OwnFault
 from harness.judging import as_specified, decide
 from harness.model import Intent, Matrix, Probe, Specified, Topology
 from harness.options import Asked
@@ -78,7 +79,7 @@ class Conductor:
     def on_paper(self, cni: str, scenario: Scenario, order: int) -> None:
         """A CNI that did not come up measures nothing: its report still has what the policies mean."""
         session = self.sessions.get(cni)
-        if session is not None and isinstance(session.error, ClusterError):
+        if session is not None and isinstance(session.error, ClusterError | OwnFault):
             session.on_paper(scenario, order)
 
     def close(self) -> None:
@@ -171,10 +172,12 @@ def run_all(conductor: Conductor, scenarios: Sequence[Scenario], show: Callable[
             for order, scenario in enumerate(scenarios):
                 try:
                     show(conductor.ready(cni, unique, scenario).measure(scenario, order))
-                except NetproofError as error:
-                    if error is not conductor.failed:
-                        conductor.write(f"{cni}: {error}")
-                    conductor.failed = error
+                except Exception as error:
+                    told = error if isinstance(error, NetproofError) else OwnFault(error)
+                    if str(told) != str(conductor.failed):
+                        conductor.write("" if told is error else "".join(traceback.format_exception(error)))
+                        conductor.write(f"{cni}: {told}")
+                    conductor.failed = told
                     conductor.on_paper(cni, scenario, order)
     except KeyboardInterrupt:
         conductor.interrupted = True

@@ -15,6 +15,13 @@ class NetproofError(Exception):
     exit_code: ClassVar[int] = 3
 
 
+class OwnFault(NetproofError):
+    """Something went wrong in netproof that no error tells of: what was measured until then is kept."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(f"a fault of netproof's own, please report it: {type(error).__name__}: {error}")
+
+
 class NotEnforced(NetproofError):
     """The CNI accepts policies and does not enforce them. Common causes: policy support is switched off (AWS VPC CNI's
     default), a CNI without policies (flannel), a kernel that lacks what the enforcer needs."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 
 from harness import lanes, options, recipes
 from harness.conduct import INTERRUPTED, Conductor, dry_run_text, exit_code, interrupt_on_termination, label, load
-from harness.errors import ClusterError, InputError, NetproofError
+from harness.errors import ClusterError, InputError, NetproofError, OwnFault
 from harness.files import data_dir
 from harness.model import Topology
 from harness.progress import Progress
@@ -117,6 +118,9 @@ class ScenarioItem(pytest.Item):
             plugin.failed(error, f"{self.cni}: {error}")
             plugin.on_paper(self)
             pytest.skip(f"NOT AVAILABLE: {str(error).splitlines()[0]}")
+        except Exception:
+            plugin.on_paper(self)
+            raise
         self.user_properties.append(("netproof_result", part.scenario.result))
         if part.scenario.result == "skipped":
             pytest.skip(part.scenario.reason)
@@ -126,7 +130,14 @@ class ScenarioItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, Differs):
             return str(excinfo.value)
-        return super().repr_failure(excinfo, style)
+        trace = excinfo.value.__traceback__
+        while trace is not None and trace.tb_frame.f_code.co_filename != __file__:
+            trace = trace.tb_next  # pytest's own
+        if trace is None or not isinstance(excinfo.value, Exception):
+            return super().repr_failure(excinfo, style)
+        return "".join(
+            [f"{OwnFault(excinfo.value)}\n", *traceback.format_exception(excinfo.value.with_traceback(trace))]
+        )
 
     def reportinfo(self) -> tuple[Path, None, str]:
         return self.path, None, self.name

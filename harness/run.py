@@ -17,7 +17,7 @@ from typing import Any
 
 from harness import preflight, recipes, reviews
 from harness.drivers import Driver, DriverOptions, Environment, create
-from harness.errors import ClusterError, InputError, NetproofError
+from harness.errors import ClusterError, InputError, NetproofError, OwnFault
 from harness.files import shown
 from harness.judging import Judged, as_specified, decide, judge_step, wanted
 from harness.model import Measured, Probe, Specified, Topology
@@ -179,8 +179,9 @@ class Session:
         except KeyboardInterrupt:
             self._keep(scenario, order, began, judged, steps, result="interrupted", reason="interrupted")
             raise
-        except NetproofError as error:
-            self._keep(scenario, order, began, judged, steps, result="error", reason=str(error))
+        except Exception as error:
+            told = error if isinstance(error, NetproofError) else OwnFault(error)
+            self._keep(scenario, order, began, judged, steps, result="error", reason=str(told))
             if isinstance(error, ClusterError):
                 self._lost = self._driver.lost()
             raise
@@ -389,8 +390,8 @@ class _Guard:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, NetproofError):
-            self._session.error = error
+        if isinstance(error, Exception):
+            self._session.error = error if isinstance(error, NetproofError) else OwnFault(error)
             self._session.save()
 
 

@@ -18,6 +18,9 @@ from harness.files import data_dir
 from harness.recipes import Wanted
 from harness.report.record import Record
 from harness.report.store import ScenarioPart, Store, TargetPart
+from harness.run import Session
+from tests import fakes
+from tests.fakes import FakeDriver
 
 MAP = """
 name: shop
@@ -313,6 +316,49 @@ def test_a_machine_that_cannot_measure_still_draws_what_the_policies_mean(shop: 
     assert meant["shop/web", "shop/db"] == ("connected", "connected")
     assert meant["shop/db", "shop/web"] == ("denied", "denied")
     assert "not available here" in (shop.path / "out" / "report.html").read_text()
+
+
+FAULTY = """pass
+    deploy, tries = driver.deploy, []
+    def once(topology, say):
+        tries.append(topology)
+        if len(tries) == 1:
+            raise KeyError("external:s3")
+        return deploy(topology, say)
+    driver.deploy = once
+"""
+OWN = "a fault of netproof's own, please report it: KeyError: 'external:s3'"
+
+
+def test_after_a_fault_of_ours_before_the_pre_flight_nothing_is_measured(pytester: pytest.Pytester) -> None:
+    result = inner(pytester, "--scenario-set", "berserk", body=FAULTY)
+    assert result.ret == NetproofError.exit_code
+    result.assert_outcomes(failed=1, skipped=3)
+    result.stdout.fnmatch_lines([OWN, "*raise KeyError*", f"reference: {OWN}"])
+    (target,) = record(pytester).targets
+    assert target.error == OWN
+    assert len(target.scenarios) == 4
+    assert {cell.measured.value for cell in target.cells} == {"unmeasured"}
+
+
+def test_a_fault_of_ours_in_a_scenario_is_in_the_record_and_the_others_have_their_turn(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def reset(self: FakeDriver) -> None:
+        raise KeyError("external:s3")
+
+    monkeypatch.setattr(FakeDriver, "reset", reset)
+    monkeypatch.setattr(fakes, "create", lambda recipe, options: FakeDriver(), raising=False)
+    monkeypatch.setitem(DRIVERS, "reference", "tests.fakes")
+    monkeypatch.setattr(Session, "_preflight", lambda self: None)
+    assert cli.main(["run", "--cni", "reference", "--report-dir", str(tmp_path / "out")]) == ClusterError.exit_code
+    told = capsys.readouterr().out
+    assert told.count("Traceback") == 1
+    assert f"reference: {OWN}" in " ".join(told.split())
+    found = Record.model_validate(json.loads((tmp_path / "out" / "record.json").read_text()))
+    results = {scenario.id: (scenario.result, scenario.reason) for scenario in found.targets[0].scenarios}
+    assert results.pop("berserk-disabled") == ("passed", "")
+    assert list(results.values()) == [("error", OWN)] * 3
 
 
 @pytest.mark.parametrize(("failures", "prepared"), [(2, True), (3, False)])
