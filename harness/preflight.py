@@ -106,12 +106,11 @@ def examine(world: World) -> Examined:
     """Apply the canary policies to the canaries, which are deployed, and see what they do. Raises ClusterError when
     they cannot reach each other without policies."""
     place = world.place(TOPOLOGY)
-    baseline = world.baseline(place.rounds, probes())
+    baseline = world.warm(place, probes())
     able = capabilities(baseline)
     for protocol in ("TCP", "UDP"):
         if able[protocol] != "yes":
             raise ClusterError(f"the canary pods cannot reach each other by {protocol}: {able[protocol]}")
-    place.timeout = world.silence(baseline)
     wanted = expected(able)
     changed_at = world.change(place, STEP)
     left = CANARY_TRIES

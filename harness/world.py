@@ -209,9 +209,9 @@ class World:
                 best[probe] = min(ms, best.get(probe, ms))
         return adaptive_timeout(best.values(), self.settings.floor, self.settings.ceiling)
 
-    def warm(self, place: Place, probes: Sequence[Probe]) -> None:
+    def warm(self, place: Place, probes: Sequence[Probe]) -> list[Round]:
         """A baseline of the probes that have none yet, and the time-out for silence from it. Where that is long
-        because the machine was busy or the network is slow, a few rounds more tell which."""
+        because the machine was busy or the network is slow, a few rounds more tell which. Gives all rounds."""
         found = self.baseline(place.rounds, probes)
         for _ in range(MORE_TRAINS):
             if self.silence(found) <= self.settings.floor:
@@ -220,6 +220,7 @@ class World:
                 probes, self.settings.ceiling, self._calm(probes, pace=1.0), baseline=True, gently=True
             )
         place.timeout = self.silence(found)
+        return found
 
     def change(self, place: Place, step: Step) -> float:
         """Carry out a step's changes. Gives the time before the first of them (time.monotonic()); for new pods, the
