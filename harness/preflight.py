@@ -131,8 +131,9 @@ def capabilities(baseline: Sequence[Round]) -> dict[str, str]:
     of them can, however busy the machine was in another."""
     found: dict[str, str] = {}
     able = {p for current in baseline for p, m in current.measured().items() if m is Measured.CONNECTED}
+    last = {p: reading for current in baseline for p, reading in current.readings.items()}
     for protocol in (*PROTOCOLS, ICMP):
-        wrong = [baseline[-1].readings[p] for c in CANARIES if (p := c.probe(protocol)) not in able]
+        wrong = [last[p] for c in CANARIES if (p := c.probe(protocol)) not in able]
         found[protocol] = f"no ({wrong[0].detail or wrong[0].outcome})" if wrong else "yes"
     return found
 

@@ -13,7 +13,7 @@ from harness.drivers import Driver, Say
 from harness.model import External, Measured, Outcome, Placement, Probe, Topology
 from harness.probing import Fleet, Round, Rounds, Settled, settle
 from harness.probing.client import Train
-from harness.probing.rounds import ONCE, Reading, adaptive_timeout
+from harness.probing.rounds import ONCE, PATIENCE, Reading, adaptive_timeout
 from harness.recipes import Settle
 from harness.scenarios import Step
 
@@ -201,25 +201,19 @@ class World:
         every = len(probes) / self.settings.rate / pace
         return Train(repeat=BASELINE_ROUNDS, every=every, quickest=True)
 
-    def silence(self, baseline: Sequence[Round]) -> float:
-        """Seconds of silence that count as dropped, by the connect times of baseline rounds."""
-        best: dict[Probe, float] = {}
-        for asked in baseline[1:] or baseline:
-            for probe, ms in asked.connect_ms().items():
-                best[probe] = min(ms, best.get(probe, ms))
-        return adaptive_timeout(best.values(), self.settings.floor, self.settings.ceiling)
-
     def warm(self, place: Place, probes: Sequence[Probe]) -> list[Round]:
         """A baseline of the probes that have none yet, and the time-out for silence from it. Where that is long
-        because the machine was busy or the network is slow, a few rounds more tell which. Gives all rounds."""
+        because the machine was busy or the network is slow, a few rounds more of those that took long tell which.
+        Gives all rounds."""
+        floor, ceiling = self.settings.floor, self.settings.ceiling
         found = self.baseline(place.rounds, probes)
-        for _ in range(MORE_TRAINS):
-            if self.silence(found) <= self.settings.floor:
+        for left in reversed(range(MORE_TRAINS + 1)):
+            times = _quickest(found)
+            place.timeout = adaptive_timeout(times.values(), floor, ceiling)
+            if place.timeout <= floor or not left:
                 break
-            found += place.rounds.ask(
-                probes, self.settings.ceiling, self._calm(probes, pace=1.0), baseline=True, gently=True
-            )
-        place.timeout = self.silence(found)
+            slow = [probe for probe, ms in times.items() if ms * PATIENCE > floor * 1000] or probes
+            found += place.rounds.ask(slow, ceiling, self._calm(slow, pace=1.0), baseline=True, gently=True)
         return found
 
     def change(self, place: Place, step: Step) -> float:
@@ -363,6 +357,15 @@ def _touching_all(probes: Iterable[Probe]) -> list[Probe]:
             seen |= ends
             found.append(probe)
     return found
+
+
+def _quickest(baseline: Sequence[Round]) -> dict[Probe, float]:
+    """Each probe's best connect time (ms) in rounds but the first."""
+    best: dict[Probe, float] = {}
+    for asked in baseline[1:] or baseline:
+        for probe, ms in asked.connect_ms().items():
+            best[probe] = min(ms, best.get(probe, ms))
+    return best
 
 
 def _impossible(detail: str) -> bool:

@@ -316,10 +316,14 @@ def _reading(answer: Answer) -> Reading:
     )
 
 
+PATIENCE = 20
+"""So many times as long as connecting takes, silence must last to count as dropped."""
+
+
 def adaptive_timeout(connect_ms: Iterable[float], floor: float, ceiling: float) -> float:
-    """Seconds of silence that count as dropped: p99 of the baseline's connect times x 20, within bounds."""
+    """Seconds of silence that count as dropped: p99 of the baseline's connect times x `PATIENCE`, within bounds."""
     times = sorted(connect_ms)
     if not times:
         return ceiling
     p99 = quantiles(times, n=100, method="inclusive")[98] if len(times) > 1 else times[0]
-    return min(max(p99 * 20 / 1000, floor), ceiling)
+    return min(max(p99 * PATIENCE / 1000, floor), ceiling)
