@@ -282,6 +282,9 @@ class Netproof:
             for cni, session in self.conductor.sessions.items()
         }
 
+    def pytest_collection_finish(self) -> None:
+        gc.freeze()  # modules and scenarios stay: nobody need look through them again
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         if not self.asked.dry_run:

@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import IO
-
-from rich.console import Console
-from rich.status import Status
-from rich.text import Text
+from typing import IO, TYPE_CHECKING
 
 from harness.report.record import Phase
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 
 @dataclass(slots=True)
@@ -34,6 +33,10 @@ class Progress:
         self._name, self._phase_began = name, time.monotonic()
         ok = False
         if self.live is not None:
+            # Who writes to a file or a pipe need not wait for its import.
+            from rich.console import Console
+            from rich.text import Text
+
             self._status = Console(file=self.live, force_terminal=True).status(Text(f"{name} …"), spinner="dots")
             self._status.start()
         try:
@@ -51,5 +54,7 @@ class Progress:
     def say(self, step: str) -> None:
         """A small step of the phase under way: shown on a terminal only."""
         if self._status is not None:
+            from rich.text import Text
+
             elapsed = time.monotonic() - self._phase_began
             self._status.update(Text(f"{self._name}: {step}  ({elapsed:.0f} s)"))

@@ -32,7 +32,7 @@ from harness.report.store import ScenarioPart, Store, TargetPart
 from harness.report.writer import write_file
 from harness.scenarios import Scenario, Step
 from harness.synthetic import placed
-from harness.world import Place, World, merged
+from harness.world import Place, World, changes, merged
 
 SHARE = 2
 """Workers probe at the same time: each sends this much slower."""
@@ -51,6 +51,14 @@ class RunOptions:
     keep_cluster: str = "never"
     fault: str = ""
     worker: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A step that was measured beside the pre-flight."""
+
+    settled: Settled
+    took_s: float
 
 
 class Session:
@@ -78,6 +86,7 @@ class Session:
         self._driver: Driver = Relocated(driver, options.worker) if options.worker else driver
         self._world = World(self._driver, self.recipe.settle, share=SHARE if options.worker else 1)
         self._capabilities: dict[str, str] = {}
+        self._begun: dict[tuple[str, str], Begun] = {}
         self._lost = ""
 
     def start(self) -> None:
@@ -98,7 +107,7 @@ class Session:
         self, topologies: Sequence[Topology], later: Sequence[Topology] = (), first: Scenario | None = None
     ) -> None:
         """Deploy the canaries and all topologies that fit together, then run the pre-flight, and beside it, on other
-        pods, the baseline of the `first` scenario. Those of `later` are deployed when they are needed. Raises
+        pods, what of the `first` scenario needs no policies. Those of `later` are deployed when they are needed. Raises
         NotEnforced."""
         together = preflight.TOPOLOGY
         for topology in topologies if self.recipe.enforces else ():
@@ -109,12 +118,12 @@ class Session:
         with self._guarded():
             with self._progress.phase(f"probe pods ({len(together.pods)})") as say:
                 self._world.deploy(together, say)
-            with self._progress.phase("pre-flight"), self._early_baseline(first):
+            with self._progress.phase("pre-flight"), self._beginning(first):
                 self._preflight()
         self.save()
 
     @contextmanager
-    def _early_baseline(self, first: Scenario | None) -> Iterator[None]:
+    def _beginning(self, first: Scenario | None) -> Iterator[None]:
         if first is None or not self._world.has(first.topology):
             yield
             return
@@ -122,12 +131,27 @@ class Session:
         self._world.renew_held(place)
         pool = ThreadPoolExecutor(1, thread_name_prefix="netproof-baseline")
         try:
-            baseline = pool.submit(self._world.warm, place, _probes(first))
+            begun = pool.submit(self._begin, first, place)
             yield
-            baseline.result()
+            begun.result()
         finally:
             # Who ends the run meanwhile does not wait for it: it ends with the streams.
             pool.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self, first: Scenario, place: Place) -> None:
+        """The baseline of a scenario, and its first step where that changes nothing. It is judged when the scenario has
+        its turn; where something does not connect, it is measured again then."""
+        self._world.warm(place, _probes(first))
+        step = first.filled(place.rounds.placement).steps[0]
+        if first.draft or changes(place, step):
+            return
+        began = time.monotonic()
+        decisions = decide(step, place.rounds.placement)
+        goal = wanted(decisions, self._known, first.id, step.name)
+        settled = self._world.settle(place, list(decisions), goal, began)
+        if not place.denied:
+            self._begun[first.id, step.name] = Begun(settled=settled, took_s=time.monotonic() - began)
+        place.denied.clear()
 
     def _preflight(self) -> None:
         done = preflight.examine(self._world)
@@ -154,7 +178,7 @@ class Session:
 
     def measure(self, scenario: Scenario, order: int) -> ScenarioPart:
         """Measure one scenario and keep its result on disk. Raises NetproofError when the harness itself failed."""
-        began = time.monotonic()
+        began = time.monotonic() - sum(begun.took_s for begun in self._begun.values())
         if self._lost:
             self.error = ClusterError(f"the rest was not tried, the cluster does not answer any more: {self._lost}")
             self.save()
@@ -260,7 +284,10 @@ class Session:
         self, scenario: Scenario, step: Step, place: Place, decisions: Mapping[Probe, Decision], changed_at: float
     ) -> tuple[Judged, Settled]:
         goal = wanted(decisions, self._known, scenario.id, step.name)
-        settled = self._world.settle(place, list(decisions), goal, changed_at)
+        if begun := self._begun.pop((scenario.id, step.name), None):
+            settled = begun.settled
+        else:
+            settled = self._world.settle(place, list(decisions), goal, changed_at)
         wrong = any(settled.readings[p].measured not in (value, Measured.UNMEASURED) for p, value in goal.items())
         if wrong and (why := self._driver.disturbed()):
             # Whatever disagrees now may say nothing of the CNI.

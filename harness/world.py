@@ -221,7 +221,7 @@ class World:
         time at which they were ready."""
         changed_at = time.monotonic()
         self._dirty = True
-        place.changes = bool(step.applied or step.deleted or step.topology != place.rounds.topology)
+        place.changes = changes(place, step)
         if step.topology != place.rounds.topology:
             place.reshaped = True
             if self._reshape(place, step.topology):
@@ -346,6 +346,11 @@ class World:
 
     def close(self) -> None:
         self.fleet.close()
+
+
+def changes(place: Place, step: Step) -> bool:
+    """Whether a step changes anything here."""
+    return bool(step.applied or step.deleted or step.topology != place.rounds.topology)
 
 
 def _touching_all(probes: Iterable[Probe]) -> list[Probe]:

@@ -13,15 +13,17 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.model.verdict import WHOSE
 from harness.report import findings
 from harness.report.findings import Standing, count, seconds
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def draw(name: str, data: Any, *, globals: Mapping[str, Any], **values: Any) -> str:
@@ -68,6 +70,8 @@ def _read(name: str) -> str:
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
     environment = Environment(
         loader=FunctionLoader(_read), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
