@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -301,6 +302,9 @@ class Netproof:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Iterator[None]:
         """After the workers are gone: tear down, write the record, and set the exit code."""
         yield
+        if "hypothesis" not in sys.modules and self.config.pluginmanager.has_plugin("hypothesispytest"):
+            # Its summary would import the whole library to say nothing, and it comes with us into every environment.
+            self.config.pluginmanager.unregister(name="hypothesispytest")
         for made in self.conductor.sessions.values() if self._xdist else ():
             self.conductor.current = made
             self.conductor.close()

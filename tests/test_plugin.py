@@ -294,6 +294,15 @@ def test_help_lists_the_options_in_their_own_group(pytester: pytest.Pytester) ->
     result.stdout.fnmatch_lines(["netproof: NetworkPolicy conformance:", "*--cni=NAME*", "*(default: reference)*"])
 
 
+@pytest.mark.parametrize("uses_it", [False, True])
+def test_a_run_does_not_import_hypothesis_to_say_that_nothing_used_it(shop: pytest.Pytester, uses_it: bool) -> None:
+    watch = "import sys\ndef pytest_unconfigure(config):\n    print('imported:', 'hypothesis' in sys.modules)\n"
+    shop.makepyfile(watch=("import hypothesis\n" if uses_it else "") + watch)
+    arguments = ("--service-map", "shop.yaml", "-p", "watch")
+    result = inner(shop, *arguments, body=ENFORCING % HONEST, run="subprocess")
+    result.stdout.fnmatch_lines(["plugins:*hypothesis*", f"imported: {uses_it}"])
+
+
 def test_the_page_is_one_file(shop: pytest.Pytester) -> None:
     inner(shop, "--service-map", "shop.yaml", body=ENFORCING % HONEST)
     page = Path(shop.path / "out" / "report.html").read_text()
