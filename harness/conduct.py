@@ -173,7 +173,7 @@ def run_all(conductor: Conductor, scenarios: Sequence[Scenario], show: Callable[
                 try:
                     show(conductor.ready(cni, unique, scenario).measure(scenario, order))
                 except Exception as error:
-                    told = error if isinstance(error, NetproofError) else OwnFault(error)
+                    told = OwnFault.of(error)
                     if str(told) != str(conductor.failed):
                         conductor.write("" if told is error else "".join(traceback.format_exception(error)))
                         conductor.write(f"{cni}: {told}")

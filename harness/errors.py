@@ -18,8 +18,12 @@ class NetproofError(Exception):
 class OwnFault(NetproofError):
     """Something went wrong in netproof that no error tells of: what was measured until then is kept."""
 
-    def __init__(self, error: Exception) -> None:
-        super().__init__(f"a fault of netproof's own, please report it: {type(error).__name__}: {error}")
+    @classmethod
+    def of(cls, error: Exception) -> NetproofError:
+        """Any error as one that can be told in a sentence; one of ours is that already."""
+        if isinstance(error, NetproofError):
+            return error
+        return cls(f"a fault of netproof's own, please report it: {type(error).__name__}: {error}")
 
 
 class NotEnforced(NetproofError):

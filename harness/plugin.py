@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
@@ -34,6 +33,7 @@ PREPARE_TRIES = 3
 measure, as fast as it can."""
 PLUGIN = pytest.StashKey["Netproof | Worker"]()
 WORDS = {"passed": ("passed", ".", "OK"), "failed": ("failed", "F", "DIFFERS"), "error": ("failed", "U", "UNMEASURED")}
+"""A scenario's result -> pytest's category, letter and word for it."""
 STYLES = {"good": {"green": True}, "bad": {"red": True}, "warn": {"yellow": True}, "bold": {"bold": True}, "dim": {}}
 
 
@@ -131,14 +131,11 @@ class ScenarioItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, Differs):
             return str(excinfo.value)
-        trace = excinfo.value.__traceback__
-        while trace is not None and trace.tb_frame.f_code.co_filename != __file__:
-            trace = trace.tb_next  # pytest's own
-        if trace is None or not isinstance(excinfo.value, Exception):
+        if not isinstance(excinfo.value, Exception):
             return super().repr_failure(excinfo, style)
-        return "".join(
-            [f"{OwnFault(excinfo.value)}\n", *traceback.format_exception(excinfo.value.with_traceback(trace))]
-        )
+        # pytest's own frames and sources come to sixty lines, and hide where it happened.
+        excinfo.traceback = excinfo.traceback.cut(path=__file__)
+        return f"{OwnFault.of(excinfo.value)}\n{excinfo.getrepr(style='native')}"
 
     def reportinfo(self) -> tuple[Path, None, str]:
         return self.path, None, self.name
@@ -161,13 +158,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
     if report.when != "call":
         return None
-    result = dict(report.user_properties).get("netproof_result")
-    words = {
-        "passed": ("passed", ".", "OK"),
-        "failed": ("failed", "F", "DIFFERS"),
-        "error": ("failed", "U", "UNMEASURED"),
-    }
-    return words.get(str(result))
+    return WORDS.get(str(dict(report.user_properties).get("netproof_result")))
 
 
 def _topologies(items: Iterable[pytest.Item], cni: str) -> list[Topology]:

@@ -204,8 +204,7 @@ class Session:
             self._keep(scenario, order, began, judged, steps, result="interrupted", reason="interrupted")
             raise
         except Exception as error:
-            told = error if isinstance(error, NetproofError) else OwnFault(error)
-            self._keep(scenario, order, began, judged, steps, result="error", reason=str(told))
+            self._keep(scenario, order, began, judged, steps, result="error", reason=str(OwnFault.of(error)))
             if isinstance(error, ClusterError):
                 self._lost = self._driver.lost()
             raise
@@ -418,7 +417,7 @@ class _Guard:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, Exception):
-            self._session.error = error if isinstance(error, NetproofError) else OwnFault(error)
+            self._session.error = OwnFault.of(error)
             self._session.save()
 
 
