@@ -53,14 +53,6 @@ class RunOptions:
     worker: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Begun:
-    """A step that was measured beside the pre-flight."""
-
-    settled: Settled
-    took_s: float
-
-
 class Session:
     """One CNI in one process. Not thread-safe."""
 
@@ -86,7 +78,6 @@ class Session:
         self._driver: Driver = Relocated(driver, options.worker) if options.worker else driver
         self._world = World(self._driver, self.recipe.settle, share=SHARE if options.worker else 1)
         self._capabilities: dict[str, str] = {}
-        self._begun: dict[tuple[str, str], Begun] = {}
         self._lost = ""
 
     def start(self) -> None:
@@ -139,19 +130,12 @@ class Session:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, first: Scenario, place: Place) -> None:
-        """The baseline of a scenario, and its first step where that changes nothing. It is judged when the scenario has
-        its turn; where something does not connect, it is measured again then."""
+        """The baseline of a scenario, and its first step where that changes nothing: judged when it has its turn."""
         self._world.warm(place, _probes(first))
-        step = first.filled(place.rounds.placement).steps[0]
-        if first.draft or changes(place, step):
-            return
-        began = time.monotonic()
-        decisions = decide(step, place.rounds.placement)
-        goal = wanted(decisions, self._known, first.id, step.name)
-        settled = self._world.settle(place, list(decisions), goal, began)
-        if not place.denied:
-            self._begun[first.id, step.name] = Begun(settled=settled, took_s=time.monotonic() - began)
-        place.denied.clear()
+        step = first.steps[0]
+        if not changes(place, step):
+            decisions = decide(step, place.rounds.placement)
+            self._world.begin(place, list(decisions), wanted(decisions, self._known, first.id, step.name))
 
     def _preflight(self) -> None:
         done = preflight.examine(self._world)
@@ -178,7 +162,7 @@ class Session:
 
     def measure(self, scenario: Scenario, order: int) -> ScenarioPart:
         """Measure one scenario and keep its result on disk. Raises NetproofError when the harness itself failed."""
-        began = time.monotonic() - sum(begun.took_s for begun in self._begun.values())
+        began = time.monotonic()
         if self._lost:
             self.error = ClusterError(f"the rest was not tried, the cluster does not answer any more: {self._lost}")
             self.save()
@@ -283,10 +267,7 @@ class Session:
         self, scenario: Scenario, step: Step, place: Place, decisions: Mapping[Probe, Decision], changed_at: float
     ) -> tuple[Judged, Settled]:
         goal = wanted(decisions, self._known, scenario.id, step.name)
-        if begun := self._begun.pop((scenario.id, step.name), None):
-            settled = begun.settled
-        else:
-            settled = self._world.settle(place, list(decisions), goal, changed_at)
+        settled = self._world.settle(place, list(decisions), goal, changed_at)
         wrong = any(settled.readings[p].measured not in (value, Measured.UNMEASURED) for p, value in goal.items())
         if wrong and (why := self._driver.disturbed()):
             # Whatever disagrees now may say nothing of the CNI.

@@ -59,6 +59,8 @@ class Place:
     reshaped: bool = False
     changes: bool = False
     """Whether the step that is measured changed anything."""
+    begun: Settled | None = None
+    """What was measured before any step, for the first one where that changes nothing."""
 
     @property
     def is_cold(self) -> bool:
@@ -270,6 +272,13 @@ class World:
         place.rounds = replace(place.rounds, topology=topology, placement=placement)
         return bool(new)
 
+    def begin(self, place: Place, probes: Sequence[Probe], goal: Mapping[Probe, Measured]) -> None:
+        """Measure these probes while nothing has changed: a first step that asks them and changes nothing is settled by
+        it. Where something does not connect, the step asks again: others may be at work now, as the pre-flight is."""
+        settled = self.settle(place, probes, goal, time.monotonic())
+        place.begun = None if place.denied else settled
+        place.denied.clear()
+
     def settle(
         self,
         place: Place,
@@ -283,6 +292,9 @@ class World:
         """Rounds of these probes until the matrix is settled. `goal` is what it must show so that measuring need not go
         on to the settle limit, or to `at_most` seconds if that is less; probes that it leaves out may vary. Once it
         is there, it is watched for `hold` seconds (default: the CNI's) for what might still change."""
+        begun, place.begun = place.begun, None
+        if begun is not None and not place.changes and begun.readings.keys() == set(probes):
+            return begun
         watched = self.settings.seconds if hold is None else hold
         if not place.changes:
             # Nothing is under way that could still change the matrix.

@@ -60,7 +60,7 @@ def test_a_first_step_that_changes_nothing_is_measured_beside_the_pre_flight(
 def test_what_does_not_connect_beside_the_pre_flight_is_measured_again_after_it(
     driver: FakeDriver, session: Session
 ) -> None:
-    """With what the canaries' policies and their removal do to a CNI nobody need argue."""
+    """The canaries' policies were in force meanwhile."""
     seen = 0
 
     def sees(source: str, probe: Mapping[str, Any]) -> str:
@@ -93,3 +93,14 @@ def test_a_first_step_with_policies_waits_for_the_pre_flight(driver: FakeDriver,
     measured = {(c.source, c.destination, c.port): c.measured.value for c in session.measure(first, 0).cells}
     assert any(applied)
     assert measured["berserk/ui", "berserk/query", 9510] == "denied"
+
+
+def test_what_was_measured_beside_the_pre_flight_serves_no_step_that_changes_something(
+    driver: FakeDriver, session: Session
+) -> None:
+    first, next_one = named("berserk-disabled"), named("berserk-enabled")
+    assert first.topology == next_one.topology
+    session.prepare([first.topology], first=first)
+    asked = driver.rounds_asked
+    assert session.measure(next_one, 0).scenario.result == "failed"  # this driver enforces nothing
+    assert driver.rounds_asked > asked
