@@ -11,6 +11,7 @@ import selectors
 import subprocess
 import time
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any, Protocol
 
 import websocket
@@ -183,6 +184,7 @@ class ProcessPipe:
         assert self._process.stdin
         self._stdin = self._process.stdin
         self._selector = selectors.DefaultSelector()
+        self._reading = Lock()
         for index, file in enumerate((self._process.stdout, self._process.stderr)):
             assert file
             self._selector.register(file, selectors.EVENT_READ, index)
@@ -192,25 +194,28 @@ class ProcessPipe:
         self._stdin.flush()
 
     def read(self, timeout: float) -> tuple[str, str] | None:
-        if not self._selector.get_map():
-            return None
         got = [b"", b""]
-        for key, _ in self._selector.select(timeout):
-            got[key.data] = os.read(key.fd, 1 << 16)
-            if not got[key.data]:
-                self._selector.unregister(key.fileobj)
+        with self._reading:
+            if not self._selector.get_map():
+                return None
+            for key, _ in self._selector.select(timeout):
+                got[key.data] = os.read(key.fd, 1 << 16)
+                if not got[key.data]:
+                    self._selector.unregister(key.fileobj)
         return got[0].decode("utf-8", "replace"), got[1].decode("utf-8", "replace")
 
     def close(self) -> None:
         # `docker attach` takes its time to end when it is asked to; the agent at its other end stays either way.
         self._process.kill()
         self._process.wait()
-        with contextlib.suppress(OSError):
-            self._stdin.close()
-        for file in (self._process.stdout, self._process.stderr):
-            if file:
-                file.close()
-        self._selector.close()
+        # Who reads meanwhile has its end now. It would not notice that files are closed, and wait for what never comes.
+        with self._reading:
+            with contextlib.suppress(OSError):
+                self._stdin.close()
+            for file in (self._process.stdout, self._process.stderr):
+                if file:
+                    file.close()
+            self._selector.close()
 
 
 def _handshake(error: Exception) -> str:

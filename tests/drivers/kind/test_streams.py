@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kubernetes.client import Configuration
@@ -92,3 +94,17 @@ def test_an_api_server_or_node_that_stands_still_ends_the_wait_for_a_stream(monk
         configuration = Configuration(host=f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(AgentLost, match=r"no stream to the agent of shop/a could be opened: .*timed out"):
             PodPipe(configuration, "shop", "a", "agent")
+
+
+def test_who_reads_while_the_stream_is_closed_has_its_end_at_once() -> None:
+    """Not the end of the time for which it would have waited: a run that is interrupted waits for its readers."""
+    silent = channel("import time; time.sleep(60)")
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(silent.receive, 30)
+        with pytest.raises(TimeoutError):
+            reader.result(0.2)
+        began = time.monotonic()
+        silent.close()
+        with pytest.raises(AgentLost):
+            reader.result(10)
+    assert time.monotonic() - began < 10
