@@ -39,7 +39,6 @@ PROGRAMS = {
     ),
 }
 """Program -> how it says its version, how bad it is when it is not there, what needs it, how to come by it."""
-KIND_LABEL = "io.x-k8s.kind.cluster"
 SUPERVISOR = "inside.supervisor"
 """A word of the command line of every reference fabric."""
 
@@ -182,9 +181,9 @@ def _strays() -> Iterator[Finding]:
             "ps",
             "--all",
             "--filter",
-            f"label={KIND_LABEL}",
+            f"label={engine.LABEL_NODE}",
             "--format",
-            f'{{{{.Label "{KIND_LABEL}"}}}}',
+            f'{{{{.Label "{engine.LABEL_NODE}"}}}}',
         ]
         names = set(engine.run(command, timeout=PATIENCE).stdout.split())
     except NetproofError:

@@ -200,7 +200,8 @@ def _files(nodes: Sequence[Mapping[str, Any]], found: Sequence[Found]) -> Iterat
 
 def _is_here(node: Mapping[str, Any]) -> bool:
     """A container of that name and address is kind's."""
-    form = '{{index .Config.Labels "io.x-k8s.kind.cluster"}}{{range .NetworkSettings.Networks}} {{.IPAddress}}{{end}}'
+    form = f'{{{{index .Config.Labels "{engine.LABEL_NODE}"}}}}'
+    form += "{{range .NetworkSettings.Networks}} {{.IPAddress}}{{end}}"
     done = engine.run(["docker", "inspect", "--format", form, node["metadata"]["name"]], check=False)
     addresses = {one["address"] for one in node["status"].get("addresses") or () if one["type"] == "InternalIP"}
     cluster, *found = done.stdout.strip("\n").split(" ")

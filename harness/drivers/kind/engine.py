@@ -18,6 +18,8 @@ LABEL_PEER = "netproof.peer"
 """The endpoint id of a peer outside the cluster."""
 LABEL_AGENT = "netproof.agent"
 """Which agent a peer runs: a digest of its source."""
+LABEL_NODE = "io.x-k8s.kind.cluster"
+"""kind's own label of a node; its value is the cluster's name."""
 NETWORK = "kind"
 """The engine's network that kind puts its nodes on."""
 
