@@ -224,7 +224,7 @@ def verdict(target: Target) -> str:
         parts.append(f"{count(stale, 'declared difference')} no longer {'happens' if stale == 1 else 'happen'}")
     broken = sum(1 for scenario in target.scenarios if scenario.result == "error")
     if broken:
-        parts.append(f"{count(broken, 'scenario')} could not be run")
+        parts.append(f"{count(broken, 'scenario')} not measured in full")
     if not parts:
         measured = len(target.cells) - counts[Standing.UNMEASURED]
         parts.append(f"no undeclared difference in {count(measured, 'measured cell')}")
