@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from harness.charts import Plan, Side
-from harness.model import Intent, Placement, Pod, Probe, Specified, Topology
-from harness.model.topology import DNS_LABELS, DNS_PORTS
-from harness.policy import Evaluator, read_policies
+from netproof.charts import Plan, Side
+from netproof.model import Intent, Placement, Pod, Probe, Specified, Topology
+from netproof.model.topology import DNS_LABELS, DNS_PORTS
+from netproof.policy import Evaluator, read_policies
 
 
 def placed(topology: Topology) -> Placement:

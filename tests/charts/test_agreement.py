@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.charts import Side, map_plan
-from harness.model import Intent, Specified
+from netproof.charts import Side, map_plan
+from netproof.model import Intent, Specified
 
 from .placing import differences, placed
 

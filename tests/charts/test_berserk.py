@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from harness import reviews
-from harness.charts import Plan, Side, chart_plan, findings_path
-from harness.errors import InputError
-from harness.model import Intent, Matrix, Probe, Specified, Verdict
+from netproof.charts import Plan, Side, chart_plan, findings_path
+from netproof.clusters import reviews
+from netproof.errors import InputError
+from netproof.model import Intent, Matrix, Probe, Specified, Verdict
 
 from .placing import differences
 

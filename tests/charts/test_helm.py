@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from harness import charts
-from harness.charts.helm import HelmChart, rendered
-from harness.cli import main
-from harness.doctor.machine import reference_facts
-from harness.errors import InputError
-from harness.files import data_dir
-from harness.model import Intent, Probe, Verdict, judge
-from harness.model.outcome import Measured, Specified
+from netproof import charts
+from netproof.charts.helm import HelmChart, rendered
+from netproof.commands.main import main
+from netproof.doctor.machine import reference_facts
+from netproof.errors import InputError
+from netproof.manifests.files import data_dir
+from netproof.model import Intent, Probe, Verdict, judge
+from netproof.model.outcome import Measured, Specified
 
 CHART = Path(__file__).parent / "shop"
 
@@ -188,7 +188,7 @@ def test_pytest_measures_a_chart_on_real_packets(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(data_dir("clusters").parent))
     shutil.copytree(CHART, pytester.path / "shop")
-    words = ("-p", "harness.plugin", "-p", "no:cacheprovider", "--report-dir", "out", "--chart", "shop")
+    words = ("-p", "netproof.pytest_plugin.plugin", "-p", "no:cacheprovider", "--report-dir", "out", "--chart", "shop")
     result = pytester.runpytest_subprocess(*words, *workers)
     result.stdout.fnmatch_lines(["Nobody said what is meant of 60 cells*"])
     result.assert_outcomes(passed=1)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.charts import Plan, map_plan
-from harness.errors import InputError
-from harness.model import Intent, Probe, ServicePort
+from netproof.charts import Plan, map_plan
+from netproof.errors import InputError
+from netproof.model import Intent, Probe, ServicePort
 
 from .placing import differences
 

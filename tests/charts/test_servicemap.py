@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.charts import Plan, map_plan
-from harness.errors import InputError
-from harness.model import Intent, Probe
+from netproof.charts import Plan, map_plan
+from netproof.errors import InputError
+from netproof.model import Intent, Probe
 
 from .placing import differences
 

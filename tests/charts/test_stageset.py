@@ -12,14 +12,15 @@ import jsonschema
 import pytest
 import yaml
 
-from harness import reviews, scenarios
-from harness.charts import Plan, chart_plan, findings_path
-from harness.charts.stageset import ENGINES
-from harness.charts.stageset.order import ALLOWLIST, deny_order
-from harness.charts.stageset.values import ENGINES as NAMES
-from harness.errors import InputError
-from harness.model import Intent, Probe
-from harness.scenarios import Scenario
+from netproof.catalogue import scenarios
+from netproof.catalogue.scenarios import Scenario
+from netproof.charts import Plan, chart_plan, findings_path
+from netproof.charts.stageset import ENGINES
+from netproof.charts.stageset.order import ALLOWLIST, deny_order
+from netproof.charts.stageset.values import ENGINES as NAMES
+from netproof.clusters import reviews
+from netproof.errors import InputError
+from netproof.model import Intent, Probe
 
 GOLDEN = list(yaml.safe_load_all((Path(__file__).parent / "stageset.golden.yaml").read_text(encoding="utf-8")))
 CUT_OFF = (

@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from harness.drivers import Channel, DriverOptions, Environment, Manifest, Say
-from harness.errors import AgentLost
-from harness.model import Placement, Topology
-from harness.recipes import Recipe
-from harness.synthetic import placed
+from netproof.clusters.recipes import Recipe
+from netproof.drivers import Channel, DriverOptions, Environment, Manifest, Say
+from netproof.errors import AgentLost
+from netproof.model import Placement, Topology
+from netproof.model.placement import placed
 
 Sees = Callable[[str, Mapping[str, Any]], str]
 """(source endpoint, probe request with its time-out) -> outcome word (and `: detail`); `lost` ends the stream."""

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from harness.probing.agent.server import Server
-from harness.probing.agent.train import answer_batch
+from netproof.probing.agent.server import Server
+from netproof.probing.agent.train import answer_batch
 
 TOKEN = "word"
 

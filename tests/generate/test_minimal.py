@@ -15,17 +15,18 @@ from typing import Any
 import pytest
 import yaml
 
-from harness import recipes, scenarios
-from harness import run as session_module
-from harness.drivers import create
-from harness.errors import ClusterError, InputError
-from harness.generate import documents, minimal
-from harness.generate.shrinking import shrunk
-from harness.model import Probe, Specified
-from harness.progress import Progress
-from harness.report.store import ScenarioPart
-from harness.run import RunOptions, Session
-from harness.scenarios import Scenario
+from netproof.catalogue import scenarios
+from netproof.catalogue.scenarios import Scenario
+from netproof.clusters import recipes
+from netproof.drivers import create
+from netproof.errors import ClusterError, InputError
+from netproof.generate import documents, minimal
+from netproof.generate.shrinking import shrunk
+from netproof.model import Probe, Specified
+from netproof.report.store import ScenarioPart
+from netproof.run import session as session_module
+from netproof.run.progress import Progress
+from netproof.run.session import RunOptions, Session
 
 FAULT = "ignore-except"
 NOISE = {"podSelector": {"matchLabels": {"pod": "c"}}, "ingress": [{"from": [{"podSelector": {}}]}]}

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
-from harness.errors import InputError
-from harness.generate import plan, refused, strategies
-from harness.generate.wish import DIALECTS, parse
-from harness.policy import read_policies
+from netproof.errors import InputError
+from netproof.generate import plan, refused, strategies
+from netproof.generate.request import DIALECTS, parse
+from netproof.policy import read_policies
 
-CODE = "from harness.generate import strategies; print(strategies.of_seed(7, 3, 5, 'kubernetes', frozenset()))"
+CODE = "from netproof.generate import strategies; print(strategies.of_seed(7, 3, 5, 'kubernetes', frozenset()))"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -27,8 +27,8 @@ def test_objects_are_valid_and_tables_can_be_read(dialect: str) -> None:
 
 
 def _filled(steps: Any) -> list[dict[str, Any]]:
-    from harness.placeholders import filled
-    from harness.synthetic import placed
+    from netproof.manifests.placeholders import filled
+    from netproof.model.placement import placed
 
     return [dict(m) for step in steps for m in filled(step.applied, placed(step.topology))]
 

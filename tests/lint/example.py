@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from harness.charts.manifests import _objects
-from harness.files import Located, parse_yaml
-from harness.lint import Engine, Finding, Ground, check, ground, unread, world_of, written
+from netproof.lint import Engine, Finding, Ground, check, ground, unread, world_of, written
+from netproof.manifests.files import Located, parse_yaml
+from netproof.manifests.load import _objects
 
 APP = """
 apiVersion: v1

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 
 import jsonschema
 
-from harness.lint import RULES, Checked, Finding, Place, Severity, check, render
-from harness.lint.sarif import as_sarif
+from netproof.lint import RULES, Checked, Finding, Place, Severity, check, render
+from netproof.lint.sarif import as_sarif
 
 from .example import APP, looked_at, policy
 

@@ -7,12 +7,12 @@ from itertools import product
 import pytest
 import yaml
 
-from harness.errors import InputError
-from harness.lint import Ground
-from harness.lint.allow import advice
-from harness.lint.paths import probe_of
-from harness.lint.told import told
-from harness.model import Probe, Specified
+from netproof.errors import InputError
+from netproof.lint import Ground
+from netproof.lint.allow import advice
+from netproof.lint.answer import told
+from netproof.lint.paths import probe_of
+from netproof.model import Probe, Specified
 
 from .example import APP, looked_at, policy
 

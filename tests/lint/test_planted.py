@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from harness import known
-from harness.charts.manifests import in_namespace, read_located
-from harness.lint import Checked, check, ground, unread, world_of, written
+from netproof.lint import Checked, check, cnis, ground, unread, world_of, written
+from netproof.manifests.load import in_namespace, read_located
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 PLANTED: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("planted.yaml").read_text(encoding="utf-8"))
@@ -18,7 +17,7 @@ PLANTED: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("planted
 
 def checked(file: Path, cni: str = "") -> Checked:
     objects = in_namespace(read_located(file), "default")
-    engines = known.engines(cni) if cni else ()
+    engines = cnis.engines(cni) if cni else ()
     return check(ground(written(objects), world_of(objects), engines=engines, unread=unread(objects)))
 
 

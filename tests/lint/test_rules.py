@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.lint import RULES, Engine, Known, check
+from netproof.lint import RULES, Engine, Known, check
 
 from .example import APP, BINDING, DNS, findings, looked_at, policy
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import InputError
-from harness.lint import world_of
-from harness.model import Port
+from netproof.errors import InputError
+from netproof.lint import world_of
+from netproof.model import Port
 
 from .example import APP, objects
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from harness.model import Placement, Probe
-from harness.policy import Decision, Evaluator, read_policies
+from netproof.model import Placement, Probe
+from netproof.policy import Decision, Evaluator, read_policies
 
 from .example import PLACEMENT, TOPOLOGY, probe
 

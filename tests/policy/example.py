@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from harness.model import External, Namespace, Node, Placement, Pod, Port, Probe, Service, ServicePort, Topology
-from harness.policy import Decision, Evaluator, read_policies
+from netproof.model import External, Namespace, Node, Placement, Pod, Port, Probe, Service, ServicePort, Topology
+from netproof.policy import Decision, Evaluator, read_policies
 
 HTTP = Port(port=8080, name="http")
 

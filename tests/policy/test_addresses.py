@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.policy.addresses import AddressClasses
-from harness.policy.rules import NetworkPeer
+from netproof.policy.addresses import AddressClasses
+from netproof.policy.rules import NetworkPeer
 
 ALL = NetworkPeer(cidr="0.0.0.0/0")
 ALL_BUT = NetworkPeer(cidr="0.0.0.0/0", excepts=("10.0.0.0/8", "192.168.0.0/16"))

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from harness.errors import InputError
-from harness.policy import read_policies, warnings
-from harness.policy.calico import read
-from harness.policy.rules import (
+from netproof.errors import InputError
+from netproof.policy import read_policies, warnings
+from netproof.policy.calico import read
+from netproof.policy.rules import (
     NAMESPACE,
     SERVICE_ACCOUNT,
     BothPeer,

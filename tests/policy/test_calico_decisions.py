@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from harness.model import Pod, Port, Specified
-from harness.policy import Evaluator, read_policies, warnings
+from netproof.model import Pod, Port, Specified
+from netproof.policy import Evaluator, read_policies, warnings
 
 from .calico import calico, tier
 from .example import PLACEMENT, TOPOLOGY, manifest, probe

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import InputError
-from harness.policy.calicoselector import parse, plain
-from harness.policy.reading import At
-from harness.policy.rules import Combination, Requirement, Selector
+from netproof.errors import InputError
+from netproof.policy.calicoselector import parse, plain
+from netproof.policy.reading import At
+from netproof.policy.rules import Combination, Requirement, Selector
 
 AT = At("Test shop/p").key("spec").key("selector")
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.errors import InputError
-from harness.policy import Policy, read_policies
-from harness.policy.rules import (
+from netproof.errors import InputError
+from netproof.policy import Policy, read_policies
+from netproof.policy.rules import (
     SERVICE_ACCOUNT,
     EntityPeer,
     NamePeer,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.model import Specified
-from harness.policy import read_policies, warnings
+from netproof.model import Specified
+from netproof.policy import read_policies, warnings
 
 from .dialects import DNS, PORT, STORE, api, cilium, decide, ui
 from .example import TOPOLOGY, manifest

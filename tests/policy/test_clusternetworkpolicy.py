@@ -8,19 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.errors import InputError
-from harness.model import Specified
-from harness.policy import read_policies
-from harness.policy.rules import (
-    AnyPeer,
-    EntityPeer,
-    NamePeer,
-    NetworkPeer,
-    PodPeer,
-    PortMatch,
-    Requirement,
-    Selector,
-)
+from netproof.errors import InputError
+from netproof.model import Specified
+from netproof.policy import read_policies
+from netproof.policy.rules import AnyPeer, EntityPeer, NamePeer, NetworkPeer, PodPeer, PortMatch, Requirement, Selector
 
 from .dialects import cluster, decide
 from .example import manifest

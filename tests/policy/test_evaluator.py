@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.errors import InputError
-from harness.model import Placement, Probe, Specified
-from harness.policy import Evaluator, read_policies
-from harness.policy.networkpolicy import read
-from harness.policy.rules import PodPeer, Policy, Requirement, Rule, Selector
+from netproof.errors import InputError
+from netproof.model import Placement, Probe, Specified
+from netproof.policy import Evaluator, read_policies
+from netproof.policy.networkpolicy import read
+from netproof.policy.rules import PodPeer, Policy, Requirement, Rule, Selector
 
 from .cases import DENY_IN, DENY_OUT, NO, OPEN, YES, Case, addresses, egress, ingress, pods
 from .example import PLACEMENT, TOPOLOGY, decide, manifest, probe

@@ -11,8 +11,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.model import Pod, Probe, Specified
-from harness.policy import Evaluator, read_policies
+from netproof.model import Pod, Probe, Specified
+from netproof.policy import Evaluator, read_policies
 
 from .example import PLACEMENT, TOPOLOGY
 

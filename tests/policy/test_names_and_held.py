@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness.model import Pod, Port, Probe, Service, ServicePort, Topology
-from harness.policy import Evaluator, read_policies
-from harness.synthetic import placed
+from netproof.model import Pod, Port, Probe, Service, ServicePort, Topology
+from netproof.model.placement import placed
+from netproof.policy import Evaluator, read_policies
 
 PODS = tuple(Pod(namespace="x", name=n, labels={"pod": n}, ports=(Port(port=80),)) for n in "ab")
 SERVICE = Service(namespace="x", name="b", selector={"pod": "b"}, ports=(ServicePort(port=80, target=80),))

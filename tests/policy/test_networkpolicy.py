@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from harness.errors import InputError
-from harness.policy.networkpolicy import read
-from harness.policy.rules import NetworkPeer, PodPeer, PortMatch, Requirement, Rule, Selector
+from netproof.errors import InputError
+from netproof.policy.networkpolicy import read
+from netproof.policy.rules import NetworkPeer, PodPeer, PortMatch, Requirement, Rule, Selector
 
 from .example import manifest
 

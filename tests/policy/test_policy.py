@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 import yaml
 
-import harness.policy
-from harness.errors import InputError
-from harness.files import Located, parse_yaml
-from harness.policy import read_each, read_policies
+import netproof.policy
+from netproof.errors import InputError
+from netproof.manifests.files import Located, parse_yaml
+from netproof.policy import read_each, read_policies
 
 from .example import manifest
 
 
 def test_public_names() -> None:
-    assert harness.policy.__all__ == [
+    assert netproof.policy.__all__ == [
         "READERS",
         "Decision",
         "Evaluator",

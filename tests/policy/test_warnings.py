@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.policy import read_policies, warnings
+from netproof.policy import read_policies, warnings
 
 from .example import TOPOLOGY, manifest
 

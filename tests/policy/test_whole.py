@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.errors import InputError
-from harness.model import Namespace, Pod, Port, Probe, Specified, Topology
-from harness.model.topology import Protocol
-from harness.policy import Evaluator, WholeMatrix, read_policies
-from harness.policy.whole import transposed
-from harness.synthetic import placed
+from netproof.errors import InputError
+from netproof.model import Namespace, Pod, Port, Probe, Specified, Topology
+from netproof.model.placement import placed
+from netproof.model.topology import Protocol
+from netproof.policy import Evaluator, WholeMatrix, read_policies
+from netproof.policy.whole import transposed
 
 from .example import PLACEMENT, TOPOLOGY
 from .test_naive import NAMESPACES, SPECS

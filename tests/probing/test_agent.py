@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
-from harness.probing.agent import flight, train
-from harness.probing.agent.first import summary
-from harness.probing.agent.flight import ANSWER_TIME, let_go_of_held
-from harness.probing.agent.main import probe_loop
-from harness.probing.agent.server import Server
-from harness.probing.agent.train import answer_batch, answer_train
-from harness.probing.bundle import archive
+from netproof.probing.agent import flight, train
+from netproof.probing.agent.first import summary
+from netproof.probing.agent.flight import ANSWER_TIME, let_go_of_held
+from netproof.probing.agent.main import probe_loop
+from netproof.probing.agent.server import Server
+from netproof.probing.agent.train import answer_batch, answer_train
+from netproof.probing.bundle import archive
 from tests.fakes.agents import TOKEN, ask, free_port, serving, stranger
 
 

@@ -9,15 +9,15 @@ from threading import Event, Timer
 
 import pytest
 
-from harness.drivers import Channel
-from harness.errors import AgentLost
-from harness.probing import Fleet
-from harness.probing.client import Agent, Lost, Train
+from netproof.drivers import Channel
+from netproof.errors import AgentLost
+from netproof.probing import Fleet
+from netproof.probing.client import Agent, Lost, Train
 from tests.fakes import FakeChannel, FakeDriver
 
 
 def test_a_stream_that_does_not_open_is_not_tried_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.probing.client.REOPEN_EVERY", 0.2)
+    monkeypatch.setattr("netproof.probing.client.REOPEN_EVERY", 0.2)
     tried: list[float] = []
 
     def refused(endpoint: str) -> Channel:
@@ -49,7 +49,7 @@ def test_an_agent_that_was_stopped_before_it_read_the_request_has_measured_nothi
     monkeypatch: pytest.MonkeyPatch, at_work: bool
 ) -> None:
     """It served nobody meanwhile, and its own control would come when it is at work again."""
-    monkeypatch.setattr("harness.probing.client.LATE", 0.3)
+    monkeypatch.setattr("netproof.probing.client.LATE", 0.3)
     monkeypatch.setattr(StoppedChannel, "at_work", at_work)
     fleet = Fleet(lambda endpoint: StoppedChannel(endpoint, FakeDriver()))
     probe = {"id": 0, "host": "192.0.2.1"}

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from harness.model import Measured, Node, Outcome, Pod, Port, Probe, Service, ServicePort, Topology
-from harness.probing import Fleet, Rounds
-from harness.probing.rounds import adaptive_timeout
-from harness.synthetic import placed
+from netproof.model import Measured, Node, Outcome, Pod, Port, Probe, Service, ServicePort, Topology
+from netproof.model.placement import placed
+from netproof.probing import Fleet, Rounds
+from netproof.probing.rounds import adaptive_timeout
 from tests.fakes import FakeDriver
 
 A, B = (Pod(namespace="x", name=name, ports=(Port(port=80), Port(port=81, name="web"))) for name in "ab")

@@ -7,11 +7,11 @@ from itertools import chain, repeat
 
 import pytest
 
-from harness.model import Measured, Outcome, Probe
-from harness.probing.client import Train
-from harness.probing.rounds import Reading, Round
-from harness.probing.settle import Settled, settle
-from harness.recipes import Settle
+from netproof.clusters.recipes import Settle
+from netproof.model import Measured, Outcome, Probe
+from netproof.probing.client import Train
+from netproof.probing.rounds import Reading, Round
+from netproof.probing.settle import Settled, settle
 
 P = Probe(source="x/a", destination="x/b", port=80)
 Q = Probe(source="x/b", destination="x/a", port=80)

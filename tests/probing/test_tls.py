@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.probing.agent import tls
+from netproof.probing.agent import tls
 from tests.fakes.agents import ask, free_port, serving, stranger
 
 PEM = Path(__file__).parent / "nobody.pem"

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import recipes
-from harness.report.record import Cell, Record
+from netproof.clusters import recipes
+from netproof.report.record import Cell, Record
 
 ROOT = Path(__file__).parent.parent.parent
 LIMIT = 900.0
@@ -66,7 +66,7 @@ class Machine:
         return sorted(path.parent.name for path in self.folder.glob("state/netproof/clusters/*/cluster.json"))
 
     def netproof(self, *arguments: str) -> str:
-        done = self._run([sys.executable, "-m", "harness.cli", *arguments])
+        done = self._run([sys.executable, "-m", "netproof.commands.main", *arguments])
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from harness.drivers.kind.manifests import AGENT_PATH
-from harness.drivers.kind.polling import NotYet, poll
-from harness.report.record import Record
+from netproof.drivers.kubernetes.manifests import AGENT_PATH
+from netproof.drivers.kubernetes.polling import NotYet, poll
+from netproof.report.record import Record
 from tests.real.conftest import Machine, image_missing, machine_in, verdicts
 
 VERSIONS = {"calico": "v3.28.5", "cilium": "v1.20.2"}

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from harness.model import Measured
-from harness.report.record import Cell
+from netproof.model import Measured
+from netproof.report.record import Cell
 from tests.real.conftest import Machine, image_missing
 
 

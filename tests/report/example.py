@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.model import Intent, Measured, Outcome, Specified, judge
-from harness.model.verdict import WRONG
-from harness.report.record import (
+from netproof.model import Intent, Measured, Outcome, Specified, judge
+from netproof.model.verdict import WRONG
+from netproof.report.record import (
     AppliedFile,
     Attempt,
     Cell,
@@ -440,6 +440,6 @@ def edited(record: Record, **changes: Any) -> Record:
 
 
 if __name__ == "__main__":
-    from harness.report.writer import write_report
+    from netproof.report.writer import write_report
 
     print(write_report(example(), Path(sys.argv[1])))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from harness.model import Intent, Measured, Outcome, Specified, Verdict
-from harness.report.record import Attempt, Record
+from netproof.model import Intent, Measured, Outcome, Specified, Verdict
+from netproof.report.record import Attempt, Record
 
 from .example import example
 

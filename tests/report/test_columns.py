@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.report.columns import DIGITS, encode, pack
+from netproof.report.columns import DIGITS, encode, pack
 
 from .example import example
 from .large import large

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.model import Intent, Measured, Outcome, Specified, Verdict, judge
-from harness.model.verdict import WRONG
-from harness.report.compare import Class, Comparison, Source, State, compare
-from harness.report.compare_text import compare_lines, compare_markdown
-from harness.report.record import Cell, Record, Run, ScenarioResult, Target
+from netproof.model import Intent, Measured, Outcome, Specified, Verdict, judge
+from netproof.model.verdict import WRONG
+from netproof.report.compare import Class, Comparison, Source, State, compare
+from netproof.report.compare_text import compare_lines, compare_markdown
+from netproof.report.record import Cell, Record, Run, ScenarioResult, Target
 
 from .example import edited, example
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.compare import Comparison
-from harness.report.compare_html import link, render_compare
+from netproof.report.compare import Comparison
+from netproof.report.compare_html import link, render_compare
 
 from .browser import CHROMIUM, Page, browser
 from .example import example
@@ -141,7 +141,7 @@ def test_arrows_walk_the_rows_and_enter_opens_one(page: Page) -> None:
 @needs_browser
 def test_every_listed_difference_links_to_its_row(page: Page, file: Path) -> None:
     comparison = today()
-    from harness.report.compare import LOUD
+    from netproof.report.compare import LOUD
 
     for kind in LOUD:
         for group in comparison.groups(kind)[:2]:

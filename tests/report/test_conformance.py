@@ -8,9 +8,9 @@ from typing import Any
 import jsonschema
 import yaml
 
-from harness.model import Verdict
-from harness.report.conformance import render_badge, render_conformance
-from harness.report.record import Record, ScenarioResult, Target
+from netproof.model import Verdict
+from netproof.report.conformance import render_badge, render_conformance
+from netproof.report.record import Record, ScenarioResult, Target
 
 from .example import edited, example
 from .test_compare import declared_leak, leak, small

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from harness.model import Intent, Measured, Outcome, Specified, judge
-from harness.model.verdict import WRONG
-from harness.report.engines import Engines, Kind, side_by_side
-from harness.report.engines_html import render_engines
-from harness.report.engines_text import engines_lines, engines_markdown
-from harness.report.record import Cell, Record, Reviewed, Run, ScenarioResult, Side, Target, Variant
+from netproof.model import Intent, Measured, Outcome, Specified, judge
+from netproof.model.verdict import WRONG
+from netproof.report.engines import Engines, Kind, side_by_side
+from netproof.report.engines_html import render_engines
+from netproof.report.engines_text import engines_lines, engines_markdown
+from netproof.report.record import Cell, Record, Reviewed, Run, ScenarioResult, Side, Target, Variant
 
 from .browser import CHROMIUM, browser
 from .test_html import Outline

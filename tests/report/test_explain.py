@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import InputError
-from harness.report import findings
-from harness.report.explain import Wanted, explanation, find, nearest, parse, short
+from netproof.errors import InputError
+from netproof.report import findings
+from netproof.report.explain import Wanted, explanation, find, nearest, parse, short
 
 from .example import edited, example
 

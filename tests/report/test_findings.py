@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.model import Intent, Measured, Specified, Verdict, judge
-from harness.report import findings
-from harness.report.findings import Standing, group, several, standing
+from netproof.model import Intent, Measured, Specified, Verdict, judge
+from netproof.report import findings
+from netproof.report.findings import Standing, group, several, standing
 
 from .example import edited, example
 

@@ -8,7 +8,7 @@ import json
 import re
 from html.parser import HTMLParser
 
-from harness.report.html import cell_link, render_html
+from netproof.report.html import cell_link, render_html
 
 from .example import edited, example
 

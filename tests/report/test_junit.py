@@ -6,7 +6,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from harness.report.junit import render_junit
+from netproof.report.junit import render_junit
 
 from .example import edited, example
 

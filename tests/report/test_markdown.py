@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.report.markdown import render_markdown
+from netproof.report.markdown import render_markdown
 
 from .example import edited, example
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.html import cell_link, render_html
+from netproof.report.html import cell_link, render_html
 
 from .browser import CHROMIUM, Page, browser
 from .example import example

@@ -8,9 +8,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-import harness.report.record as record_module
-from harness.errors import InputError
-from harness.report.record import load, schema
+import netproof.report.record as record_module
+from netproof.errors import InputError
+from netproof.report.record import load, schema
 
 from .example import example
 

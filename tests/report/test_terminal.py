@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from harness.report.terminal import WIDTH, blocks, declared, summary
+from netproof.report.terminal import WIDTH, blocks, declared, summary
 
 from .example import edited, example
 

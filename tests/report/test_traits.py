@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import InputError
-from harness.model import Measured, Outcome
-from harness.report import traits
-from harness.report.html import render_html
-from harness.report.markdown import render_markdown
-from harness.report.record import Cell, Target, Trait
-from harness.report.traits import Question, of, questions, read_questions, table
+from netproof.errors import InputError
+from netproof.model import Measured, Outcome
+from netproof.report import traits
+from netproof.report.html import render_html
+from netproof.report.markdown import render_markdown
+from netproof.report.record import Cell, Target, Trait
+from netproof.report.traits import Question, of, questions, read_questions, table
 
 from .example import edited, example
 
@@ -46,7 +46,7 @@ def test_the_committed_questions_are_readable_and_have_ids_of_their_own() -> Non
 
 
 def test_every_scenario_that_a_question_names_is_in_the_catalogue() -> None:
-    from harness import scenarios as catalogue
+    from netproof.catalogue import scenarios as catalogue
 
     known = {scenario.id for found in catalogue.select("all").values() for scenario in found}
     named = {p.scenario for question in questions() for p in question.cells if isinstance(p.scenario, str)}

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import InputError, NetproofError
-from harness.report import writer
-from harness.report.record import load
-from harness.report.traits import filled
-from harness.report.writer import write_report
+from netproof.errors import InputError, NetproofError
+from netproof.report import writer
+from netproof.report.record import load
+from netproof.report.traits import filled
+from netproof.report.writer import write_report
 
 from .example import example
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import recipes
-from harness.drivers.kind import artifacts
-from harness.errors import ClusterError, InputError
-from harness.recipes import Local, Patch, Recipe, Wanted
+from netproof.clusters import recipes
+from netproof.clusters.recipes import Local, Patch, Recipe, Wanted
+from netproof.drivers.kind import artifacts
+from netproof.errors import ClusterError, InputError
 
 CRD = """\
 apiVersion: apiextensions.k8s.io/v1

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness import recipes
-from harness.drivers import DriverOptions, create
-from harness.drivers.kind import cluster, engine, state
-from harness.errors import ClusterError
-from harness.recipes import KindCluster, Wanted
+from netproof.clusters import recipes
+from netproof.clusters.recipes import KindCluster, Wanted
+from netproof.drivers import DriverOptions, create
+from netproof.drivers.kind import cluster, engine, state
+from netproof.errors import ClusterError
 
 Programs = Callable[..., Callable[[], list[str]]]
 KIND = KindCluster(node_image="kindest/node:v1", workers=2, networking={"podSubnet": "10.1.0.0/16"})

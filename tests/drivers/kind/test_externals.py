@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness.drivers.kind import engine, externals, peers, state
-from harness.model import External, Port
+from netproof.drivers.kind import engine, externals, peers, state
+from netproof.model import External, Port
 
 BANK = External(name="bank", ports=(Port(port=443),))
 RECORD = state.Record(
@@ -53,8 +53,8 @@ def test_a_peer_is_used_again_while_it_runs_the_same_agent(containers: dict[str,
 
 ONE_IMPORTER = """
 import sys, threading
-from harness.drivers.kind import engine, externals, state
-from harness.model import External, Port
+from netproof.drivers.kind import engine, externals, state
+from netproof.model import External, Port
 
 importers = set()
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness.drivers.kind.patches import patched
-from harness.errors import ClusterError
-from harness.recipes import Patch
+from netproof.clusters.recipes import Patch
+from netproof.drivers.kind.patches import patched
+from netproof.errors import ClusterError
 
 
 def agent() -> dict[str, Any]:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from harness import recipes
-from harness.drivers import Driver, DriverOptions, create
-from harness.drivers.kind import artifacts, engine, state
-from harness.drivers.kind.polling import NotYet, poll
-from harness.errors import ClusterError
-from harness.model import External, Namespace, Pod, Port, Topology
-from harness.recipes import Wanted
+from netproof.clusters import recipes
+from netproof.clusters.recipes import Wanted
+from netproof.drivers import Driver, DriverOptions, create
+from netproof.drivers.kind import artifacts, engine, state
+from netproof.drivers.kubernetes.polling import NotYet, poll
+from netproof.errors import ClusterError
+from netproof.model import External, Namespace, Pod, Port, Topology
 
 RECIPE = recipes.load(Wanted(name="calico"))
 PORTS = (Port(port=80),)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.drivers.kind import state
-from harness.errors import ClusterError, InputError
+from netproof.drivers.kind import state
+from netproof.errors import ClusterError, InputError
 
 Programs = Callable[..., Callable[[], list[str]]]
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-
-from harness.errors import ClusterError
 from reference.wire import Wire
+
+from netproof.errors import ClusterError
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-
-from harness.model import Probe, Specified
-from harness.policy import Evaluator, read_policies
 from reference.wire import SHOP, Wire, policy
+
+from netproof.model import Probe, Specified
+from netproof.policy import Evaluator, read_policies
 
 
 def calico(name: str, text: str) -> dict[str, Any]:

@@ -14,19 +14,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from harness.drivers.reference.inside import supervisor
-from harness.drivers.reference.inside.namespaces import Unavailable
-from harness.errors import AgentLost, ClusterError
-from harness.model import Pod, Port, Topology
 from reference.wire import SHOP, Wire, make, quiet
+
+from netproof.drivers.reference.inside import supervisor
+from netproof.drivers.reference.inside.namespaces import Unavailable
+from netproof.errors import AgentLost, ClusterError
+from netproof.model import Pod, Port, Topology
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 HOLD = """
 import json, sys, time
 from reference.wire import Wire, policy
-from harness.errors import ClusterError
+from netproof.errors import ClusterError
 try:
     wire = Wire()
 except ClusterError as error:

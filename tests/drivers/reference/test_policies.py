@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-
-from harness.drivers.reference import faults
-from harness.errors import InputError
-from harness.topologies import changed
 from reference.wire import SHOP, Wire, policy
+
+from netproof.catalogue.topologies import changed
+from netproof.drivers.reference import faults
+from netproof.errors import InputError
 
 WEB, DB = {"matchLabels": {"app": "web"}}, {"matchLabels": {"app": "db"}}
 JOB = {"matchLabels": {"app": "job"}}

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.drivers.reference.addresses import Addresses
-from harness.drivers.reference.ranges import Range, network, text, union, without
+from netproof.drivers.reference.addresses import Addresses
+from netproof.drivers.reference.ranges import Range, network, text, union, without
 
 
 @pytest.mark.parametrize(

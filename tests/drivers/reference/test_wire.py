@@ -6,11 +6,11 @@ import json
 from dataclasses import replace
 
 import pytest
-
-from harness.drivers import Channel
-from harness.errors import InputError
-from harness.model import External, Node, Pod, Port, Topology
 from reference.wire import SHOP, Wire, quiet
+
+from netproof.drivers import Channel
+from netproof.errors import InputError
+from netproof.model import External, Node, Pod, Port, Topology
 
 
 def answered(channel: Channel) -> int:

@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.drivers import DriverOptions
-from harness.drivers.reference.driver import ReferenceDriver
-from harness.model import External, Namespace, Node, Placement, Pod, Port, Service, ServicePort, Topology
-from harness.recipes import Wanted, load
+from netproof.clusters.recipes import Wanted, load
+from netproof.drivers import DriverOptions
+from netproof.drivers.reference.driver import ReferenceDriver
+from netproof.model import External, Namespace, Node, Placement, Pod, Port, Service, ServicePort, Topology
 
 HTTP, DNS, METRICS = Port(port=80, name="http"), Port(port=53, protocol="UDP", name="dns"), Port(port=9090)
 

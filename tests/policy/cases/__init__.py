@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.model import Specified
+from netproof.model import Specified
 
 YES, NO, OPEN = Specified.CONNECTED, Specified.DENIED, Specified.UNSPECIFIED
 

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import yaml
 
-from harness.drivers.kind.polling import NotYet, poll
-from harness.report.record import Cell, ScenarioResult
-from harness.report.store import ScenarioPart
+from netproof.drivers.kubernetes.polling import NotYet, poll
+from netproof.report.record import Cell, ScenarioResult
+from netproof.report.store import ScenarioPart
 
 HERE = Path(__file__).parent
 TABLE = HERE.parent.parent.parent / "reports" / "faults"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.report.record import Cell, ScenarioResult
+from netproof.report.record import Cell, ScenarioResult
 from tests.real.conftest import verdicts
 from tests.real.faults.conftest import Ground
 from tests.real.faults.striking import Fault, Row, Shell, faults, parts, since, tell, wait_for_parts

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.drivers.kind.polling import NotYet, poll
+from netproof.drivers.kubernetes.polling import NotYet, poll
 from tests.real.conftest import Machine, containers, image_missing, machine_in, verdicts
 from tests.real.faults.conftest import CNI, Ground
 from tests.real.faults.striking import Row, Shell, parts, since, tell, wait_for_parts

@@ -1,0 +1,1 @@
+"""What is tested: scenarios, their topologies and expected tables, read from YAML."""

@@ -1,0 +1,354 @@
+"""A first draft of a service map, derived from workloads, Services and policies. Every derived line says from what.
+
+It holds what is there and what the policies allow, which is not yet what is meant: a person must review it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import yaml
+
+from netproof.charts.draftpeers import Unknown, namespace_labels, others
+from netproof.charts.servicemap import read_map
+from netproof.charts.unmapped import workloads
+from netproof.errors import InputError
+from netproof.manifests.files import Located, parse_yaml
+from netproof.model import External, Namespace, Pod, Port, Probe, Service, Topology
+from netproof.model.placement import placed
+from netproof.policy import Evaluator, Policy, Side, read_each, read_policies
+from netproof.policy.rules import Direction
+
+OUTSIDE = "outside"
+"""The draft's name for outside hosts that the policies do not tell apart."""
+APART = "netproof/name"
+"""The label that tells pods apart that share all others: a map's Services select by all labels."""
+OUTSIDE_PORTS = (443, 80, 5432)
+KEYS: Mapping[Direction, str] = {"ingress": "ingressFrom", "egress": "egressTo"}
+
+HEADER = """\
+# A DRAFT, derived by `netproof map` from {source}.
+# It says what is there and what the policies allow. That is not yet what is meant: a person must review every line
+# that ends in "derived from", correct it, and then take the remark away. Until then a run against this map
+# compares the policies with themselves.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """A service or peer of the map. `carried`: container port -> its number at the Service, or False."""
+
+    name: str
+    pod: Pod
+    origin: str
+    labels: Mapping[str, str]
+    carried: Mapping[Port, int | bool] = field(default_factory=dict)
+    is_peer: bool = False
+
+
+Arrow = tuple[str, tuple[Port, ...], str]
+"""The peer's entry, the ports of who is reached, and the rules that allow it."""
+
+
+def draft(objects: Sequence[Located], *, name: str, namespace: str, source: str) -> tuple[str, tuple[str, ...]]:
+    """The map's text, which loads as a service map, and what the loaded map is warned of. `namespace` is that of
+    objects that name none. Raises InputError when there is no workload."""
+    topology = workloads(objects, namespace)
+    if not [pod for pod in topology.pods if not pod.host_network]:
+        raise InputError("there is no workload here, and so no service for a map: give the workloads, too", file=source)
+    read_each(objects)  # a fault is told with its line
+    policies = read_policies([one.content for one in objects])
+    peers, unknown = others(policies, topology)
+    entries = _apart([*_services(topology), *_peers(peers, topology)])
+    text = "".join(_lines(_Drawing.of(policies, topology, entries, unknown), _name(name), source))
+    try:
+        (document,) = parse_yaml(text, "draft")
+        return text, read_map(document).warnings
+    except InputError as error:
+        raise InputError(f"no service map can say this: {error}", file=source) from None
+
+
+def _services(topology: Topology) -> Iterator[_Entry]:
+    taken: set[str] = {"global"}
+    for pod in sorted(topology.pods, key=lambda pod: pod.host_network):
+        behind = [service for service in topology.services if pod in topology.backends(service)]
+        alone = [service for service in behind if topology.backends(service) == (pod,)]
+        name = _free(alone[0].name if len(alone) == 1 else pod.name, pod.namespace, taken)
+        services = f" and Service {', '.join(service.name for service in behind)}" if behind else ""
+        pod = replace(pod, ports=_ports(pod))  # noqa: PLW2901
+        yield _Entry(
+            name=name,
+            pod=pod,
+            origin=f"workload {pod.id}{services}",
+            labels=pod.labels,
+            carried=_carried(pod, behind),
+            is_peer=pod.host_network,
+        )
+
+
+def _peers(peers: Iterable[tuple[Pod, str]], topology: Topology) -> Iterator[_Entry]:
+    taken = {"global", *(_name(pod.name) for pod in topology.pods), *(_name(s.name) for s in topology.services)}
+    for pod, origin in peers:
+        name = _free(pod.name, pod.namespace, taken)
+        carried = {port: port.port for port in pod.ports}
+        yield _Entry(name=name, pod=pod, origin=origin, labels=pod.labels, carried=carried, is_peer=True)
+
+
+def _ports(pod: Pod) -> tuple[Port, ...]:
+    """Each number once, and each name."""
+    found: dict[tuple[int, str], Port] = {}
+    names: set[str | None] = {None}
+    for port in pod.ports:
+        kept = port if port.name not in names else replace(port, name=None)
+        if found.setdefault((port.port, port.protocol), kept) is kept:
+            names.add(port.name)
+    return tuple(found.values())
+
+
+def _carried(pod: Pod, behind: Sequence[Service]) -> dict[Port, int | bool]:
+    found: dict[Port, int | bool] = {}
+    used: set[tuple[int, str]] = set()
+    for port in pod.ports:
+        numbers = [
+            entry.port
+            for service in behind
+            for entry in service.ports
+            if entry.protocol == port.protocol and pod.port_number(entry.target, entry.protocol) == port.port
+        ]
+        free = [number for number in numbers if (number, port.protocol) not in used]
+        # The pod's own number first: a headless Service beside another one often has it.
+        number = port.port if port.port in free else free[0] if free else False
+        found[port] = number
+        used.add((number, port.protocol))
+    return found
+
+
+def _apart(entries: Sequence[_Entry]) -> list[_Entry]:
+    """With labels by which no pod is taken for another."""
+
+    def hides(one: _Entry) -> bool:
+        return not one.labels or any(
+            other is not one
+            and other.pod.namespace == one.pod.namespace
+            and dict(one.labels).items() <= dict(other.labels).items()
+            for other in entries
+        )
+
+    return [replace(one, labels={**one.labels, APART: one.name}) if hides(one) else one for one in entries]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawing:
+    """All that lines are written from. `none` are directions without restriction, by entry."""
+
+    entries: Sequence[_Entry]
+    topology: Topology
+    namespace: str
+    arrows: Mapping[Direction, Mapping[str, Sequence[Arrow] | None]]
+    """Direction -> entry -> its arrows; None where no policy restricts it."""
+    open_to_outside: Mapping[str, str]
+    """Entry -> the rules that admit outside addresses."""
+    destinations: tuple[Port, ...]
+    unknown: Sequence[Unknown]
+
+    @classmethod
+    def of(
+        cls, policies: Sequence[Policy], topology: Topology, entries: Sequence[_Entry], unknown: Sequence[Unknown]
+    ) -> _Drawing:
+        invented = tuple(entry.pod for entry in entries if topology.pod(entry.pod.id) is None)
+        numbers = dict.fromkeys((*OUTSIDE_PORTS, *(number for one in unknown for number in one.ports)))
+        ports = tuple(Port(port=number) for number in numbers)
+        outsider = External(name=OUTSIDE, ports=ports)
+        world = replace(
+            topology,
+            namespaces=topology.namespaces + _made_up(policies, topology),
+            pods=topology.pods + invented,
+            externals=(outsider,),
+        )
+        decide = Evaluator(policies, world, placed(world)).decide
+        arrows: dict[Direction, dict[str, Sequence[Arrow] | None]] = {"ingress": {}, "egress": {}}
+        outside: dict[str, str] = {}
+        reached: dict[Port, None] = {}
+        for entry in entries:
+            if entry.is_peer:
+                continue
+            # The API leaves open whether selectors mean pods on a node's network: no arrow is derived from that.
+            rest = [other for other in entries if other is not entry and not other.pod.host_network]
+            into = [
+                _arrow(other, [decide(_probe(other, entry, p)).ingress for p in entry.pod.ports], entry)
+                for other in rest
+            ]
+            out = [
+                _arrow(other, [decide(_probe(entry, other, p)).egress for p in other.pod.ports], other)
+                for other in rest
+            ]
+            away = [decide(_away(entry, outsider, port)).egress for port in ports]
+            beyond = _arrow(replace(entry, name=OUTSIDE), away, replace(entry, pod=replace(entry.pod, ports=ports)))
+            admitted = [decide(_in(outsider, entry, port)).ingress for port in entry.pod.ports]
+            if _restricts(decide(_in(outsider, entry, Port(port=1))).ingress, *admitted):
+                arrows["ingress"][entry.name] = [arrow for arrow in into if arrow]
+                rules = _rules(side for side in admitted if side.allowed)
+                outside |= {entry.name: rules} if rules else {}
+            else:
+                arrows["ingress"][entry.name] = None
+            if _restricts(decide(_away(entry, outsider, Port(port=1))).egress, *away):
+                arrows["egress"][entry.name] = [arrow for arrow in (*out, beyond) if arrow]
+                reached |= dict.fromkeys(beyond[1] if beyond else ())
+            else:
+                arrows["egress"][entry.name] = None
+        common = Counter(entry.pod.namespace for entry in entries if not entry.is_peer).most_common(1)[0][0]
+        return cls(
+            entries=entries,
+            topology=world,
+            namespace=common,
+            arrows=arrows,
+            open_to_outside=outside,
+            destinations=tuple(reached),
+            unknown=unknown,
+        )
+
+
+def _made_up(policies: Sequence[Policy], topology: Topology) -> tuple[Namespace, ...]:
+    known = {namespace.name for namespace in topology.namespaces}
+    found = namespace_labels(policies).items()
+    return tuple(Namespace(name=name, labels=labels) for name, labels in found if name not in known)
+
+
+def _probe(source: _Entry, target: _Entry, port: Port) -> Probe:
+    return Probe(source=source.pod.id, destination=target.pod.id, port=port.port, protocol=port.protocol)
+
+
+def _away(source: _Entry, outside: External, port: Port) -> Probe:
+    return Probe(source=source.pod.id, destination=outside.id, port=port.port, protocol=port.protocol, via="address")
+
+
+def _in(outside: External, target: _Entry, port: Port) -> Probe:
+    return Probe(source=outside.id, destination=target.pod.id, port=port.port, protocol=port.protocol)
+
+
+def _arrow(peer: _Entry, sides: Sequence[Side], reached: _Entry) -> Arrow | None:
+    """`sides` belong to the ports of who is reached."""
+    allowed = [(port, side) for port, side in zip(reached.pod.ports, sides, strict=True) if side.allowed]
+    if not allowed:
+        return None
+    return peer.name, tuple(port for port, _ in allowed), _rules(side for _, side in allowed)
+
+
+def _restricts(*sides: Side) -> bool:
+    return any(side.isolated or side.allowed is False for side in sides)
+
+
+def _rules(sides: Iterable[Side]) -> str:
+    return "; ".join(dict.fromkeys(f"{side.policy}, {side.rule}" for side in sides if side.rule))
+
+
+def _lines(drawing: _Drawing, name: str, source: str) -> Iterator[str]:
+    yield HEADER.format(source=source)
+    yield f"name: {_flow(name)}  # derived from how it was called\n"
+    yield f"namespace: {_flow(drawing.namespace)}  # derived from most of its workloads\n"
+    labelled = {one.name: dict(one.labels) for one in drawing.topology.namespaces if one.labels}
+    if labelled:
+        yield "namespaceLabels:\n"
+        for namespace, labels in labelled.items():
+            yield f"  {_flow(namespace)}: {_flow(labels)}  # derived from Namespace {namespace}, or a selector\n"
+    yield "services:\n"
+    for entry in drawing.entries:
+        if not entry.is_peer:
+            yield from _service(drawing, entry)
+    peers = [entry for entry in drawing.entries if entry.is_peer]
+    if peers:
+        yield "peers:\n"
+        for entry in peers:
+            yield from _peer(drawing, entry)
+    if drawing.destinations:
+        ports = [_plain(port) for port in drawing.destinations]
+        yield "external:\n  destinations:\n"
+        yield f"    - {_flow({'name': OUTSIDE, 'ports': ports})}"
+        yield "  # derived from rules to every address; name the hosts that are meant\n"
+    shown = [one.text for one in drawing.unknown if one.shown]
+    if shown:
+        yield "# Not derived, since a map names hosts and not addresses. List those that are meant under `external`:\n"
+        yield from (f"#   {text}\n" for text in dict.fromkeys(shown))
+
+
+def _head(drawing: _Drawing, entry: _Entry) -> Iterator[str]:
+    yield f"  - name: {_flow(entry.name)}  # derived from {entry.origin}\n"
+    if entry.pod.namespace != drawing.namespace:
+        yield f"    namespace: {_flow(entry.pod.namespace)}  # derived from {entry.origin}\n"
+    added = f"; {APART} is not: without it these labels select other pods, too" if APART in entry.labels else ""
+    yield f"    labels: {_flow(dict(entry.labels))}  # derived from its labels{added}\n"
+
+
+def _service(drawing: _Drawing, entry: _Entry) -> Iterator[str]:
+    yield from _head(drawing, entry)
+    if not entry.pod.ports:
+        yield "    ports: []  # derived from its containers, which declare none\n"
+    else:
+        yield "    ports:\n"
+        for port in entry.pod.ports:
+            carried = entry.carried[port]
+            served = {} if carried == port.port and carried is not False else {"service": carried}
+            how = "no Service carries it" if carried is False else "its Service carries it"
+            yield f"      - {_flow({**_plain(port), **served})}  # derived from its containers; {how}\n"
+    for direction, key in KEYS.items():
+        arrows = drawing.arrows[direction][entry.name]
+        if arrows is None:
+            yield f"    # {key} is absent: derived from the policies, none of which restricts its {direction}\n"
+        elif not arrows:
+            yield f"    {key}: []  # derived from the policies, which restrict its {direction} and let nobody pass\n"
+        else:
+            yield f"    {key}:\n"
+            for peer, ports, rules in arrows:
+                kind = "external" if peer == OUTSIDE else "app"
+                references = [_reference(port, ports, _reached(drawing, entry, peer, direction)) for port in ports]
+                yield f"      - {_flow({kind: peer, 'ports': references})}  # derived from {rules or 'the policies'}\n"
+    if entry.name in drawing.open_to_outside:
+        yield f"    externalIngress: true  # derived from {drawing.open_to_outside[entry.name]}\n"
+
+
+def _peer(drawing: _Drawing, entry: _Entry) -> Iterator[str]:
+    yield from _head(drawing, entry)
+    if entry.pod.host_network:
+        yield "    hostNetwork: true  # derived from its pod template\n"
+    elif entry.pod.ports:
+        yield f"    ports: {_flow([_plain(port) for port in entry.pod.ports])}  # derived from {entry.origin}\n"
+
+
+def _reached(drawing: _Drawing, entry: _Entry, peer: str, direction: Direction) -> tuple[Port, ...]:
+    if direction == "ingress":
+        return entry.pod.ports
+    return next((other.pod.ports for other in drawing.entries if other.name == peer), drawing.destinations)
+
+
+def _reference(port: Port, allowed: Sequence[Port], known: Sequence[Port]) -> int | str:
+    """A number means it under every protocol; where only one of them is allowed, a name says which."""
+    shared = [one for one in known if one.port == port.port and one not in allowed]
+    return port.name if shared and port.name else port.port
+
+
+def _plain(port: Port) -> dict[str, Any]:
+    name = {"name": port.name} if port.name else {}
+    return {**name, "port": port.port, **({"protocol": port.protocol} if port.protocol != "TCP" else {})}
+
+
+def _flow(value: Any) -> str:
+    """On one line, quoted where YAML would read something else."""
+    return yaml.safe_dump([value], default_flow_style=True, width=10**6, sort_keys=False).strip()[1:-1]
+
+
+def _name(text: str) -> str:
+    """As a map can name an object."""
+    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:50].strip("-")
+    return plain if re.match(r"[a-z]", plain) else f"s-{plain}".strip("-")
+
+
+def _free(text: str, namespace: str, taken: set[str]) -> str:
+    name = _name(text)
+    tries = (name, _name(f"{name}-{namespace}"), *(f"{name}-{number}" for number in range(2, 1000)))
+    free = next(one for one in tries if one not in taken)
+    taken.add(free)
+    return free

@@ -1,0 +1,162 @@
+"""A service map as its author writes it (YAML): the models of the file, and the short forms that it allows."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
+
+from netproof.manifests.files import Strict
+from netproof.model.topology import Protocol
+
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", value):
+        raise ValueError(
+            f"{value!r} cannot name an object: lower-case letters, digits and '-', starting with a letter, at most 63"
+        )
+    return value
+
+
+def _port_name(value: str) -> str:
+    if not re.fullmatch(r"(?=.*[a-z])[a-z0-9](-?[a-z0-9])*", value) or len(value) > 15:
+        raise ValueError(f"{value!r} cannot name a port: lower-case letters, digits and '-', at most 15")
+    return value
+
+
+def _port_number(value: object) -> object:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 65535:
+        raise ValueError(f"a port number from 1 to 65535 is expected (got {value!r})")
+    return value
+
+
+def _port_reference(value: object) -> object:
+    return value if isinstance(value, str) else _port_number(value)
+
+
+def _labels(value: dict[str, str]) -> dict[str, str]:
+    for key, text in value.items():
+        prefix, _, word = key.rpartition("/")
+        good = re.fullmatch(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", word)
+        if not good or len(prefix) > 253 or not re.fullmatch(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?", text):
+            raise ValueError(f"{key!r}: {text!r} is not a label that Kubernetes accepts")
+    return value
+
+
+def _port_as_mapping(value: object) -> object:
+    return value if isinstance(value, dict) else {"port": value}
+
+
+def _destination_as_mapping(value: object) -> object:
+    """`s3:443` and `s3` are short for `{external: s3, ports: [443]}` and `{external: s3}`."""
+    if not isinstance(value, str):
+        return value
+    name, colon, port = value.partition(":")
+    if not colon:
+        return {"external": name}
+    return {"external": name, "ports": [int(port) if port.isdecimal() else port]}
+
+
+def _source_as_mapping(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError(f"write {{app: {value}}} for a service, or {{external: {value}}} for an outside source")
+    return value
+
+
+def _carried(value: object) -> object:
+    return value if isinstance(value, bool) else _port_number(value)
+
+
+Name = Annotated[str, AfterValidator(_name)]
+PortName = Annotated[str, AfterValidator(_port_name)]
+PortNumber = Annotated[int, BeforeValidator(_port_number)]
+NodeIndex = Annotated[int, Field(strict=True, ge=0, le=1)]
+PortReference = Annotated[int | str, BeforeValidator(_port_reference)]
+Labels = Annotated[dict[str, str], AfterValidator(_labels)]
+
+
+class PortEntry(Strict):
+    name: PortName | None = None
+    port: PortNumber
+    protocol: Protocol = "TCP"
+
+
+class ServicePortEntry(PortEntry):
+    service: Annotated[bool | int, BeforeValidator(_carried)] = True
+    """False: a container port that the Service does not carry; it is reached by pod address only. A number: the Service
+    carries it under that one."""
+
+
+AnyPort = Annotated[PortEntry, BeforeValidator(_port_as_mapping)]
+AnyServicePort = Annotated[ServicePortEntry, BeforeValidator(_port_as_mapping)]
+
+
+class PeerEntry(Strict):
+    """The other end of an arrow. Absent `ports`: all ports of the Service or external destination that is reached."""
+
+    app: str | None = None
+    external: str | None = None
+    ports: Annotated[list[PortReference], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_peer(self) -> PeerEntry:
+        if (self.app is None) == (self.external is None):
+            raise ValueError("name one peer: either `app` or `external`")
+        return self
+
+
+class ServiceEntry(Strict):
+    name: Name
+    namespace: Name | None = None
+    labels: Labels | None = None
+    ports: list[AnyServicePort]
+    node: NodeIndex | None = None
+    replicas: Annotated[int, Field(strict=True, ge=1, le=50)] = 1
+    ingressFrom: list[Annotated[PeerEntry, BeforeValidator(_source_as_mapping)]] | None = None
+    egressTo: list[Annotated[PeerEntry, BeforeValidator(_destination_as_mapping)]] | None = None
+    externalIngress: StrictBool = False
+
+
+class PeerPodEntry(Strict):
+    """Somebody else's pod that arrows may name: the map asks only about its cells with the map's services."""
+
+    name: Name
+    namespace: Name | None = None
+    labels: Labels | None = None
+    ports: list[AnyServicePort] = Field(default_factory=list)
+    node: NodeIndex | None = None
+    hostNetwork: StrictBool = False
+
+
+class DestinationEntry(Strict):
+    name: Name
+    ports: Annotated[list[AnyPort], Field(min_length=1)]
+
+
+class SourceEntry(Strict):
+    name: Name
+
+
+class ExternalEntry(Strict):
+    destinations: list[DestinationEntry] = Field(default_factory=list)
+    sources: list[SourceEntry] = Field(default_factory=list)
+
+
+class BystanderEntry(Strict):
+    name: Name
+    namespace: Name | None = None
+    labels: Labels = Field(default_factory=dict)
+    ports: list[AnyPort] = Field(default_factory=list)
+
+
+class MapFile(Strict):
+    """A service map's file."""
+
+    name: Name
+    namespace: Name
+    namespaceLabels: dict[Name, Labels] = Field(default_factory=dict)
+    services: Annotated[list[ServiceEntry], Field(min_length=1)]
+    peers: list[PeerPodEntry] = Field(default_factory=list)
+    external: ExternalEntry = Field(default_factory=ExternalEntry)
+    bystanders: list[BystanderEntry] = Field(default_factory=list)

@@ -1,0 +1,433 @@
+"""A service map as a value that the rest of this room works on, read from its file (netproof/charts/mapfile.py).
+
+Nothing here knows of policies: what the map says is the intended matrix's only source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from netproof.charts.mapfile import (
+    DestinationEntry,
+    MapFile,
+    PeerEntry,
+    PeerPodEntry,
+    PortEntry,
+    ServiceEntry,
+    ServicePortEntry,
+    SourceEntry,
+)
+from netproof.manifests.files import Document, KeyPath, nearest, read_one, validate
+from netproof.model import External, Namespace, Node, Pod, Port, Service, ServicePort, Topology
+
+OUTSIDER = "outsider"
+"""The outside host that no list names: a source, and a destination on the ports of all declared destinations."""
+
+DEFAULT_BYSTANDER_PORTS = (443, 5432)
+"""An in-cluster web server and database of somebody else: what a too wide CIDR reaches by accident. The ports of the
+map's external destinations come on top."""
+
+PeerKind = Literal["app", "external"]
+Head = ServiceEntry | PeerPodEntry | DestinationEntry | SourceEntry
+"""Who an arrow may point to or come from, as the file has it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrow:
+    """A peer (`kind`, `name`) and the ports of the arrow's head: the one who is reached."""
+
+    kind: PeerKind
+    name: str
+    ports: tuple[Port, ...]
+    line: int | None = None
+
+    def covers(self, kind: str, name: str, port: int, protocol: str) -> bool:
+        return (self.kind, self.name) == (kind, name) and any(
+            (p.port, p.protocol) == (port, protocol) for p in self.ports
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """A service of the map, or one of its peers (`is_peer`): somebody else's pod. `ingress` or `egress` None:
+    unrestricted; empty: none. `ports` and `service_ports` are container ports. `node` None: where its turn is."""
+
+    name: str
+    namespace: str
+    labels: Mapping[str, str]
+    ports: tuple[Port, ...]
+    service_ports: tuple[Port, ...]
+    replicas: int = 1
+    ingress: tuple[Arrow, ...] | None = None
+    egress: tuple[Arrow, ...] | None = None
+    external_ingress: bool = False
+    open_to_namespace: tuple[Port, ...] = ()
+    """Ports that every pod of the service's namespace is meant to reach, listed in the map or not."""
+    service_numbers: Mapping[Port, int] = field(default_factory=dict)
+    """Where the Service carries a container port under another number."""
+    is_peer: bool = False
+    host_network: bool = False
+    node: int | None = None
+
+    @property
+    def id(self) -> str:
+        return f"svc:{self.namespace}/{self.name}"
+
+    def service_number(self, port: Port) -> int:
+        """The number under which the Service carries this container port."""
+        return self.service_numbers.get(port, port.port)
+
+    def container_port(self, number: int, protocol: str) -> int:
+        """The container port behind a port of the Service."""
+        found = (p for p in self.service_ports if (self.service_number(p), p.protocol) == (number, protocol))
+        return next((port.port for port in found), number)
+
+    def pod_names(self) -> tuple[str, ...]:
+        """One pod is called like its service; more have an index, since AWS matches policies by such prefixes."""
+        if self.replicas == 1:
+            return (self.name,)
+        return tuple(f"{self.name}-{index}" for index in range(self.replicas))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceMap:
+    """The map as a value. `apps` are its services, then its peers; `bystanders` are pods that it has no arrow for;
+    `node` of all pods is set by `topology`."""
+
+    name: str
+    namespace: str
+    apps: tuple[App, ...]
+    destinations: tuple[External, ...]
+    sources: tuple[str, ...]
+    bystanders: tuple[Pod, ...]
+    namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def app(self, name: str) -> App:
+        return next(app for app in self.apps if app.name == name)
+
+    @property
+    def services(self) -> tuple[App, ...]:
+        """The apps without the peers."""
+        return tuple(app for app in self.apps if not app.is_peer)
+
+    @property
+    def outside_sources(self) -> tuple[str, ...]:
+        return (*self.sources, OUTSIDER)
+
+    @property
+    def outside_destinations(self) -> tuple[External, ...]:
+        ports = dict.fromkeys(replace(port, name=None) for external in self.destinations for port in external.ports)
+        return (*self.destinations, External(name=OUTSIDER, ports=tuple(ports)))
+
+    def topology(self) -> Topology:
+        """One pod a replica; they alternate between two nodes in the map's order, but for those whose node is given.
+        Bystanders do so among themselves."""
+        planned = [(app, name) for app in self.apps for name in app.pod_names()]
+        apps = [
+            Pod(
+                namespace=app.namespace,
+                name=name,
+                labels=app.labels,
+                ports=app.ports,
+                node=index % 2 if app.node is None else app.node,
+                host_network=app.host_network,
+            )
+            for index, (app, name) in enumerate(planned)
+        ]
+        others = (replace(pod, node=index % 2) for index, pod in enumerate(self.bystanders))
+        pods = (*apps, *others)
+        names = dict.fromkeys([self.namespace, *(pod.namespace for pod in pods)])
+        return Topology(
+            namespaces=tuple(Namespace(name=name, labels=self.namespace_labels.get(name, {})) for name in names),
+            pods=pods,
+            services=tuple(
+                Service(
+                    namespace=app.namespace,
+                    name=app.name,
+                    selector=app.labels,
+                    ports=tuple(
+                        ServicePort(port=app.service_number(p), target=p.port, protocol=p.protocol, name=p.name)
+                        for p in app.service_ports
+                    ),
+                    node_port=not app.is_peer,
+                )
+                for app in self.apps
+                if app.service_ports
+            ),
+            externals=self._externals(),
+            nodes=(Node(index=0), Node(index=1)),
+        )
+
+    def _externals(self) -> tuple[External, ...]:
+        named = {external.name: external for external in self.outside_destinations}
+        for source in self.sources:
+            named.setdefault(source, External(name=source))
+        return tuple(named.values())
+
+
+def load_map(path: Path | str) -> ServiceMap:
+    """Read a service map. Raises InputError with file, line, key and the nearest name."""
+    return read_map(read_one(path))
+
+
+def read_map(document: Document) -> ServiceMap:
+    return _Reader(document, validate(MapFile, document)).read()
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Turns the names of one file into values, and says where a name leads nowhere."""
+
+    document: Document
+    file: MapFile
+
+    def read(self) -> ServiceMap:
+        self._unique_names()
+        services = tuple(self._app(index, entry) for index, entry in enumerate(self.file.services))
+        apps = (*services, *(self._peer_app(entry) for entry in self.file.peers))
+        bystanders = self._bystanders(apps)
+        self._unique_pods(apps, bystanders)
+        self._unique_labels(apps, bystanders)
+        return ServiceMap(
+            name=self.file.name,
+            namespace=self.file.namespace,
+            apps=apps,
+            destinations=tuple(
+                External(name=entry.name, ports=_ports(entry.ports)) for entry in self.file.external.destinations
+            ),
+            sources=tuple(entry.name for entry in self.file.external.sources),
+            bystanders=bystanders,
+            namespace_labels=self.file.namespaceLabels,
+            warnings=self._one_sided(apps),
+        )
+
+    def _unique_names(self) -> None:
+        external = self.file.external
+        lists: list[tuple[KeyPath, Sequence[ServiceEntry | PeerPodEntry | DestinationEntry | SourceEntry]]] = [
+            (("services",), self.file.services),
+            (("peers",), self.file.peers),
+            (("external", "destinations"), external.destinations),
+            (("external", "sources"), external.sources),
+        ]
+        for path, entries in lists:
+            seen: set[str] = set()
+            for index, entry in enumerate(entries):
+                here: KeyPath = (*path, index, "name")
+                if entry.name in seen:
+                    raise self.document.error(here, f"{entry.name!r} stands twice in this list")
+                if path[0] == "external" and entry.name == OUTSIDER:
+                    raise self.document.error(
+                        here, f"{OUTSIDER!r} is the outside host that no map lists; choose another"
+                    )
+                if path[0] == "services" and entry.name == "global":
+                    raise self.document.error(here, "'global' is a block of the values; choose another name")
+                seen.add(entry.name)
+        for index, service in enumerate(self.file.services):
+            self._unique_ports(("services", index, "ports"), service.ports)
+        services = {service.name for service in self.file.services}
+        for index, peer in enumerate(self.file.peers):
+            if peer.name in services:
+                raise self.document.error(("peers", index, "name"), f"{peer.name!r} is a service of this map")
+            self._unique_ports(("peers", index, "ports"), peer.ports)
+        for index, destination in enumerate(external.destinations):
+            self._unique_ports(("external", "destinations", index, "ports"), destination.ports)
+        for index, bystander in enumerate(self.file.bystanders):
+            self._unique_ports(("bystanders", index, "ports"), bystander.ports)
+
+    def _unique_ports(self, path: KeyPath, entries: list[Any]) -> None:
+        numbers: set[tuple[int, str]] = set()
+        names: set[str] = set()
+        carried: set[tuple[int, str]] = set()
+        for index, entry in enumerate(entries):
+            if (entry.port, entry.protocol) in numbers:
+                raise self.document.error((*path, index), f"port {entry.port}/{entry.protocol} stands twice")
+            service = getattr(entry, "service", False)
+            if service is not False:
+                number = (entry.port if service is True else service, entry.protocol)
+                if number in carried:
+                    raise self.document.error((*path, index), f"the Service has port {number[0]}/{number[1]} twice")
+                carried.add(number)
+            if entry.name in names:
+                raise self.document.error((*path, index, "name"), f"the port name {entry.name!r} stands twice")
+            numbers.add((entry.port, entry.protocol))
+            names.update([entry.name] if entry.name else [])
+
+    def _app(self, index: int, entry: ServiceEntry) -> App:
+        path: KeyPath = ("services", index)
+        if entry.externalIngress and entry.ingressFrom is None:
+            raise self.document.error(
+                (*path, "externalIngress"),
+                "says nothing while `ingressFrom` is absent (unrestricted); list ingressFrom, [] for no pod",
+            )
+        return App(
+            name=entry.name,
+            namespace=entry.namespace or self.file.namespace,
+            labels=_app_labels(entry),
+            ports=_ports(entry.ports),
+            service_ports=_ports([port for port in entry.ports if port.service]),
+            replicas=entry.replicas,
+            ingress=self._arrows((*path, "ingressFrom"), entry.ingressFrom, head=entry),
+            egress=self._arrows((*path, "egressTo"), entry.egressTo, head=None),
+            external_ingress=entry.externalIngress,
+            service_numbers=_service_numbers(entry.ports),
+            node=entry.node,
+        )
+
+    def _peer_app(self, entry: PeerPodEntry) -> App:
+        return App(
+            name=entry.name,
+            namespace=entry.namespace or self.file.namespace,
+            labels=_app_labels(entry),
+            ports=_ports(entry.ports),
+            service_ports=_ports([port for port in entry.ports if port.service]),
+            service_numbers=_service_numbers(entry.ports),
+            is_peer=True,
+            host_network=entry.hostNetwork,
+            node=(entry.node or 0) if entry.hostNetwork else entry.node,
+        )
+
+    def _arrows(
+        self, path: KeyPath, entries: list[PeerEntry] | None, *, head: ServiceEntry | None
+    ) -> tuple[Arrow, ...] | None:
+        """`head`: the service that all these arrows point to (ingressFrom), or None when each points to its peer."""
+        if entries is None:
+            return None
+        arrows = []
+        for index, entry in enumerate(entries):
+            here = (*path, index)
+            kind: PeerKind = "app" if entry.app is not None else "external"
+            peer = self._peer(here, kind, entry.app or entry.external or "", source=head is not None)
+            ports = self._ports_of((*here, "ports"), head or peer, entry.ports)
+            arrows.append(Arrow(kind=kind, name=peer.name, ports=ports, line=self.document.line(here)))
+        return tuple(arrows)
+
+    def _peer(self, here: KeyPath, kind: PeerKind, name: str, *, source: bool) -> Head:
+        external = self.file.external
+        known: Sequence[Head]
+        if kind == "app":
+            known, what = [*self.file.services, *self.file.peers], "service"
+        elif source:
+            known, what = external.sources, "source in external.sources"
+        else:
+            known, what = external.destinations, "destination in external.destinations"
+        found = next((entry for entry in known if entry.name == name), None)
+        if found is None:
+            named = (*here, kind) if (*here, kind) in self.document.lines else here
+            raise self.document.error(named, f"no {what} is called {name!r}; {nearest(name, [e.name for e in known])}")
+        return found
+
+    def _ports_of(self, path: KeyPath, head: Head, wanted: list[int | str] | None) -> tuple[Port, ...]:
+        entries = [] if isinstance(head, SourceEntry) else list(head.ports)
+        if wanted is None:
+            return _ports([port for port in entries if not isinstance(port, ServicePortEntry) or port.service])
+        found: list[PortEntry] = []
+        for index, reference in enumerate(wanted):
+            matching = [port for port in entries if reference in (port.port, port.name)]
+            if not matching:
+                known = [
+                    str(port.name or port.port) if isinstance(reference, str) else str(port.port) for port in entries
+                ]
+                raise self.document.error(
+                    (*path, index), f"{head.name} has no port {reference!r}; {nearest(str(reference), known)}"
+                )
+            found += [port for port in matching if port not in found]
+        return _ports(found)
+
+    def _bystanders(self, apps: tuple[App, ...]) -> tuple[Pod, ...]:
+        if self.file.bystanders:
+            return tuple(
+                Pod(
+                    namespace=entry.namespace or self.file.namespace,
+                    name=entry.name,
+                    labels=entry.labels or {"app": entry.name},
+                    ports=_ports(entry.ports),
+                )
+                for entry in self.file.bystanders
+            )
+        outside = [replace(port, name=None) for d in self.file.external.destinations for port in _ports(d.ports)]
+        ports = tuple(dict.fromkeys([*(Port(port=number) for number in DEFAULT_BYSTANDER_PORTS), *outside]))
+        taken = {name for app in apps for name in app.pod_names()} | {app.labels.get("app", "") for app in apps}
+        stranger = next(name for name in ("stranger", *(f"stranger-{n}" for n in range(2, 99))) if name not in taken)
+        admitted = next((arrow.name for app in apps for arrow in app.ingress or () if arrow.kind == "app"), None)
+        # With the labels of somebody who is let in, the neighbour also shows a selector that forgets namespaces.
+        labels = next((app.labels for app in apps if app.name == admitted), {"app": "neighbour"})
+        other = f"{self.file.namespace[:53].rstrip('-')}-neighbour"
+        return (
+            Pod(namespace=self.file.namespace, name=stranger, labels={"app": stranger}, ports=ports),
+            Pod(namespace=other, name="neighbour", labels=labels, ports=ports),
+        )
+
+    def _unique_labels(self, apps: tuple[App, ...], bystanders: tuple[Pod, ...]) -> None:
+        placed: list[tuple[KeyPath, App]] = [(self._place(index), app) for index, app in enumerate(apps)]
+        others: list[tuple[KeyPath, App | Pod]] = [*placed]
+        others += [(("bystanders", index), pod) for index, pod in enumerate(bystanders)]
+        for place, app in placed:
+            if not app.labels:
+                raise self.document.error((*place, "labels"), "without labels its Service selects nothing")
+            for path, other in others:
+                if other is not app and other.namespace == app.namespace and app.labels.items() <= other.labels.items():
+                    raise self.document.error(
+                        (*path, "labels"),
+                        f"the labels of {app.name} select the pods of {other.name} too; make them differ",
+                    )
+
+    def _place(self, index: int) -> KeyPath:
+        """Where the file has an app: among the services, or after them among the peers."""
+        services = len(self.file.services)
+        return ("services", index) if index < services else ("peers", index - services)
+
+    def _unique_pods(self, apps: tuple[App, ...], bystanders: tuple[Pod, ...]) -> None:
+        seen: dict[tuple[str, str], str] = {}
+        for index, app in enumerate(apps):
+            for name in app.pod_names():
+                if (app.namespace, name) in seen:
+                    raise self.document.error((*self._place(index), "name"), f"two pods would be called {name!r}")
+                seen[app.namespace, name] = app.name
+        for index, pod in enumerate(bystanders):
+            if (pod.namespace, pod.name) in seen:
+                raise self.document.error(("bystanders", index, "name"), f"two pods would be called {pod.name!r}")
+            seen[pod.namespace, pod.name] = pod.name
+
+    def _one_sided(self, apps: tuple[App, ...]) -> tuple[str, ...]:
+        """Arrows that one end lists and the other end, being restricted, does not: such a pair is not intended."""
+        by_name = {app.name: app for app in apps}
+        found = []
+        for app in apps:
+            for arrow in app.egress or ():
+                for port in arrow.ports if arrow.kind == "app" else ():
+                    target = by_name[arrow.name]
+                    if target.ingress is not None and not _listed(target.ingress, app.name, port):
+                        found.append(
+                            f"{self.document.file}:{arrow.line}: {app.name} lists egress to {target.name}:{port.port}, "
+                            f"but ingressFrom of {target.name} does not list {app.name}: not intended"
+                        )
+            for arrow in app.ingress or ():
+                for port in arrow.ports if arrow.kind == "app" else ():
+                    source = by_name[arrow.name]
+                    if source.egress is not None and not _listed(source.egress, app.name, port):
+                        found.append(
+                            f"{self.document.file}:{arrow.line}: {app.name}:{port.port} admits {source.name}, but "
+                            f"egressTo of {source.name} does not list it: not intended"
+                        )
+        return tuple(found)
+
+
+def _listed(arrows: tuple[Arrow, ...], name: str, port: Port) -> bool:
+    return any(arrow.covers("app", name, port.port, port.protocol) for arrow in arrows)
+
+
+def _service_numbers(entries: list[ServicePortEntry]) -> dict[Port, int]:
+    ports = zip(_ports(entries), entries, strict=True)
+    return {port: int(entry.service) for port, entry in ports if not isinstance(entry.service, bool)}
+
+
+def _app_labels(entry: ServiceEntry | PeerPodEntry) -> dict[str, str]:
+    return {"app": entry.name} if entry.labels is None else entry.labels
+
+
+def _ports(entries: list[Any]) -> tuple[Port, ...]:
+    return tuple(Port(port=entry.port, protocol=entry.protocol, name=entry.name) for entry in entries)

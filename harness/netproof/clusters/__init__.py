@@ -1,0 +1,1 @@
+"""What is known of each CNI, read from the folder `clusters/`: recipes and reviewed differences."""

@@ -1,0 +1,78 @@
+"""`netproof check`: what can be said of policies without any cluster, with an exit code for CI."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from netproof import __version__
+from netproof.commands import inputs
+from netproof.commands.console import new_console, show
+from netproof.lint import Checked, Ground, Severity, check, render
+
+if TYPE_CHECKING:
+    from netproof.report.terminal import Line
+
+FOUND = 1
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Compares what policies mean with what a map or chart says is meant, and looks for what is hardly "
+        "ever meant: selectors that match nothing, ports that nobody has, pods without DNS, and more. Every rule is "
+        "described in docs/checking.md."
+    )
+    inputs.add(parser)
+    parser.add_argument(
+        "--format", choices=("text", "json", "sarif", "junit"), default="text", help="how to print it (default: text)"
+    )
+    parser.add_argument("--output", metavar="FILE", type=Path, help="write it there; a summary is printed")
+    parser.add_argument(
+        "--fail-on",
+        choices=("warning", "error", "never"),
+        default="error",
+        help="the least severity that ends with exit code 1 (default: error)",
+    )
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Exit code 1 when something at least as severe as --fail-on is found. Raises InputError."""
+    ground = inputs.read(arguments)
+    checked = check(ground)
+    least = None if arguments.fail_on == "never" else Severity(arguments.fail_on)
+    lines = list(render.text(checked, ground))
+    if arguments.output:
+        made = (
+            "\n".join(lines) + "\n" if arguments.format == "text" else _made(arguments.format, checked, ground, least)
+        )
+        from netproof.report.writer import write_file
+
+        write_file(arguments.output, made)
+        print(lines[-1])
+        print(f"written: {arguments.output}", file=sys.stderr)
+    elif arguments.format == "text":
+        show(new_console(), [_styled(line) for line in lines])
+    else:
+        print(_made(arguments.format, checked, ground, least), end="")
+    return FOUND if least is not None and checked.failing(least) else 0
+
+
+def _made(form: str, checked: Checked, ground: Ground, least: Severity | None) -> str:
+    match form:
+        case "json":
+            return render.as_json(checked, ground)
+        case "sarif":
+            from netproof.lint.sarif import as_sarif
+
+            return as_sarif(checked.findings, __version__, Path.cwd())
+        case _:
+            return render.as_junit(checked, least)
+
+
+def _styled(line: str) -> Line:
+    if line.startswith("    "):
+        return line, "dim"
+    return line, "bad" if ": error: " in line else "warn" if ": warning: " in line else ""

@@ -1,0 +1,141 @@
+"""What `check`, `explain`, `matrix` and `map` look at, from the command line: a chart, a map, or manifests alone.
+
+Only what every check needs is imported here; what a map or a CNI takes comes when one is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from netproof import charts
+from netproof.errors import InputError
+from netproof.lint import POD_RANGE, Engine, Ground, ground, unread, world_of, written
+from netproof.manifests.files import Located
+from netproof.manifests.load import in_namespace, read_located
+
+if TYPE_CHECKING:
+    from netproof.charts.helm import HelmChart
+
+DEFAULT_NAMESPACE = "default"
+
+
+def add(parser: argparse.ArgumentParser, *, cni: str = "warn of what these CNIs are known for, too") -> None:
+    """Declare the options. `cni`: what --cni is for."""
+    add_manifests(parser)
+    add_charts(parser)
+    parser.add_argument(
+        "--pod-cidr",
+        metavar="CIDR",
+        action="append",
+        default=[],
+        help=f"the cluster's range of pod addresses; may be repeated (default: {POD_RANGE})",
+    )
+    parser.add_argument("--cni", metavar="NAME,…", default="", help=cni)
+
+
+def add_manifests(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--manifests", metavar="FILE|DIR|-", help="manifests alone: policies, and workloads if there are"
+    )
+
+
+def add_charts(parser: argparse.ArgumentParser) -> None:
+    """The options of charts and maps."""
+    bundled = ", ".join(sorted(charts.CHARTS))
+    parser.add_argument(
+        "--chart", metavar="NAME|PATH", help=f"the path of a helm chart, or the name of a bundled one: {bundled}"
+    )
+    parser.add_argument(
+        "--service-map", metavar="FILE", type=Path, help="your own service map; with --chart PATH that chart's intent"
+    )
+    parser.add_argument("--values", metavar="FILE", type=Path, help="values of the chart or map")
+    parser.add_argument("--policies", metavar="FILE|DIR|-", help="your own manifests instead of the map's policies")
+    add_release(parser)
+
+
+def add_release(parser: argparse.ArgumentParser) -> None:
+    """Where what names no place goes."""
+    parser.add_argument("--release", metavar="NAME", default="", help="of --chart PATH (default: the folder's name)")
+    parser.add_argument(
+        "--namespace",
+        metavar="NAME",
+        default="",
+        help=f"of manifests that name none (default: {DEFAULT_NAMESPACE}; for --chart PATH the map's or the release's)",
+    )
+
+
+def given(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.chart or arguments.service_map or arguments.manifests)
+
+
+def nothing_given() -> InputError:
+    return InputError("one of --chart, --service-map and --manifests says what to look at; none is given")
+
+
+def helm_chart(arguments: argparse.Namespace) -> HelmChart | None:
+    """The chart that helm is to render; None when there is none, or a bundled one. Raises InputError."""
+    if not arguments.chart or charts.is_bundled(arguments.chart):
+        return None
+    from netproof.charts.helm import HelmChart
+
+    return HelmChart(
+        path=Path(arguments.chart),
+        values=arguments.values,
+        release_name=arguments.release,
+        namespace_name=arguments.namespace,
+    )
+
+
+def fitting(arguments: argparse.Namespace) -> None:
+    """Raises InputError for options that do not go together."""
+    a_map, a_chart, manifests = arguments.service_map, arguments.chart, getattr(arguments, "manifests", None)
+    bundled = a_chart and charts.is_bundled(a_chart)
+    for key, refused, what in (
+        ("--values", arguments.values and manifests, "--chart or --service-map, not with --manifests"),
+        ("--policies", arguments.policies and manifests, "--chart or --service-map, not with --manifests"),
+        ("--manifests", manifests and (a_map or a_chart), "neither --chart nor --service-map"),
+        ("--policies", arguments.policies and a_chart, "--service-map FILE, which says what is meant"),
+        ("--service-map", a_map and bundled, "--chart PATH; a bundled chart has a map of its own"),
+        ("--release", arguments.release and (bundled or not a_chart), "--chart PATH"),
+    ):
+        if refused:
+            raise InputError(f"goes with {what}", key=key)
+
+
+def read(arguments: argparse.Namespace) -> Ground:
+    """All that was asked for, read and compared. Raises InputError."""
+    fitting(arguments)
+    options: dict[str, Any] = {"pod_ranges": arguments.pod_cidr or (POD_RANGE,), "engines": _engines(arguments.cni)}
+    chart = helm_chart(arguments)
+    if arguments.manifests or (chart and not arguments.service_map):
+        objects, namespace = objects_of(arguments)
+        return ground(written(objects), world_of(objects, namespace), unread=unread(objects), **options)
+    if not given(arguments):
+        raise nothing_given()
+    from netproof.commands import compared
+
+    if chart:
+        return compared.of_helm(chart, arguments.service_map, options)
+    if arguments.chart:
+        return compared.of_chart(arguments.chart, arguments.values, options)
+    return compared.of_map(arguments.service_map, arguments.values, arguments.policies, options)
+
+
+def objects_of(arguments: argparse.Namespace) -> tuple[tuple[Located, ...], str]:
+    """The objects of --manifests or of --chart PATH, and the namespace of those that name none. Raises InputError."""
+    if chart := helm_chart(arguments):
+        from netproof.charts import helm
+
+        return helm.rendered(chart), chart.namespace
+    namespace = arguments.namespace or DEFAULT_NAMESPACE
+    return in_namespace(read_located(arguments.manifests), namespace), namespace
+
+
+def _engines(word: str) -> tuple[Engine, ...]:
+    if not word:
+        return ()
+    from netproof.lint import cnis
+
+    return cnis.engines(word)

@@ -1,0 +1,53 @@
+"""`netproof matrix`: what is intended and what the policies mean, on paper."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING, Any
+
+from netproof.commands import inputs
+
+if TYPE_CHECKING:
+    from netproof.charts import Plan
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    inputs.add_charts(parser)
+    parser.add_argument("--side", choices=("both", "ingress", "egress"), default="both", help="only one direction")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints both matrices. Raises InputError."""
+    from netproof.catalogue import scenarios as catalogue
+    from netproof.run.conductor import dry_run_text, specified
+
+    plan = _plan(arguments)
+    scenario = catalogue.of_plan(plan, claim="intended and specified", side=arguments.side)
+    if arguments.format == "text":
+        print(dry_run_text(scenario))
+        return 0
+    cells: list[dict[str, Any]] = []
+    for step, intended, meant in specified(scenario):
+        for probe in intended:
+            key = {
+                name: getattr(probe, name) for name in ("source", "destination", "via", "protocol", "port", "family")
+            }
+            cells.append({"step": step, **key, "intended": intended[probe], "specified": meant[probe]})
+    print(json.dumps({"name": plan.name, "warnings": list(plan.warnings), "cells": cells}, indent=1))
+    return 0
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    from netproof import charts
+
+    inputs.fitting(arguments)
+    if chart := inputs.helm_chart(arguments):
+        return charts.helm_plan(chart, arguments.service_map)
+    if arguments.chart:
+        return charts.chart_plan(arguments.chart, arguments.values)
+    if arguments.service_map:
+        return charts.map_plan(arguments.service_map, arguments.values, arguments.policies)
+    raise inputs.nothing_given()

@@ -1,0 +1,47 @@
+"""`netproof run`: what `pytest` runs, without pytest."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rich.text import Text
+
+from netproof.commands.console import new_console, show
+from netproof.report import terminal
+from netproof.report.store import ScenarioPart
+from netproof.run import options
+from netproof.run.conductor import INTERRUPTED, Conductor, dry_run_text, exit_code, load, run_all
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    for option in options.OPTIONS:
+        parser.add_argument(option.flag, **option.arguments())
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measures, prints what differs, and writes the reports. Raises NetproofError."""
+    asked = options.check(lambda name: getattr(arguments, name), ["netproof", *sys.argv[1:]])
+    scenarios = [scenario for found in load(asked).values() for scenario in found]
+    if asked.dry_run:
+        print("\n\n".join(dry_run_text(scenario) for scenario in scenarios))
+        return 0
+    console = new_console()
+    conductor = Conductor(asked, lambda line: console.print(Text(line)), sys.stderr if sys.stderr.isatty() else None)
+
+    def done(part: ScenarioPart) -> None:
+        word = {"passed": "OK", "failed": "DIFFERS", "error": "UNMEASURED"}.get(
+            part.scenario.result, part.scenario.result
+        )
+        console.print(Text(f"{word:10} {part.scenario.id}[{part.cni}]  {part.scenario.duration_s:.1f} s"))
+
+    run_all(conductor, scenarios, done)
+    record, page = conductor.finish(0)
+    for target in record.targets:
+        show(console, terminal.blocks(target))
+    show(console, terminal.declared(record))
+    show(console, terminal.summary(record, report=page))
+    if conductor.interrupted:
+        return INTERRUPTED
+    return exit_code(record) or (conductor.failed.exit_code if conductor.failed else 0)

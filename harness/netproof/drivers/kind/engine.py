@@ -1,0 +1,126 @@
+"""The container engine and the programs `kind` and `helm`. Every other module asks them through here."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from netproof.errors import ClusterError
+
+LABEL_CLUSTER = "netproof.cluster"
+"""The label of every container that we start beside a cluster; its value is the cluster's name."""
+LABEL_RUN = "netproof.run"
+LABEL_PEER = "netproof.peer"
+"""The endpoint id of a peer outside the cluster."""
+LABEL_AGENT = "netproof.agent"
+"""Which agent a peer runs: a digest of its source."""
+LABEL_NODE = "io.x-k8s.kind.cluster"
+"""kind's own label of a node; its value is the cluster's name."""
+NETWORK = "kind"
+"""The engine's network that kind puts its nodes on."""
+
+_INSTALL = {
+    "docker": "install Docker, or choose `--cni reference`, which needs no container engine",
+    "kind": "install it from https://kind.sigs.k8s.io, or choose `--cni reference`, which needs no cluster",
+    "helm": "install it from https://helm.sh, or choose a CNI that is installed from plain manifests",
+}
+
+
+def run(
+    command: Sequence[str], *, timeout: float = 60, check: bool = True, purpose: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """Run a program of the machine to its end. Raises ClusterError when it is missing, fails or takes too long."""
+    require(command[0])
+    try:
+        # A session of its own, so that Ctrl-C reaches us alone and we can clean up after it.
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=timeout, check=False, start_new_session=True
+        )
+    except subprocess.TimeoutExpired:
+        raise ClusterError(f"{purpose or ' '.join(command)} took longer than {timeout:.0f} s") from None
+    if check and done.returncode:
+        raise ClusterError(
+            f"{purpose or ' '.join(command)} failed (exit status {done.returncode})", details=tail(done.stderr)
+        )
+    return done
+
+
+def require(program: str) -> None:
+    """Raises ClusterError that says how to come by a program that is not on the PATH."""
+    if shutil.which(program) is None:
+        raise ClusterError(f"the program `{program}` is not on the PATH: {_INSTALL.get(program, 'install it')}")
+
+
+def tail(text: str, lines: int = 30) -> str:
+    return "\n".join(text.strip().splitlines()[-lines:])
+
+
+def info() -> Mapping[str, Any]:
+    """What the engine says of itself (`docker info`). Raises ClusterError when it does not run."""
+    done = run(["docker", "info", "--format", "{{json .}}"], check=False, purpose="asking the container engine")
+    try:
+        found: Mapping[str, Any] = json.loads(done.stdout or "{}")
+    except ValueError:
+        found = {}
+    if done.returncode or found.get("ServerErrors") or not found.get("ServerVersion"):
+        why = tail("\n".join(found.get("ServerErrors") or []) or done.stderr, 3)
+        raise ClusterError(
+            "the container engine does not answer: start Docker (and see that this user may use it), "
+            "or choose `--cni reference`, which needs none",
+            details=why,
+        )
+    return found
+
+
+def cgroup_v1(found: Mapping[str, Any]) -> bool:
+    return str(found.get("CgroupVersion", "2")) == "1"
+
+
+def local_images(images: Sequence[str]) -> dict[str, str]:
+    """Those images that the local engine has: name -> digest, or image id for one that never saw a registry."""
+    if not images:
+        return {}
+    done = run(["docker", "image", "inspect", *images], check=False, purpose="looking for local images")
+    found: dict[str, str] = {}
+    for image in json.loads(done.stdout or "[]"):
+        digest = next(iter(image.get("RepoDigests") or []), "").partition("@")[2]
+        for tag in image.get("RepoTags") or []:
+            found[tag] = digest or image["Id"]
+    return {image: found[tag] for image in images if (tag := short(image)) in found}
+
+
+def short(image: str) -> str:
+    """The name as the engine lists it: without the default registry, with a tag."""
+    name = image.removeprefix("docker.io/").removeprefix("library/")
+    return name if ":" in name.rpartition("/")[2] or "@" in name else f"{name}:latest"
+
+
+def save_images(images: Sequence[str], target: Path) -> None:
+    run(["docker", "save", "--output", str(target), *images], timeout=600, purpose="saving images from the engine")
+
+
+def containers(*labels: str) -> list[str]:
+    """Ids of the containers, running or not, that carry all of the labels (`key` or `key=value`)."""
+    filters = [word for label in labels for word in ("--filter", f"label={label}")]
+    return run(["docker", "ps", "--all", "--quiet", *filters], purpose="listing containers").stdout.split()
+
+
+def remove_containers(ids: Sequence[str]) -> None:
+    if ids:
+        run(["docker", "rm", "--force", "--volumes", *ids], timeout=120, purpose="removing containers")
+
+
+def inspect_containers(ids: Sequence[str]) -> list[dict[str, Any]]:
+    """What the engine knows of them. One that is gone by now, since another worker replaces its own, is left out."""
+    if not ids:
+        return []
+    done = run(["docker", "inspect", *ids], purpose="inspecting containers", check=False)
+    try:
+        found: list[dict[str, Any]] = json.loads(done.stdout)
+    except ValueError:
+        raise ClusterError("inspecting containers failed", details=tail(done.stderr)) from None
+    return found

@@ -1,0 +1,289 @@
+"""Topologies on a cluster: namespaces, pods and services exist and run, and where they are. Only namespaces that carry
+our label are ever changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, get_args
+
+from netproof.drivers import Manifest, Say
+from netproof.drivers.kubernetes import waiting
+from netproof.drivers.kubernetes.manifests import CONTAINER, FIRST, MANAGED, SPEC, Deployment
+from netproof.drivers.kubernetes.objects import Api, Ref, Refused, concurrently
+from netproof.drivers.kubernetes.polling import NotYet, poll
+from netproof.errors import ClusterError, InputError
+from netproof.model import Pod, Port, Service, Topology
+from netproof.model.topology import DNS_LABELS, DNS_NAMESPACE, DNS_SERVICE, NAME_LABEL, Protocol
+
+POD_TIMEOUT = 180.0
+DELETE_TIMEOUT = 120.0
+
+Addresses = dict[str, tuple[str, ...]]
+Name = tuple[str, str]
+"""Namespace and name."""
+
+
+def ensure(api: Api, wanted: Sequence[Deployment], say: Say) -> set[Name]:
+    """Make namespaces and all that is in them exist. What a namespace of ours holds is made anew when it is something
+    else; the namespace stays, since the cluster takes seconds to delete one. Gives the pods that were there and stay.
+
+    Raises InputError when a namespace of that name is not ours, or when an object is refused.
+    """
+    there = {item["metadata"]["name"]: item["metadata"] for item in api.list("/api/v1/namespaces")}
+    dying, other = [], []
+    for deployment in wanted:
+        name = deployment.namespace["metadata"]["name"]
+        if name not in there:
+            continue
+        if (there[name].get("labels") or {}).get(MANAGED) != "true":
+            raise InputError(
+                f"the namespace {name} exists and was not made by netproof (it lacks the label {MANAGED}): "
+                "it is left alone; rename the namespace in the topology, or remove it from the cluster"
+            )
+        if "deletionTimestamp" in there[name]:
+            dying.append(name)
+        elif (there[name].get("annotations") or {}).get(SPEC) != deployment.digest:
+            other.append(name)
+    if dying:
+        say(f"waiting for the end of namespaces {', '.join(dying)}")
+        remove(api, dying)
+    if other:
+        say(f"replacing what is in {len(other)} namespaces")
+        empty(api, other)
+    concurrently(lambda manifest: apply(api, manifest), [deployment.namespace for deployment in wanted])
+    # What else a kept namespace holds is what its digest says; only labels of pods change while scenarios run.
+    kept = there.keys() - {*dying, *other}
+    fresh = [one for one in wanted if one.namespace["metadata"]["name"] not in kept]
+    concurrently(lambda manifest: apply(api, manifest), [item for one in fresh for item in (*one.basis, *one.services)])
+    wanted_names = {deployment.namespace["metadata"]["name"] for deployment in wanted}
+    ours = {name for name, metadata in there.items() if (metadata.get("labels") or {}).get(MANAGED) == "true"}
+    left = [item for item in api.list("/api/v1/pods") if item["metadata"]["namespace"] in ours]
+    taken = _node_ports(pod for one in wanted for pod in one.pods)
+    gone = []
+    for item in left:
+        metadata = item["metadata"]
+        if metadata["namespace"] in wanted_names:
+            unwanted = FIRST in (metadata.get("annotations") or {}) or is_over(item)
+        else:
+            # Of an earlier run that shared its namespaces out in another way.
+            unwanted = not taken.isdisjoint(_node_ports([item]))
+        if unwanted:
+            gone.append((metadata["namespace"], metadata["name"]))
+    remove_pods(api, gone)
+    running = {
+        (item["metadata"]["namespace"], item["metadata"]["name"]): item["metadata"]
+        for item in left
+        if (item["metadata"]["namespace"], item["metadata"]["name"]) not in gone
+    }
+    missing = [
+        pod
+        for one in wanted
+        for pod in one.pods
+        if not _has(running.get((pod["metadata"]["namespace"], pod["metadata"]["name"])), pod)
+    ]
+    concurrently(lambda manifest: apply(api, manifest), missing)
+    return running.keys() - {(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in missing}
+
+
+def is_over(pod: Mapping[str, Any]) -> bool:
+    """Whether it ends or has ended for good, as when its node evicted it for want of memory."""
+    return "deletionTimestamp" in pod["metadata"] or (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
+
+
+def _has(there: Mapping[str, Any] | None, manifest: Manifest) -> bool:
+    """Whether the object of this metadata has the labels and annotations of the manifest, and no label beside them."""
+    if there is None or "deletionTimestamp" in there:
+        return False
+    labels = {key: value for key, value in (there.get("labels") or {}).items() if key != NAME_LABEL}
+    annotations = there.get("annotations") or {}
+    wanted = manifest["metadata"]
+    return labels == dict(wanted.get("labels") or {}) and all(
+        annotations.get(key) == value for key, value in (wanted.get("annotations") or {}).items()
+    )
+
+
+def _node_ports(found: Iterable[Mapping[str, Any]]) -> set[tuple[int, str]]:
+    """The ports that pods take from their nodes."""
+    return {
+        (port["containerPort"], port["protocol"])
+        for pod in found
+        if pod["spec"].get("hostNetwork")
+        for container in pod["spec"]["containers"]
+        for port in container.get("ports") or ()
+    }
+
+
+def remove(api: Api, namespaces: Iterable[str]) -> None:
+    """Delete namespaces and wait until they are gone."""
+    names = set(namespaces)
+    concurrently(api.delete, [Ref("v1", "Namespace", "", name) for name in names])
+
+    def step() -> None:
+        left = names & {item["metadata"]["name"] for item in api.list("/api/v1/namespaces")}
+        if left:
+            raise NotYet(f"still there: {', '.join(sorted(left))}", left=len(left))
+
+    poll(step, timeout=DELETE_TIMEOUT, what="deleting namespaces")
+
+
+def empty(api: Api, namespaces: Iterable[str]) -> None:
+    """Delete the pods and Services of namespaces, and wait until they are gone."""
+    names = set(namespaces)
+    found = {
+        kind: [
+            (item["metadata"]["namespace"], item["metadata"]["name"])
+            for item in api.list(f"/api/v1/{kind}")
+            if item["metadata"]["namespace"] in names
+        ]
+        for kind in ("services", "pods")
+    }
+    concurrently(api.delete, [Ref("v1", "Service", *name) for name in found["services"]])
+    remove_pods(api, found["pods"])
+
+
+def remove_pods(api: Api, names: Iterable[tuple[str, str]]) -> None:
+    """Delete pods (namespace, name) and wait until their containers have ended."""
+    refs = {Ref("v1", "Pod", *name) for name in names}
+    concurrently(api.delete, refs)
+
+    def step() -> None:
+        while refs:
+            ref = next(iter(refs))
+            if api.get(ref):
+                raise NotYet(f"still there: {ref} and {len(refs) - 1} more, not looked at again", left=len(refs))
+            refs.discard(ref)
+
+    poll(step, timeout=DELETE_TIMEOUT, every=0.1, what="deleting pods")
+
+
+def wait_serving(
+    api: Api,
+    names: Iterable[tuple[str, str]],
+    *,
+    timeout: float = POD_TIMEOUT,
+    nudge: Callable[[], None] | None = None,
+    said_before: Collection[Name] = (),
+) -> None:
+    """Until these pods (namespace, name) run and their agents have said that they listen on their ports (SCTP excepted:
+    a kernel may lack it, and the run detects that). Those of `said_before` have told an earlier run, and their log may
+    have been rotated since. Raises ClusterError with the pod's events and log."""
+    names = list(names)
+    if not names:
+        return
+    found = waiting.wait_pods(api, names, timeout=timeout, nudge=nudge)
+
+    def serving(name: tuple[str, str]) -> None:
+        def step() -> None:
+            try:
+                text = api.text(
+                    f"/api/v1/namespaces/{name[0]}/pods/{name[1]}/log?container={CONTAINER}&limitBytes=4096"
+                )
+            except Refused as error:
+                raise NotYet(str(error)) from None
+            if not text.startswith("ready"):
+                raise NotYet(text or "the agent has said nothing yet")
+            missing = json.loads(text.partition("\n")[0].removeprefix("ready") or "{}").get("missing", [])
+            lacking = [
+                f"{one['protocol']} {one['port']} ({one['why']})" for one in missing if one["protocol"] != "SCTP"
+            ]
+            if lacking:
+                raise ClusterError(
+                    f"the agent of pod {'/'.join(name)} cannot listen on {', '.join(lacking)}",
+                    details=waiting.diagnose(api, [found[name]]),
+                )
+
+        poll(step, timeout=30, every=0.1, what=f"starting the agent of pod {'/'.join(name)}")
+
+    concurrently(serving, [name for name in names if name not in said_before])
+
+
+def locate(api: Api, topology: Topology, nodes: Sequence[str]) -> tuple[Addresses, dict[str, str], tuple[Pod, ...]]:
+    """(addresses of pods, services and nodes; node id of each pod; the DNS pods) of a topology that runs."""
+    addresses: Addresses = {}
+    node_of: dict[str, str] = {}
+    dns: list[Pod] = []
+    wanted = {pod.id for pod in topology.pods}
+    for item in api.list("/api/v1/pods"):
+        metadata, status = item["metadata"], item.get("status", {})
+        endpoint = f"{metadata['namespace']}/{metadata['name']}"
+        is_dns = (
+            metadata["namespace"] == DNS_NAMESPACE.name and DNS_LABELS.items() <= (metadata.get("labels") or {}).items()
+        )
+        if endpoint not in wanted and not (is_dns and waiting.pod_ready(item)):
+            continue
+        index = nodes.index(item["spec"]["nodeName"])
+        addresses[endpoint] = _ordered(one["ip"] for one in status.get("podIPs") or [])
+        node_of[endpoint] = f"node:{index}"
+        if is_dns:
+            dns.append(_as_pod(item, index))
+    for item in api.list("/api/v1/nodes"):
+        found = item["status"].get("addresses") or []
+        endpoint = f"node:{nodes.index(item['metadata']['name'])}"
+        addresses[endpoint] = _ordered(one["address"] for one in found if one["type"] == "InternalIP")
+    return addresses, node_of, tuple(sorted(dns, key=lambda pod: pod.name))
+
+
+def locate_services(api: Api, topology: Topology) -> tuple[Addresses, dict[tuple[str, int, str], int]]:
+    """(addresses, node ports) of a topology's services and of the cluster's DNS. A headless service has no address."""
+    services: Mapping[tuple[str, str], Service] = {
+        (service.namespace, service.name): service for service in (*topology.services, DNS_SERVICE)
+    }
+    addresses: Addresses = {}
+    node_ports: dict[tuple[str, int, str], int] = {}
+    for item in api.list("/api/v1/services"):
+        service = services.get((item["metadata"]["namespace"], item["metadata"]["name"]))
+        if service is None:
+            continue
+        addresses[service.id] = _ordered(ip for ip in item["spec"].get("clusterIPs") or [] if ip != "None")
+        for port in item["spec"]["ports"]:
+            if "nodePort" in port:
+                node_ports[service.id, port["port"], port["protocol"]] = port["nodePort"]
+    return addresses, node_ports
+
+
+def ranges(api: Api) -> dict[str, str]:
+    """The range of each node's pods -> the node's address of that family."""
+    return {
+        pods: one["address"]
+        for item in api.list("/api/v1/nodes")
+        for pods in item["spec"].get("podCIDRs") or []
+        for one in item["status"].get("addresses") or []
+        if one["type"] == "InternalIP" and (":" in one["address"]) == (":" in pods)
+    }
+
+
+def _as_pod(item: Mapping[str, Any], index: int) -> Pod:
+    return Pod(
+        namespace=item["metadata"]["namespace"],
+        name=item["metadata"]["name"],
+        labels=item["metadata"].get("labels") or {},
+        ports=tuple(
+            Port(port=port["containerPort"], protocol=port.get("protocol", "TCP"), name=port.get("name"))
+            for container in item["spec"]["containers"]
+            for port in container.get("ports") or []
+            if port.get("protocol", "TCP") in get_args(Protocol)
+        ),
+        node=index,
+        service_account=item["spec"].get("serviceAccountName", "default"),
+    )
+
+
+def _ordered(found: Iterable[str]) -> tuple[str, ...]:
+    """IPv4 before IPv6."""
+    return tuple(sorted(found, key=lambda address: ":" in address))
+
+
+def apply(api: Api, manifest: Manifest) -> None:
+    """Apply an object of ours, with patience for a namespace's first moments. Raises InputError when it is refused."""
+
+    def step() -> None:
+        try:
+            api.apply(manifest)
+        except Refused as error:
+            # A namespace's first moments: its quota and accounts are still being made by controllers.
+            if error.status in (400, 404, 422):
+                raise InputError(f"{Ref.of(manifest)} is refused by the API server: {error.answer}") from None
+            raise NotYet(str(error)) from None
+
+    poll(step, timeout=30, what=f"applying {Ref.of(manifest)}")

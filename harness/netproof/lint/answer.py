@@ -1,0 +1,64 @@
+"""One path in words: whether it connects, what isolates each end, which rule decides, and what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import yaml
+
+from netproof.lint.allow import Missing, advice
+from netproof.lint.model import Ground
+from netproof.manifests.files import key_path
+from netproof.model import Probe, Specified
+from netproof.policy import Side
+
+WORDS = {Specified.CONNECTED: "connects", Specified.DENIED: "denied", Specified.UNSPECIFIED: "left open by the API"}
+
+
+def told(ground: Ground, probe: Probe) -> Iterator[str]:
+    decision = ground.evaluator.decide(probe)
+    yield f"{probe}: {WORDS[decision.specified]}"
+    yield ""
+    yield from _side("egress", probe.source, decision.egress, ground)
+    yield from _side("ingress", probe.destination.removeprefix("svc:"), decision.ingress, ground)
+    yield from ("", decision.because)
+    found = advice(ground, probe, decision)
+    yield from (line for why in found.why_not for line in ("", why))
+    for missing in found.missing if not found.why_not else ():
+        yield from ("", *_missing(missing))
+
+
+def _side(direction: str, end: str, side: Side, ground: Ground) -> Iterator[str]:
+    if not side.isolated and side.allowed is not None:
+        yield f"{direction} of {end}: {side.reason or 'no policy isolates it'}"
+        return
+    isolating = ", ".join(_where(ref, "", ground) for ref in side.isolating)
+    yield f"{direction} of {end}: isolated by {isolating or 'nobody'}"
+    if side.allowed is None:
+        yield f"  left open: {side.reason}"
+    elif side.rule:
+        yield f"  {'allowed' if side.allowed else 'denied'} by {side.rule} of {_where(side.policy, side.at, ground)}"
+    else:
+        several = f"none of {side.rules} rules allows" if side.rules > 1 else "no rule allows"
+        yield f"  {several} it{f'; {side.reason}' if side.reason else ''}"
+
+
+def _where(ref: str, key: str, ground: Ground) -> str:
+    one = ground.at(ref)
+    return f"{ref} ({one.place(key_path(key))})" if one else ref
+
+
+def _missing(missing: Missing) -> Iterator[str]:
+    fill = " Fill in the address." if missing.open_ends else ""
+    if missing.policy is not None:
+        place = missing.policy.place(("spec", missing.direction))
+        yield f"Missing: a rule under spec.{missing.direction} of {missing.policy.policy.ref} ({place}).{fill}"
+        shown = yaml.safe_dump([missing.rule], sort_keys=False)
+    else:
+        yield (
+            f"Missing: an {missing.direction} rule. No NetworkPolicy isolates this pod alone, so it comes as a policy "
+            f"of its own.{fill}"
+        )
+        shown = yaml.safe_dump(missing.manifest, sort_keys=False)
+    yield ""
+    yield from shown.rstrip().splitlines()

@@ -1,0 +1,37 @@
+"""What lints need to know of a CNI, from its folder in `clusters/`: what it enforces, and where it differs."""
+
+from __future__ import annotations
+
+from netproof.clusters import recipes, reviews
+from netproof.clusters.recipes import Wanted
+from netproof.errors import InputError
+from netproof.lint import FEATURES, Engine, Known
+from netproof.manifests.files import nearest
+
+
+def engines(word: str) -> tuple[Engine, ...]:
+    """Of `--cni NAME,…`. Raises InputError."""
+    return tuple(engine(wanted) for wanted in recipes.parse_cni(word))
+
+
+def engine(wanted: Wanted) -> Engine:
+    """Raises InputError, also for a known difference with a feature that no lint finds."""
+    recipe = recipes.load(wanted)
+    known = reviews.load_all(recipes.known_differences(recipe), "cni", recipe.version.removeprefix("v"))
+    for entry in known.entries:
+        for feature in entry.lint:
+            if feature not in FEATURES:
+                message = f"{entry.id}: no feature is called {feature!r}; {nearest(feature, FEATURES)}"
+                raise InputError(message, file=known.file_of(entry.id), key="lint")
+    return Engine(
+        name=wanted.name,
+        version=recipe.version,
+        enforces=recipe.enforces,
+        hint=recipe.hint,
+        dialects=tuple(recipe.dialects),
+        known=tuple(
+            Known(id=entry.id, features=tuple(entry.lint), sentence=entry.sentence.strip(), link=entry.link)
+            for entry in known.entries
+            if entry.lint
+        ),
+    )

@@ -1,0 +1,95 @@
+"""Puts together what rules look at: policies with their places, and the pods that they select."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from netproof.errors import InputError
+from netproof.lint.model import DIRECTIONS, Engine, Ground, Intended, World, Written
+from netproof.manifests.files import Located
+from netproof.policy import READERS, Evaluator, read_each
+from netproof.policy.groups import ASSUMED_DNS, Groups
+from netproof.policy.rules import Direction
+from netproof.policy.warnings import oddities
+
+POD_RANGE = "10.244.0.0/16"
+"""kind's and kubeadm's usual range of pod addresses."""
+
+
+def written(objects: Sequence[Located], *, generated: bool = False) -> tuple[Written, ...]:
+    """The policies among the objects that somebody here reads. Raises InputError with file, line and key."""
+    read = read_each([one for one in objects if not _is_policy(one) or _is_read(one)])
+    return tuple(
+        Written(policy=policy, located=one, generated=generated) for one, policies in read for policy in policies
+    )
+
+
+def unread(objects: Sequence[Located]) -> tuple[Located, ...]:
+    """The policies among them that nobody here reads."""
+    return tuple(one for one in objects if _is_policy(one) and not _is_read(one))
+
+
+def ground(
+    policies: Sequence[Written],
+    world: World,
+    *,
+    pod_ranges: Sequence[str] = (POD_RANGE,),
+    engines: Sequence[Engine] = (),
+    intended: Intended | None = None,
+    unread: Sequence[Located] = (),
+) -> Ground:
+    """What rules look at. Of two policies with one name the later counts, as in a cluster. Raises InputError."""
+    by_ref: dict[tuple[str, int | None], Written] = {}
+    replaced = []
+    for one in policies:
+        # One object may hold several policies, by place.
+        key = (one.policy.ref, one.policy.place)
+        if key in by_ref:
+            replaced.append(by_ref.pop(key))
+        by_ref[key] = one
+    groups = Groups(world.topology, world.placement.dns_pods or (ASSUMED_DNS,))
+    of_group: dict[int, list[str]] = defaultdict(list)
+    for pod in groups.pods:
+        group = groups.of(pod)
+        if group is not None:
+            of_group[group].append(pod)
+    return Ground(
+        written=tuple(by_ref.values()),
+        world=world,
+        groups=groups,
+        evaluator=Evaluator([one.policy for one in by_ref.values()], world.topology, world.placement),
+        governing={direction: _governing(direction, list(by_ref.values()), groups) for direction in DIRECTIONS},
+        of_group={group: tuple(pods) for group, pods in of_group.items()},
+        oddities=tuple((one, oddity) for one in by_ref.values() for oddity in oddities([one.policy], groups)),
+        pod_ranges=tuple(_network(text) for text in pod_ranges),
+        engines=tuple(engines),
+        intended=intended,
+        unread=tuple(unread),
+        replaced=tuple(replaced),
+    )
+
+
+def _governing(direction: Direction, policies: Sequence[Written], groups: Groups) -> dict[int, tuple[Written, ...]]:
+    found: dict[int, list[Written]] = defaultdict(list)
+    for one in policies:
+        if direction in one.policy.isolates or any(rule.direction == direction for rule in one.policy.rules):
+            for group in groups.selected(one.policy.subject):
+                found[group].append(one)
+    return {group: tuple(governing) for group, governing in found.items()}
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        raise InputError(f"not an address range such as {POD_RANGE} (got {text!r})", key="--pod-cidr") from None
+
+
+def _is_policy(one: Located) -> bool:
+    return str(one.content["kind"]).endswith("NetworkPolicy")
+
+
+def _is_read(one: Located) -> bool:
+    return (one.content["apiVersion"], one.content["kind"]) in READERS

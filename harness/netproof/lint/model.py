@@ -1,0 +1,215 @@
+"""What a lint looks at and what it says. Values only; `ground` is the one place where they are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
+from typing import Literal
+
+from netproof.manifests.files import KeyPath, Located, dotted
+from netproof.model import Intent, Placement, Probe, Topology
+from netproof.policy import Decision, Evaluator, Policy
+from netproof.policy.groups import Groups
+from netproof.policy.rules import Direction, Rule
+from netproof.policy.warnings import Oddity
+
+DIRECTIONS: tuple[Direction, ...] = ("ingress", "egress")
+PEERS_KEY: Mapping[Direction, str] = {"ingress": "from", "egress": "to"}
+
+Need = Literal["pods", "namespaces", "intent", "cni"]
+"""What a rule cannot do without: pods, namespaces with their labels, a map that says what is meant, `--cni`."""
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+    @property
+    def rank(self) -> int:
+        """Higher is worse."""
+        return {Severity.NOTE: 0, Severity.WARNING: 1, Severity.ERROR: 2}[self]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """`object` and `key` are as messages name them: `NetworkPolicy shop/api`, `spec.ingress[0].from[1]`."""
+
+    file: str = ""
+    line: int | None = None
+    object: str = ""
+    key: str = ""
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.file, self.line) if part) or self.object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """What a rule's function found: a sentence, where, and what to do."""
+
+    sentence: str
+    place: Place
+    fix: str = ""
+    reviewed: str = ""
+    """Why it is accepted; empty when nobody reviewed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    rule: str
+    severity: Severity
+    sentence: str
+    place: Place
+    fix: str = ""
+    reviewed: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A policy, and where it is written. `generated`: the map is its file, and has no lines for its keys."""
+
+    policy: Policy
+    located: Located
+    generated: bool = False
+
+    @property
+    def is_network_policy(self) -> bool:
+        """Of networking.k8s.io/v1, not of another dialect."""
+        content = self.located.content
+        return (content["apiVersion"], content["kind"]) == ("networking.k8s.io/v1", "NetworkPolicy")
+
+    def place(self, path: KeyPath = ()) -> Place:
+        at = self.located
+        return Place(file=at.document.file, line=at.line(path), object=self.policy.ref, key=dotted(path))
+
+    def place_of(self, rule: Rule, *below: str | int) -> Place:
+        """The place of one of its rules, or of a key below it."""
+        return self.place((*self._root, rule.list_key or rule.direction, rule.index, *below))
+
+    def place_of_peer(self, rule: Rule, place: int) -> Place:
+        return self.place_of(rule, rule.peers_key or PEERS_KEY[rule.direction], place)
+
+    def place_of_list(self, direction: Direction) -> Place:
+        """The place of its rules of one direction."""
+        return self.place((*self._root, direction))
+
+    @property
+    def _root(self) -> KeyPath:
+        return ("spec",) if self.policy.place is None else ("specs", self.policy.place)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A reviewed known difference of a CNI, and the features of policies that it shows in (lint/engines.py)."""
+
+    id: str
+    features: tuple[str, ...]
+    sentence: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """What the recipe of a CNI says: whether it enforces policies, whose, and where it is known to differ."""
+
+    name: str
+    version: str
+    enforces: bool
+    hint: str
+    dialects: tuple[str, ...]
+    known: tuple[Known, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A cell of a map: what is meant, what the policies mean, and the reviewed entries that declare a difference."""
+
+    probe: Probe
+    intended: Intent
+    decision: Decision
+    reviewed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intended:
+    """What a map or chart says is meant. `reasons`: reviewed entry -> why it is accepted; `stale`: entry -> what of it
+    the policies do not show; `lines`: pods and Services, as `namespace/name` -> their lines in `file`."""
+
+    file: str
+    cells: tuple[Cell, ...]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    stale: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    """What the map itself is warned of, some with `file:line: ` in front."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Who exists. `complete`: it is everything (a map), not only what some manifests happen to hold. `has`: what
+    of it is known. `api_clients`: pod id -> why it is taken to talk to the API server."""
+
+    topology: Topology
+    placement: Placement
+    has: frozenset[Need] = frozenset()
+    complete: bool = False
+    api_clients: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """All that rules look at. `unread` are policies of kinds that nobody reads here, `replaced` those that a later
+    object of the same name replaces, `governing` the policies that have a say over a group of pods in a direction."""
+
+    written: tuple[Written, ...]
+    world: World
+    groups: Groups
+    evaluator: Evaluator
+    governing: Mapping[Direction, Mapping[int, tuple[Written, ...]]]
+    of_group: Mapping[int, tuple[str, ...]]
+    """Group -> the ids of its pods."""
+    oddities: tuple[tuple[Written, Oddity], ...]
+    """What harness/netproof/policy/warnings.py says of each policy: several rules share it."""
+    pod_ranges: tuple[IPv4Network | IPv6Network, ...]
+    engines: tuple[Engine, ...] = ()
+    intended: Intended | None = None
+    unread: tuple[Located, ...] = ()
+    replaced: tuple[Written, ...] = ()
+
+    def has(self, need: Need) -> bool:
+        match need:
+            case "intent":
+                return self.intended is not None
+            case "cni":
+                return bool(self.engines)
+            case _:
+                return need in self.world.has
+
+    def at(self, ref: str) -> Written | None:
+        """The policy of that name."""
+        return next((one for one in self.written if one.policy.ref == ref), None)
+
+    def pods(self, group: int, most: int = 3) -> str:
+        """The pods of a group in words."""
+        found = self.of_group.get(group, ())
+        more = f" and {len(found) - most} more" if len(found) > most else ""
+        return ", ".join(found[:most]) + more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LintRule:
+    """One rule: an entry of the table, and its function."""
+
+    id: str
+    severity: Severity
+    title: str
+    """One sentence: what is wrong, whatever the file."""
+    check: Callable[[Ground], Iterator[Hit]]
+    needs: tuple[Need, ...] = ()
+
+    @property
+    def anchor(self) -> str:
+        return f"docs/checking.md#{self.id}"

@@ -1,0 +1,125 @@
+"""Findings as text, JSON and JUnit XML. SARIF has a module of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from xml.etree import ElementTree as ET
+
+from netproof.lint.intent import differing
+from netproof.lint.model import Finding, Ground, Severity
+from netproof.lint.table import MISSING, RULES, Checked
+
+
+def text(checked: Checked, ground: Ground) -> Iterator[str]:
+    """A line for each finding as compilers write them, then what was compared, counted and left out."""
+    for finding in checked.findings:
+        word = "reviewed" if finding.reviewed else finding.severity.value
+        yield f"{finding.place}: {word}: {finding.sentence} [{finding.rule}]"
+        if finding.reviewed or finding.fix:
+            yield f"    {'why' if finding.reviewed else 'fix'}: {finding.reviewed or finding.fix}"
+    if checked.findings:
+        yield ""
+    if ground.intended is not None:
+        cells = differing(ground.intended)
+        declared = sum(bool(cell.reviewed) for cell in cells)
+        yield (
+            f"specified against intended: {len(cells)} of {len(ground.intended.cells)} cells differ, "
+            f"{declared} of them as reviewed"
+        )
+    for need, rules in checked.skipped.items():
+        yield f"not run, because {MISSING[need]}: {', '.join(rules)}"
+    yield summary(checked, ground)
+
+
+def summary(checked: Checked, ground: Ground) -> str:
+    counts = [_count(checked.count(severity), severity.value) for severity in Severity]
+    pods = len(ground.world.topology.pods) if ground.has("pods") else 0
+    return (
+        f"{', '.join(counts)} in {_policies(len(ground.written) + len(ground.unread))}"
+        f"{f' for {pods} pods' if pods else ''}"
+    )
+
+
+def as_json(checked: Checked, ground: Ground) -> str:
+    """One object: `findings`, `skipped`, `counts`, and `intended` where a map says what is meant."""
+    made: dict[str, object] = {
+        "findings": [
+            {
+                "rule": finding.rule,
+                "severity": finding.severity,
+                "sentence": finding.sentence,
+                "file": finding.place.file or None,
+                "line": finding.place.line,
+                "object": finding.place.object or None,
+                "key": finding.place.key or None,
+                "fix": finding.fix or None,
+                "reviewed": finding.reviewed or None,
+                "help": next(rule.anchor for rule in RULES if rule.id == finding.rule),
+            }
+            for finding in checked.findings
+        ],
+        "skipped": {need: list(rules) for need, rules in checked.skipped.items()},
+        "counts": {severity.value: checked.count(severity) for severity in Severity},
+        "policies": len(ground.written) + len(ground.unread),
+    }
+    if ground.intended is not None:
+        made["intended"] = {
+            "cells": len(ground.intended.cells),
+            "differing": [
+                {
+                    "cell": str(cell.probe),
+                    "intended": cell.intended,
+                    "specified": cell.decision.specified,
+                    "because": cell.decision.because,
+                    "reviewed": list(cell.reviewed),
+                }
+                for cell in differing(ground.intended)
+            ],
+        }
+    return json.dumps(made, indent=1, ensure_ascii=False) + "\n"
+
+
+def as_junit(checked: Checked, least: Severity | None) -> str:
+    """A case for each rule: failed when it found something at least so severe, skipped when it could not run."""
+    skipped = {rule: need for need, rules in checked.skipped.items() for rule in rules}
+    cases = []
+    for rule in RULES:
+        case = ET.Element("testcase", classname="netproof.check", name=rule.id, time="0.000")
+        found = [finding for finding in checked.findings if finding.rule == rule.id]
+        lines = "\n".join(_line(finding) for finding in found)
+        if rule.id in skipped:
+            ET.SubElement(case, "skipped", message=MISSING[skipped[rule.id]])
+        elif found and least is not None and rule.severity.rank >= least.rank:
+            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+            failure = ET.SubElement(case, "failure", message=_line(found[0]) + more, type=rule.severity.value)
+            failure.text = lines
+        elif found:
+            ET.SubElement(case, "system-out").text = lines
+        cases.append(case)
+    root = ET.Element("testsuites", name="netproof")
+    counts = {"failures": "failure", "skipped": "skipped"}
+    suite = ET.SubElement(
+        root,
+        "testsuite",
+        {name: str(sum(case.find(tag) is not None for case in cases)) for name, tag in counts.items()},
+        name="netproof check",
+        tests=str(len(cases)),
+        errors="0",
+        time="0.000",
+    )
+    suite.extend(cases)
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _line(finding: Finding) -> str:
+    return f"{finding.place}: {finding.sentence}"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _policies(number: int) -> str:
+    return f"{number} {'policy' if number == 1 else 'policies'}"

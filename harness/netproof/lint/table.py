@@ -1,0 +1,231 @@
+"""The table of rules. A new rule is a function in a module of this room, an entry here, and a section in
+docs/checking.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from netproof.lint import engines, intent, reach, redundancy, selectors, shapes
+from netproof.lint.model import Finding, Ground, LintRule, Need, Severity
+
+ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+
+RULES: tuple[LintRule, ...] = (
+    LintRule(
+        id="not-as-intended",
+        severity=ERROR,
+        title="The policies do not mean what the map says, and no reviewed entry declares it.",
+        check=intent.not_as_intended,
+        needs=("intent",),
+    ),
+    LintRule(
+        id="reviewed-difference",
+        severity=NOTE,
+        title="The policies do not mean what the map says, as a reviewed entry declares.",
+        check=intent.reviewed,
+        needs=("intent",),
+    ),
+    LintRule(
+        id="reviewed-difference-gone",
+        severity=ERROR,
+        title="A reviewed entry declares a difference that is not there.",
+        check=intent.stale,
+        needs=("intent",),
+    ),
+    LintRule(
+        id="map-warning",
+        severity=WARNING,
+        title="The map or the values say something that has no effect.",
+        check=intent.of_the_map,
+        needs=("intent",),
+    ),
+    LintRule(
+        id="selector-matches-nothing",
+        severity=WARNING,
+        title="A podSelector matches no pod.",
+        check=selectors.odd("no-pod"),
+        needs=("pods",),
+    ),
+    LintRule(
+        id="selector-matches-host-pods",
+        severity=WARNING,
+        title="A podSelector matches only pods on the host's network, which policies leave alone.",
+        check=selectors.odd("host-pods-only"),
+        needs=("pods",),
+    ),
+    LintRule(
+        id="namespace-matches-nothing",
+        severity=WARNING,
+        title="A namespaceSelector matches no namespace.",
+        check=selectors.odd("no-namespace"),
+        needs=("namespaces",),
+    ),
+    LintRule(
+        id="namespace-unknown",
+        severity=WARNING,
+        title="A policy is in a namespace that does not exist.",
+        check=selectors.odd("unknown-namespace"),
+        needs=("namespaces",),
+    ),
+    LintRule(
+        id="port-of-nobody",
+        severity=WARNING,
+        title="A rule names a port that no selected container has.",
+        check=selectors.ports_of_nobody,
+        needs=("pods",),
+    ),
+    LintRule(
+        id="rules-without-type",
+        severity=WARNING,
+        title="policyTypes leaves out the direction of rules, which then have no effect.",
+        check=selectors.odd("ignored-rules"),
+    ),
+    LintRule(
+        id="types-left-out",
+        severity=WARNING,
+        title="Without policyTypes a policy about egress isolates for ingress as well, or not for egress.",
+        check=shapes.types_left_out,
+    ),
+    LintRule(
+        id="selectors-apart",
+        severity=WARNING,
+        title="A namespaceSelector and a podSelector are two items (OR) where one item (AND) may be meant.",
+        check=shapes.apart,
+    ),
+    LintRule(
+        id="selectors-together",
+        severity=NOTE,
+        title="One item has both selectors (AND) beside items with one of them (OR).",
+        check=shapes.together,
+    ),
+    LintRule(
+        id="allow-from-everywhere",
+        severity=WARNING,
+        title="An ingress rule without `from` admits everybody.",
+        check=shapes.from_everywhere,
+    ),
+    LintRule(
+        id="allow-to-everywhere",
+        severity=WARNING,
+        title="An egress rule without `to` and `ports` lets everything out.",
+        check=shapes.to_everywhere,
+    ),
+    LintRule(
+        id="block-over-pods",
+        severity=WARNING,
+        title="An ipBlock holds addresses of pods.",
+        check=shapes.blocks_over_pods,
+    ),
+    LintRule(
+        id="block-of-everything",
+        severity=NOTE,
+        title="0.0.0.0/0 or ::/0 means the cluster's pods too.",
+        check=shapes.blocks_of_everything,
+    ),
+    LintRule(
+        id="default-deny-alone",
+        severity=WARNING,
+        title="A namespace's default deny is not followed by any policy that allows.",
+        check=shapes.default_deny_alone,
+    ),
+    LintRule(
+        id="egress-without-dns",
+        severity=WARNING,
+        title="Pods that may reach something cannot look up names.",
+        check=reach.without_dns,
+        needs=("pods",),
+    ),
+    LintRule(
+        id="egress-without-api-server",
+        severity=WARNING,
+        title="A workload that seems to talk to the API server has no egress rule that can mean it.",
+        check=reach.without_api_server,
+        needs=("pods",),
+    ),
+    LintRule(
+        id="policy-adds-nothing",
+        severity=WARNING,
+        title="Without this policy every decision stays as it is.",
+        check=redundancy.adds_nothing,
+    ),
+    LintRule(
+        id="policy-replaced",
+        severity=WARNING,
+        title="Two policies have one name; only the later one counts.",
+        check=shapes.replaced,
+    ),
+    LintRule(
+        id="policy-not-understood",
+        severity=WARNING,
+        title="A policy is of a kind that nobody reads here.",
+        check=shapes.not_understood,
+    ),
+    LintRule(
+        id="cni-foreign-dialect",
+        severity=ERROR,
+        title="The CNI does not enforce policies of this kind.",
+        check=engines.foreign_dialects,
+        needs=("cni",),
+    ),
+    LintRule(
+        id="cni-enforces-nothing",
+        severity=ERROR,
+        title="The CNI enforces no policy.",
+        check=engines.enforces_nothing,
+        needs=("cni",),
+    ),
+    LintRule(
+        id="cni-known-difference",
+        severity=WARNING,
+        title="The CNI is known to differ from the API's text in what this policy uses.",
+        check=engines.known_differences,
+        needs=("cni",),
+    ),
+)
+
+MISSING: Mapping[Need, str] = {
+    "pods": "no workload is among the manifests",
+    "namespaces": "no Namespace is among the manifests",
+    "intent": "no --service-map or bundled chart says what is meant",
+    "cni": "no --cni is named",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """`skipped`: what was missing -> the rules that did not run for it."""
+
+    findings: tuple[Finding, ...]
+    skipped: Mapping[Need, tuple[str, ...]]
+
+    def count(self, severity: Severity) -> int:
+        return sum(finding.severity is severity for finding in self.findings)
+
+    def failing(self, least: Severity) -> int:
+        """How many findings are at least so severe."""
+        return sum(finding.severity.rank >= least.rank for finding in self.findings)
+
+
+def check(ground: Ground) -> Checked:
+    """What all rules find, by file and line."""
+    findings: list[Finding] = []
+    skipped: dict[Need, list[str]] = {}
+    for rule in RULES:
+        missing = next((need for need in rule.needs if not ground.has(need)), None)
+        if missing is not None:
+            skipped.setdefault(missing, []).append(rule.id)
+            continue
+        findings += (
+            Finding(
+                rule=rule.id,
+                severity=rule.severity,
+                sentence=hit.sentence,
+                place=hit.place,
+                fix=hit.fix,
+                reviewed=hit.reviewed,
+            )
+            for hit in rule.check(ground)
+        )
+    findings.sort(key=lambda finding: (finding.place.file, finding.place.line or 0, -finding.severity.rank))
+    return Checked(findings=tuple(findings), skipped={need: tuple(rules) for need, rules in skipped.items()})

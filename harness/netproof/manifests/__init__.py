@@ -1,0 +1,1 @@
+"""The YAML border: files that know their lines, plain manifests, placeholders."""

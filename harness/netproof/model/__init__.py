@@ -1,0 +1,28 @@
+"""The values that every other room speaks in. No I/O, no import from the rest of the package."""
+
+from netproof.model.matrix import Matrix
+from netproof.model.outcome import Intent, Measured, Outcome, Specified
+from netproof.model.topology import External, Namespace, Node, Placement, Pod, Port, Service, ServicePort, Topology
+from netproof.model.traffic import Probe, Via
+from netproof.model.verdict import Verdict, judge
+
+__all__ = [
+    "External",
+    "Intent",
+    "Matrix",
+    "Measured",
+    "Namespace",
+    "Node",
+    "Outcome",
+    "Placement",
+    "Pod",
+    "Port",
+    "Probe",
+    "Service",
+    "ServicePort",
+    "Specified",
+    "Topology",
+    "Verdict",
+    "Via",
+    "judge",
+]

@@ -1,0 +1,99 @@
+"""Manifests -> rules -> decision. Pure: knows no driver. A new dialect is one file, and one line in `READERS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from netproof.errors import InputError
+from netproof.manifests.files import Located, key_path
+from netproof.policy import calico, cilium, clusternetworkpolicy, networkpolicy
+from netproof.policy.decision import Decision, Side
+from netproof.policy.evaluator import Evaluator
+from netproof.policy.rules import Policy
+from netproof.policy.warnings import warnings
+from netproof.policy.whole import WholeMatrix
+
+__all__ = [
+    "READERS",
+    "Decision",
+    "Evaluator",
+    "Policy",
+    "Side",
+    "WholeMatrix",
+    "read_each",
+    "read_policies",
+    "warnings",
+]
+
+READERS: dict[tuple[str, str], Callable[[Mapping[str, Any], Mapping[str, float]], Sequence[Policy]]] = {
+    ("networking.k8s.io/v1", "NetworkPolicy"): networkpolicy.read,
+    ("cilium.io/v2", "CiliumNetworkPolicy"): cilium.read,
+    ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"): cilium.read_clusterwide,
+    ("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy"): clusternetworkpolicy.read,
+    (calico.API_VERSION, "NetworkPolicy"): calico.read,
+    (calico.API_VERSION, "GlobalNetworkPolicy"): calico.read,
+}
+"""(apiVersion, kind) -> reader of one such object, which is given the order of each tier, too."""
+
+
+def read_policies(manifests: Sequence[Mapping[str, Any]]) -> tuple[Policy, ...]:
+    """The policies among the manifests, in order. Of two with one name the later replaces the earlier, as in a cluster.
+
+    A kind that ends in `NetworkPolicy` is a policy and needs a reader; every other kind (Namespace, Service, …) is none
+    of this room's business and is passed over. Lists (`kind: List`) are opened. Raises InputError, which names the
+    object and the key; `read_each` also knows where it stands.
+    """
+    found: dict[tuple[str, str], Sequence[Policy]] = {}
+    opened = list(_opened(manifests))
+    tiers = calico.tiers(opened)
+    for manifest in opened:
+        api_version, kind = manifest["apiVersion"], manifest["kind"]
+        if (api_version, kind) in READERS:
+            key = (api_version, _name(manifest))
+            found.pop(key, None)
+            found[key] = READERS[api_version, kind](manifest, tiers)
+        elif kind.endswith("NetworkPolicy"):
+            known = ", ".join(f"{kind} ({api_version})" for api_version, kind in READERS)
+            raise InputError(f"{kind} of {api_version} is not understood yet; understood: {known}", key=_name(manifest))
+    return tuple(policy for policies in found.values() for policy in policies)
+
+
+def read_each(objects: Sequence[Located]) -> tuple[tuple[Located, tuple[Policy, ...]], ...]:
+    """Each object with the policies that it is: none for what is no policy, several for some dialects. Raises
+    InputError as `read_policies` does, with file and line."""
+    # Tiers order the policies of some dialects; each policy is read by itself, so that its place is known.
+    tiers = [one.content for one in objects if one.content["kind"] == "Tier"]
+    found = []
+    for one in objects:
+        try:
+            found.append((one, read_policies([*tiers, one.content])))
+        except InputError as error:
+            # The key is such as `NetworkPolicy shop/api: spec.ingress[0].ports`.
+            path = key_path((error.key or "").partition(": ")[2])
+            message = str(error).removeprefix(f"{error.key}: ")
+            raise InputError(message, file=one.document.file, line=one.line(path), key=error.key) from None
+    return tuple(found)
+
+
+def _opened(manifests: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
+    for place, manifest in enumerate(manifests):
+        if not isinstance(manifest, Mapping):
+            raise InputError(f"a manifest is a mapping, this is {manifest!r}", key=f"manifest {place + 1}")
+        for key in ("apiVersion", "kind"):
+            if not isinstance(manifest.get(key), str) or not manifest[key]:
+                raise InputError(f"the manifest has no {key}", key=_name(manifest) or f"manifest {place + 1}")
+        if manifest["kind"].endswith("List") and isinstance(manifest.get("items"), Sequence):
+            kind = manifest["kind"].removesuffix("List")
+            # A typed list need not repeat its type in each item; a plain List says nothing of them.
+            member = {"apiVersion": manifest["apiVersion"], "kind": kind} if kind else {}
+            items = manifest["items"]
+            yield from _opened([{**member, **item} if isinstance(item, Mapping) else item for item in items])
+        else:
+            yield manifest
+
+
+def _name(manifest: Mapping[str, Any]) -> str:
+    metadata = manifest.get("metadata")
+    names = [metadata.get(key) for key in ("namespace", "name")] if isinstance(metadata, Mapping) else []
+    return " ".join(filter(None, (manifest.get("kind"), "/".join(str(name) for name in names if name))))

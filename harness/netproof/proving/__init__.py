@@ -1,0 +1,1 @@
+"""The harness about itself: benchmarks, planted faults, coverage of the API. No run imports this package."""

@@ -1,0 +1,1 @@
+"""The guest in pytest: options, scenarios as items, xdist's scheduler."""

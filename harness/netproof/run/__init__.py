@@ -1,0 +1,1 @@
+"""One run: sessions, what they deploy, the pre-flight, options and progress."""

@@ -1,7 +1,0 @@
-"""Packets on the wire: the agent in the pod, the client that drives it, and rounds until a matrix is settled."""
-
-from harness.probing.client import Fleet
-from harness.probing.rounds import Reading, Round, Rounds
-from harness.probing.settle import Settled, settle
-
-__all__ = ["Fleet", "Reading", "Round", "Rounds", "Settled", "settle"]
