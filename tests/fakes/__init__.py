@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from netproof.clusters.recipes import Recipe
-from netproof.drivers import Channel, DriverOptions, Environment, Manifest, Say
+from netproof.drivers import DriverOptions, Environment
 from netproof.errors import AgentLost
-from netproof.model import Placement, Topology
+from netproof.model import Channel, Manifest, Placement, Say, Topology
 from netproof.model.placement import placed
 
 Sees = Callable[[str, Mapping[str, Any]], str]

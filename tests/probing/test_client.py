@@ -9,8 +9,8 @@ from threading import Event, Timer
 
 import pytest
 
-from netproof.drivers import Channel
 from netproof.errors import AgentLost
+from netproof.model import Channel
 from netproof.probing import Fleet
 from netproof.probing.client import Agent, Lost, Train
 from tests.fakes import FakeChannel, FakeDriver

@@ -17,11 +17,10 @@ from netproof import charts
 from netproof.catalogue import tables, topologies
 from netproof.charts import Plan
 from netproof.clusters import reviews
-from netproof.drivers import Manifest
 from netproof.errors import InputError
 from netproof.manifests import placeholders
 from netproof.manifests.files import Document, Strict, as_yaml, data_dir, read_yaml, validate
-from netproof.model import Intent, Matrix, Placement, Pod, Probe, Topology
+from netproof.model import Intent, Manifest, Matrix, Placement, Pod, Probe, Topology
 from netproof.model.placement import placed
 from netproof.model.topology import FirstAttempt
 from netproof.policy import read_policies

@@ -17,7 +17,8 @@ from netproof.charts.plan import Plan
 from netproof.errors import InputError
 from netproof.manifests import load as own
 from netproof.manifests.files import Document, read_one
-from netproof.manifests.load import Manifest, Side
+from netproof.manifests.load import Side
+from netproof.model import Manifest
 
 if TYPE_CHECKING:
     from netproof.charts.helm import HelmChart

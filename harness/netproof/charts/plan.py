@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netproof.manifests import load as own
-from netproof.manifests.load import Manifest, Side
-from netproof.model import Intent, Matrix, Probe, Topology
+from netproof.manifests.load import Side
+from netproof.model import Intent, Manifest, Matrix, Probe, Topology
 
 if TYPE_CHECKING:
     from netproof.charts.servicemap import ServiceMap

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Protocol
 
 from netproof.clusters.recipes import Recipe
-from netproof.model import Placement, Topology
-
-Manifest = Mapping[str, Any]
-Say = Callable[[str], None]
-"""Told each small step of a long phase ("loading images 2/4"); a terminal shows it, a pipe does not."""
+from netproof.model import Channel, Manifest, Placement, Say, Topology
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,19 +38,6 @@ class Environment:
     applied: tuple[Applied, ...] = ()
     images: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
-
-
-class Channel(Protocol):
-    """A line stream to the prober of one endpoint. Used by one thread at a time."""
-
-    def send(self, line: str) -> None:
-        """Write one line (without its newline). Raises AgentLost when the stream has ended."""
-
-    def receive(self, timeout: float) -> str:
-        """The next whole line. Raises TimeoutError after `timeout` seconds and AgentLost when the stream has ended."""
-
-    def close(self) -> None:
-        """End the stream; the prober at its other end ends with it."""
 
 
 class Driver(Protocol):

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from netproof.drivers import Manifest
+from netproof.model import Manifest
 
 LABEL = "netproof.dev/worker"
 """The label of a worker's namespaces; its value is the worker."""

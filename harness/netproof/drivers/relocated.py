@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from netproof.drivers import Channel, Driver, Environment, Manifest, Say
+from netproof.drivers import Driver, Environment
 from netproof.drivers.confined import LABEL, confined
-from netproof.model import Placement, Topology
+from netproof.model import Channel, Manifest, Placement, Say, Topology
 from netproof.model.topology import DNS_NAMESPACE, NAME_LABEL
 
 NAMES = frozenset({NAME_LABEL, "io.kubernetes.pod.namespace", f"io.cilium.k8s.namespace.labels.{NAME_LABEL}"})

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from netproof.errors import InputError
 from netproof.manifests.files import Document, KeyPath, Located, read_yaml
+from netproof.model import Manifest
 
-Manifest = Mapping[str, Any]
 Side = Literal["both", "ingress", "egress"]
 
 SUFFIXES = (".yaml", ".yml", ".json")

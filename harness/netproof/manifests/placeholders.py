@@ -13,9 +13,8 @@ from difflib import get_close_matches
 from ipaddress import ip_network
 from typing import Any
 
-from netproof.drivers import Manifest
 from netproof.errors import InputError
-from netproof.model import Placement
+from netproof.model import Manifest, Placement
 from netproof.model.topology import Family
 
 PLACEHOLDER = re.compile(r"\{(?P<what>\w+)(/(?P<length>\d+))?:(?P<endpoint>[^{}]*)\}")

@@ -1,9 +1,42 @@
-"""Made-up addresses for a topology that no driver has placed: enough to say what policies mean without a cluster."""
+"""Where a topology was put: by a driver, or with made-up addresses, which are enough to say what policies mean without
+a cluster."""
 
 from __future__ import annotations
 
-from netproof.model import Placement, Pod, Topology
-from netproof.model.topology import DNS_LABELS, DNS_PORTS, DNS_SERVICE
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from netproof.model.topology import DNS_LABELS, DNS_PORTS, DNS_SERVICE, Family, Pod, Topology
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where a driver put a topology.
+
+    `addresses`: endpoint id (pods, services, externals, nodes) -> addresses, IPv4 before IPv6. Holds
+    `svc:kube-system/kube-dns` and the DNS pods too. `node_of`: pod id -> node id. `node_ports`: (service id, port,
+    protocol) -> port on every node. `dns_pods`: the cluster's DNS pods as pods, which topologies do not list.
+    `server_names`: the name under which an endpoint's agent answers, where it is not the endpoint's id. `namespaces`:
+    the name of a namespace in the cluster, where it is not the topology's. `hostnames`: external id -> the DNS name
+    under which pods find it. `api_server`: the node that the API server runs on, and `api_certificate` by what a TLS
+    client there knows it ('' where there is none).
+    """
+
+    addresses: Mapping[str, tuple[str, ...]]
+    node_of: Mapping[str, str] = field(default_factory=dict)
+    node_ports: Mapping[tuple[str, int, str], int] = field(default_factory=dict)
+    dns_pods: tuple[Pod, ...] = ()
+    server_names: Mapping[str, str] = field(default_factory=dict)
+    namespaces: Mapping[str, str] = field(default_factory=dict)
+    hostnames: Mapping[str, str] = field(default_factory=dict)
+    api_server: str = "node:0"
+    api_certificate: str = ""
+
+    def address(self, endpoint: str, family: Family = 4) -> str | None:
+        """The endpoint's address of that family, or None when it has none."""
+        found = (a for a in self.addresses.get(endpoint, ()) if (":" in a) == (family == 6))
+        return next(found, None)
+
 
 DNS_POD = Pod(namespace="kube-system", name="coredns", labels=DNS_LABELS, ports=DNS_PORTS)
 

@@ -15,7 +15,8 @@ from itertools import groupby
 
 from netproof.errors import InputError
 from netproof.model.outcome import Specified
-from netproof.model.topology import DNS_SERVICE, Family, Placement, Service, Topology
+from netproof.model.placement import Placement
+from netproof.model.topology import DNS_SERVICE, Family, Service, Topology
 from netproof.model.traffic import Probe
 from netproof.policy.addresses import AddressClasses
 from netproof.policy.decision import Decision, Side, decided, left_open, listed

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from netproof.model.topology import DNS_LABELS, DNS_NAMESPACE, DNS_PORTS, NAME_LABEL, Placement, Pod, Port, Topology
+from netproof.model.placement import Placement
+from netproof.model.topology import DNS_LABELS, DNS_NAMESPACE, DNS_PORTS, NAME_LABEL, Pod, Port, Topology
 from netproof.policy.rules import NAMESPACE, SERVICE_ACCOUNT, PodPeer, Requirement, Selector
 
 ASSUMED_DNS = Pod(namespace=DNS_NAMESPACE.name, name="kube-dns", labels=DNS_LABELS, ports=DNS_PORTS)

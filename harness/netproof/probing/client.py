@@ -13,8 +13,8 @@ from math import inf
 from threading import Lock
 from typing import Any
 
-from netproof.drivers import Channel
 from netproof.errors import AgentLost
+from netproof.model import Channel
 
 REOPEN_EVERY = 1.0
 """Seconds between two tries to open a stream: rounds that ask nobody would follow one another without a pause."""

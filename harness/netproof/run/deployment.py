@@ -11,8 +11,8 @@ from typing import Any
 
 from netproof.catalogue.scenarios import Step
 from netproof.clusters.recipes import Settle
-from netproof.drivers import Driver, Say
-from netproof.model import External, Measured, Outcome, Placement, Probe, Topology
+from netproof.drivers import Driver
+from netproof.model import External, Measured, Outcome, Placement, Probe, Say, Topology
 from netproof.probing import Fleet, Round, Rounds, Settled, settle
 from netproof.probing.client import Train
 from netproof.probing.rounds import ONCE, PATIENCE, Reading, adaptive_timeout

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from netproof.catalogue.scenarios import Step
 from netproof.clusters.recipes import Recipe
-from netproof.drivers import Manifest
 from netproof.errors import ClusterError, NotEnforced
-from netproof.model import Matrix, Measured, Namespace, Pod, Port, Probe, Topology
+from netproof.model import Manifest, Matrix, Measured, Namespace, Pod, Port, Probe, Topology
 from netproof.model.topology import Protocol
 from netproof.model.traffic import ProbeProtocol
 from netproof.probing import Round, Settled

@@ -8,9 +8,8 @@ from dataclasses import replace
 import pytest
 from reference.wire import SHOP, Wire, quiet
 
-from netproof.drivers import Channel
 from netproof.errors import InputError
-from netproof.model import External, Node, Pod, Port, Topology
+from netproof.model import Channel, External, Node, Pod, Port, Topology
 
 
 def answered(channel: Channel) -> int:

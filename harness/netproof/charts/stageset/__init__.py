@@ -15,8 +15,7 @@ from netproof.charts.stageset.subject import Subject
 from netproof.charts.stageset.values import DEFAULT_ENGINE, PORTS, Values, load_values
 from netproof.charts.stageset.warnings import warnings
 from netproof.manifests.files import Document, read_one
-from netproof.manifests.load import Manifest
-from netproof.model import Port
+from netproof.model import Manifest, Port
 
 KUBERNETES_ONLY = (*((name, "from") for name in PORTS), ("egress", "to"), ("additionalIngress", ""))
 """Keys of networkPolicy, and the knob below them, that say nothing to another engine."""

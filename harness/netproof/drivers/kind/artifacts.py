@@ -19,11 +19,12 @@ import yaml
 from platformdirs import user_cache_path
 
 from netproof.clusters.recipes import Local, Patch, Recipe, Source, recipe_path
-from netproof.drivers import Applied, Manifest
+from netproof.drivers import Applied
 from netproof.drivers.kind import engine
 from netproof.drivers.kind.patches import patched
 from netproof.errors import ClusterError, InputError
 from netproof.manifests.files import data_dir, shown
+from netproof.model import Manifest
 
 DOWNLOAD_TIMEOUT = 60.0
 VARIABLE = "NETPROOF_ARTIFACTS"

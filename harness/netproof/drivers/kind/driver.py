@@ -12,7 +12,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from netproof.clusters.recipes import KindCluster, Recipe, recipe_path
-from netproof.drivers import Applied, Channel, DriverOptions, Environment, Manifest, Say
+from netproof.drivers import Applied, DriverOptions, Environment
 from netproof.drivers.kind import artifacts, cluster, engine, externals, state
 from netproof.drivers.kubernetes import admission, observed, pods, pulse, waiting
 from netproof.drivers.kubernetes.manifests import (
@@ -31,7 +31,7 @@ from netproof.drivers.kubernetes.polling import NotYet, poll
 from netproof.drivers.kubernetes.shape import Shape
 from netproof.drivers.kubernetes.streams import LineChannel, PodPipe, ProcessPipe
 from netproof.errors import AgentLost, ClusterError, InputError
-from netproof.model import Placement, Topology
+from netproof.model import Channel, Manifest, Placement, Say, Topology
 from netproof.model.traffic import API_SERVER
 from netproof.probing import bundle
 

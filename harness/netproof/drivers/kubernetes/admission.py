@@ -13,11 +13,10 @@ from concurrent.futures import TimeoutError as TooLate
 from contextlib import suppress
 from typing import Any
 
-from netproof.drivers import Manifest
 from netproof.drivers.kubernetes.manifests import MANAGED
 from netproof.drivers.kubernetes.objects import Api, Ref, Refused
 from netproof.errors import AgentLost
-from netproof.model import Outcome
+from netproof.model import Manifest, Outcome
 from netproof.probing.agent import tls
 
 ADMISSION = "admissionregistration.k8s.io/v1"

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from netproof.drivers import Manifest
-from netproof.model import Namespace, Pod, Service, Topology
+from netproof.model import Manifest, Namespace, Pod, Service, Topology
 
 MANAGED = "netproof.dev/managed"
 RUN = "netproof.dev/run"

@@ -24,9 +24,9 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ResourceNotFoundError
 
-from netproof.drivers import Manifest
 from netproof.drivers.kubernetes.polling import NotYet, poll
 from netproof.errors import ClusterError, InputError
+from netproof.model import Manifest
 from netproof.probing.agent import tls
 
 T = TypeVar("T")

@@ -7,13 +7,12 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
-from netproof.drivers import Manifest, Say
 from netproof.drivers.kubernetes import waiting
 from netproof.drivers.kubernetes.manifests import CONTAINER, FIRST, MANAGED, SPEC, Deployment
 from netproof.drivers.kubernetes.objects import Api, Ref, Refused, concurrently
 from netproof.drivers.kubernetes.polling import NotYet, poll
 from netproof.errors import ClusterError, InputError
-from netproof.model import Pod, Port, Service, Topology
+from netproof.model import Manifest, Pod, Port, Say, Service, Topology
 from netproof.model.topology import DNS_LABELS, DNS_NAMESPACE, DNS_SERVICE, NAME_LABEL, Protocol
 
 POD_TIMEOUT = 180.0

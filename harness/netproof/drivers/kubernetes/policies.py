@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from netproof.drivers import Manifest
 from netproof.drivers.kubernetes.manifests import MANAGED, RUN
 from netproof.drivers.kubernetes.objects import OUTAGE, Api, Ref, concurrently, submit, withdraw
 from netproof.manifests.files import as_yaml
+from netproof.model import Manifest
 
 
 class Policies:

@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from netproof.clusters.recipes import Ready
-from netproof.drivers import Manifest, Say
 from netproof.drivers.kubernetes import pods, waiting
 from netproof.drivers.kubernetes.manifests import Deployment
 from netproof.drivers.kubernetes.objects import Api, concurrently
 from netproof.drivers.kubernetes.pods import Name
-from netproof.model import Topology
+from netproof.model import Manifest, Say, Topology
 
 
 class Shape:

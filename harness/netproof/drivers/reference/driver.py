@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from netproof.clusters.recipes import Recipe
-from netproof.drivers import Channel, DriverOptions, Environment, Manifest, Say
+from netproof.drivers import DriverOptions, Environment
 from netproof.drivers.reference import addresses, faults, names
 from netproof.drivers.reference.compile import ruleset, services
 from netproof.drivers.reference.fabric import Fabric
 from netproof.errors import AgentLost, ClusterError, InputError
-from netproof.model import External, Namespace, Placement, Pod, Port, Service, Topology
+from netproof.model import Channel, External, Manifest, Namespace, Placement, Pod, Port, Say, Service, Topology
 from netproof.model.topology import DNS_LABELS, DNS_NAMESPACE, DNS_PORTS, DNS_SERVICE
 from netproof.policy import Policy, read_policies
 

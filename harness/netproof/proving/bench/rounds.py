@@ -9,8 +9,8 @@ from statistics import median
 
 from netproof.catalogue.scenarios import Step
 from netproof.clusters import recipes
-from netproof.drivers import DriverOptions, Manifest, create
-from netproof.model import Intent, Matrix, Measured, Namespace, Pod, Port, Probe, Topology
+from netproof.drivers import DriverOptions, create
+from netproof.model import Intent, Manifest, Matrix, Measured, Namespace, Pod, Port, Probe, Topology
 from netproof.model.outcome import Specified
 from netproof.model.topology import Protocol
 from netproof.proving.bench.figures import RoundFigure
