@@ -79,7 +79,7 @@ def run(mutant: Mutant, *, every: bool) -> Result:
             ended = subprocess.run(
                 [sys.executable, "-m", "netproof.proving.mutation.tables", *words, *mutant.folders],
                 cwd=folder,
-                env={**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"},
+                env={**os.environ, "PYTHONPATH": str(copy.parent), "PYTHONDONTWRITEBYTECODE": "1"},
                 capture_output=True,
                 text=True,
                 timeout=PATIENCE,
