@@ -5,6 +5,7 @@ pytest's own exit codes 0–6 stay pytest's; these start at 10 (design, decision
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -68,3 +69,19 @@ class AgentLost(NetproofError):
     def __init__(self, message: str, *, gone: bool = False) -> None:
         super().__init__(message)
         self.gone = gone
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """The half sentence that follows "unknown …": the nearest known word, or all of them."""
+    words = sorted(known)
+    near = nearest(word, words)
+    if near is not None:
+        return f"did you mean {near!r}?"
+    return f"known here: {', '.join(words)}" if words else "none is known here"
+
+
+def nearest(word: str, known: Iterable[str], *, cutoff: float = 0.5) -> str | None:
+    """The known word that is most like another one; None where none is. `cutoff` is difflib's, from 0 to 1."""
+    from difflib import get_close_matches  # used in errors only
+
+    return next(iter(get_close_matches(word, list(known), n=1, cutoff=cutoff)), None)

@@ -8,7 +8,7 @@ import pytest
 
 from netproof.catalogue import scenarios
 from netproof.catalogue.scenarios import Scenario
-from netproof.manifests.files import data_dir
+from netproof.manifests.data_dirs import data_dir
 from netproof.model import Measured, Probe, Specified, judge
 from netproof.model.placement import placed
 from netproof.model.verdict import WRONG

@@ -13,7 +13,7 @@ from netproof.charts.helm import HelmChart, rendered
 from netproof.commands.main import main
 from netproof.doctor.machine import reference_facts
 from netproof.errors import InputError
-from netproof.manifests.files import data_dir
+from netproof.manifests.data_dirs import data_dir
 from netproof.model import Intent, Probe, Verdict, judge
 from netproof.model.outcome import Measured, Specified
 

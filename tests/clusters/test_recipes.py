@@ -9,7 +9,7 @@ import pytest
 from netproof.clusters import recipes
 from netproof.clusters.recipes import Local, Wanted
 from netproof.errors import InputError
-from netproof.manifests.files import data_dir
+from netproof.manifests.data_dirs import data_dir
 
 BASE = """\
 name: plain

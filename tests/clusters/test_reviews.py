@@ -10,7 +10,7 @@ import pytest
 from netproof.catalogue import scenarios
 from netproof.clusters import reviews
 from netproof.errors import InputError
-from netproof.manifests.files import data_dir
+from netproof.manifests.data_dirs import data_dir
 from netproof.model import Probe, Verdict
 
 KNOWN = sorted(data_dir("clusters").glob("*/known-differences.yaml"))

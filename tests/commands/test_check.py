@@ -12,9 +12,8 @@ import pytest
 from netproof.clusters import recipes
 from netproof.commands.main import main
 from netproof.lint import RULES
-from netproof.manifests.files import data_dir
-
-from .lint.example import APP, policy
+from netproof.manifests.data_dirs import data_dir
+from tests.lint.example import APP, policy
 
 GOOD = policy("{podSelector: {matchLabels: {app: api}}, ingress: [{from: [{podSelector: {matchLabels: {app: ui}}}]}]}")
 ODD = policy("{podSelector: {matchLabels: {app: apii}}, ingress: [{from: [{podSelector: {}}]}]}")

@@ -9,9 +9,8 @@ import pytest
 from netproof.commands.main import main
 from netproof.report.record import Record, load
 from netproof.report.writer import write_report
-
-from .report.example import example
-from .report.test_compare import leak, night, small
+from tests.report.example import example
+from tests.report.test_compare import leak, night, small
 
 
 def written(directory: Path, record: Record) -> Path:

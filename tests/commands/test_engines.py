@@ -8,7 +8,7 @@ import pytest
 
 from netproof.charts.stageset import ENGINES, for_engine
 from netproof.commands.main import main
-from netproof.manifests.files import Document
+from netproof.manifests.yaml_documents import Document
 
 VALUES = """networkPolicy:
   enabled: true
@@ -78,7 +78,7 @@ def test_a_wrong_option_is_a_sentence(words: list[str], sentence: str, capsys: p
 
 
 def test_a_record_without_variants_says_how_to_get_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    from .report.example import example
+    from tests.report.example import example
 
     (tmp_path / "record.json").write_text(example().model_dump_json(), encoding="utf-8")
     assert main(["engines", str(tmp_path)]) == 12

@@ -12,8 +12,7 @@ import yaml
 
 from netproof.charts.servicemap import load_map
 from netproof.commands.main import main
-
-from .lint.example import APP, policy
+from tests.lint.example import APP, policy
 
 CHART = Path(__file__).parents[1] / "charts" / "shop"
 

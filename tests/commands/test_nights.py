@@ -18,9 +18,9 @@ import yaml
 from netproof.clusters import recipes
 from netproof.commands.main import main
 from netproof.report.record import Record
+from tests.report.example import example
+from tests.report.test_compare import leak, night, small
 
-from .report.example import example
-from .report.test_compare import leak, night, small
 from .test_cli import written
 
 ROOT = Path(__file__).parents[2]

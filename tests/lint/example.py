@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from netproof.lint import Engine, Finding, Ground, check, ground, unread, world_of, written
-from netproof.manifests.files import Located, parse_yaml
 from netproof.manifests.load import _objects
+from netproof.manifests.yaml_documents import Located, parse_yaml
 
 APP = """
 apiVersion: v1

@@ -7,7 +7,7 @@ import yaml
 
 import netproof.policy
 from netproof.errors import InputError
-from netproof.manifests.files import Located, parse_yaml
+from netproof.manifests.yaml_documents import Located, parse_yaml
 from netproof.policy import read_each, read_policies
 
 from .example import manifest

@@ -15,7 +15,7 @@ from netproof.clusters.recipes import Wanted
 from netproof.commands import main
 from netproof.drivers import DRIVERS
 from netproof.errors import ClusterError, NetproofError
-from netproof.manifests.files import data_dir
+from netproof.manifests.data_dirs import data_dir
 from netproof.pytest_plugin import plugin
 from netproof.report.record import Record
 from netproof.report.store import ScenarioPart, Store, TargetPart

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netproof.catalogue.scenarios import read_scenarios
-from netproof.manifests.files import data_dir
+from netproof.manifests.data_dirs import data_dir
 from netproof.model import Probe, Specified
 from netproof.model.placement import placed
 from netproof.policy import Decision

@@ -19,7 +19,9 @@ from netproof.charts import Plan
 from netproof.clusters import reviews
 from netproof.errors import InputError
 from netproof.manifests import placeholders
-from netproof.manifests.files import Document, Strict, as_yaml, data_dir, read_yaml, validate
+from netproof.manifests.data_dirs import data_dir
+from netproof.manifests.validation import StrictModel, validate
+from netproof.manifests.yaml_documents import Document, dump_yaml, read_yaml
 from netproof.model import Intent, Manifest, Matrix, Placement, Pod, Probe, Topology
 from netproof.model.placement import placed
 from netproof.model.topology import FirstAttempt
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from netproof.charts.helm import HelmChart
 
 
-class StepEntry(Strict):
+class StepEntry(StrictModel):
     """One step: changes, and the table that must hold once they are in force.
 
     `apply`: whole manifests, or `namespace/name: spec` for a NetworkPolicy; addresses may be placeholders, which stand
@@ -48,7 +50,7 @@ class StepEntry(Strict):
     expect: str = ""
 
 
-class ScenarioFile(Strict):
+class ScenarioFile(StrictModel):
     """One YAML document of a scenario file: policies with a table of what must connect, in one step or several; or a
     chart with values, measured against its communication map. A chart's `policies` are somebody else's beside it, and
     its `expect` says what is meant of the cells that the map does not have or that those policies change."""
@@ -124,7 +126,7 @@ class Scenario:
     def policies_text(self) -> str:
         """All manifests of all steps as YAML, as a user would apply them."""
         manifests = [dict(manifest) for step in self.steps for manifest in step.applied]
-        return as_yaml(manifests) if manifests else ""
+        return dump_yaml(manifests) if manifests else ""
 
 
 def read_scenarios(path: Path) -> list[Scenario]:
@@ -150,7 +152,7 @@ def _of_chart(wanted: ScenarioFile, document: Document) -> Scenario:
         source=wanted.source,
         needs=tuple(wanted.needs),
         documented=_findings(charts.findings_path(wanted.chart)),
-        values=as_yaml([wanted.values]) if wanted.values else "",
+        values=dump_yaml([wanted.values]) if wanted.values else "",
         select=f"--scenario-set {wanted.id}",
         engine=plan.engine,
         variant_of=(wanted.variant_of or wanted.id) if plan.engine else "",

@@ -14,14 +14,16 @@ from typing import cast
 from pydantic import Field
 
 from netproof.errors import InputError
-from netproof.manifests.files import Document, Strict, data_dir, read_one, validate
+from netproof.manifests.data_dirs import data_dir
+from netproof.manifests.validation import StrictModel, validate
+from netproof.manifests.yaml_documents import Document, read_document
 from netproof.model import External, Namespace, Node, Pod, Port, Service, ServicePort, Topology
 from netproof.model.topology import Protocol
 
 PORT = re.compile(r"(?P<port>\d+)(→(?P<target>\S+?))?/(?P<protocol>TCP|UDP|SCTP)( (?P<name>[a-z0-9-]+))?")
 
 
-class PodEntry(Strict):
+class PodEntry(StrictModel):
     labels: dict[str, str] = Field(default_factory=dict)
     node: int = 0
     ports: list[str] | None = None
@@ -29,7 +31,7 @@ class PodEntry(Strict):
     hostNetwork: bool = False
 
 
-class ServicesEntry(Strict):
+class ServicesEntry(StrictModel):
     """One Service for each pod that `pods` names, called as it (`name`, in which `{pod}` is the pod's name), selecting
     its labels; or with a `selector` one Service in each of their namespaces. A port is `80/TCP`, or `8080→80/TCP name`
     for a Service port that leads to another container port (a number or a name)."""
@@ -43,7 +45,7 @@ class ServicesEntry(Strict):
     headless: bool = False
 
 
-class TopologyFile(Strict):
+class TopologyFile(StrictModel):
     """`namespaces`: name -> labels. `ports`: what pods listen on, as `80/TCP name`. `nodes`: how many take part."""
 
     namespaces: dict[str, dict[str, str]]
@@ -67,7 +69,7 @@ def named(name: str) -> Topology:
         near = get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise InputError(f"no topology is called {name!r}; {hint}known: {', '.join(known)}", key="topology")
-    document = read_one(path)
+    document = read_document(path)
     return _topology(validate(TopologyFile, document), document)
 
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from netproof.charts.plan import Plan
 from netproof.errors import InputError
 from netproof.manifests import load as own
-from netproof.manifests.files import Document, read_one
 from netproof.manifests.load import Side
+from netproof.manifests.yaml_documents import Document, read_document
 from netproof.model import Manifest
 
 if TYPE_CHECKING:
     from netproof.charts.helm import HelmChart
-    from netproof.manifests.files import Located
+    from netproof.manifests.yaml_documents import Located
 
 ValuesSource = Mapping[str, Any] | Path | Document | None
 
@@ -152,7 +152,7 @@ def _document(values: ValuesSource) -> Document | None:
         return values
     if isinstance(values, Mapping):
         return Document(file="values", content=dict(values), lines={})
-    return read_one(values, may_be_empty=True)
+    return read_document(values, may_be_empty=True)
 
 
 __all__ = [

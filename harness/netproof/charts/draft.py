@@ -17,7 +17,7 @@ from netproof.charts.draftpeers import Unknown, namespace_labels, others
 from netproof.charts.servicemap import read_map
 from netproof.charts.unmapped import workloads
 from netproof.errors import InputError
-from netproof.manifests.files import Located, parse_yaml
+from netproof.manifests.yaml_documents import Located, parse_yaml
 from netproof.model import External, Namespace, Pod, Port, Probe, Service, Topology
 from netproof.model.placement import placed
 from netproof.policy import Evaluator, Policy, Side, read_each, read_policies

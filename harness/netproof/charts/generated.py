@@ -9,13 +9,13 @@ from netproof.charts.plan import Plan
 from netproof.charts.render import render, telemetry, warnings
 from netproof.charts.servicemap import ServiceMap, load_map
 from netproof.charts.values import Values, defaults_of, load_values
-from netproof.manifests.files import Document, read_one
+from netproof.manifests.yaml_documents import Document, read_document
 
 
 def chart(folder: Path, values: Document | None) -> Plan:
     """A chart of that shape from its folder: `map.yaml`, and `values.yaml` for what the map's policies default to."""
     service_map = load_map(folder / "map.yaml")
-    return _plan(service_map, load_values(service_map, read_one(folder / "values.yaml").content, values))
+    return _plan(service_map, load_values(service_map, read_document(folder / "values.yaml").content, values))
 
 
 def own_map(service_map: ServiceMap, values: Document | None) -> Plan:

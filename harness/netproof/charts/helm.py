@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from netproof.errors import InputError
-from netproof.manifests.files import Document, Located, parse_yaml
 from netproof.manifests.load import in_namespace, objects_of
+from netproof.manifests.yaml_documents import Document, Located, parse_yaml
 
 TIMEOUT = 120.0
 """Seconds."""

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
 
-from netproof.manifests.files import Strict
+from netproof.manifests.validation import StrictModel
 from netproof.model.topology import Protocol
 
 
@@ -76,7 +76,7 @@ PortReference = Annotated[int | str, BeforeValidator(_port_reference)]
 Labels = Annotated[dict[str, str], AfterValidator(_labels)]
 
 
-class PortEntry(Strict):
+class PortEntry(StrictModel):
     name: PortName | None = None
     port: PortNumber
     protocol: Protocol = "TCP"
@@ -92,7 +92,7 @@ AnyPort = Annotated[PortEntry, BeforeValidator(_port_as_mapping)]
 AnyServicePort = Annotated[ServicePortEntry, BeforeValidator(_port_as_mapping)]
 
 
-class PeerEntry(Strict):
+class PeerEntry(StrictModel):
     """The other end of an arrow. Absent `ports`: all ports of the Service or external destination that is reached."""
 
     app: str | None = None
@@ -106,7 +106,7 @@ class PeerEntry(Strict):
         return self
 
 
-class ServiceEntry(Strict):
+class ServiceEntry(StrictModel):
     name: Name
     namespace: Name | None = None
     labels: Labels | None = None
@@ -118,7 +118,7 @@ class ServiceEntry(Strict):
     externalIngress: StrictBool = False
 
 
-class PeerPodEntry(Strict):
+class PeerPodEntry(StrictModel):
     """Somebody else's pod that arrows may name: the map asks only about its cells with the map's services."""
 
     name: Name
@@ -129,28 +129,28 @@ class PeerPodEntry(Strict):
     hostNetwork: StrictBool = False
 
 
-class DestinationEntry(Strict):
+class DestinationEntry(StrictModel):
     name: Name
     ports: Annotated[list[AnyPort], Field(min_length=1)]
 
 
-class SourceEntry(Strict):
+class SourceEntry(StrictModel):
     name: Name
 
 
-class ExternalEntry(Strict):
+class ExternalEntry(StrictModel):
     destinations: list[DestinationEntry] = Field(default_factory=list)
     sources: list[SourceEntry] = Field(default_factory=list)
 
 
-class BystanderEntry(Strict):
+class BystanderEntry(StrictModel):
     name: Name
     namespace: Name | None = None
     labels: Labels = Field(default_factory=dict)
     ports: list[AnyPort] = Field(default_factory=list)
 
 
-class MapFile(Strict):
+class MapFile(StrictModel):
     """A service map's file."""
 
     name: Name

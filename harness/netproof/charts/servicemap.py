@@ -20,7 +20,9 @@ from netproof.charts.mapfile import (
     ServicePortEntry,
     SourceEntry,
 )
-from netproof.manifests.files import Document, KeyPath, nearest, read_one, validate
+from netproof.errors import suggest
+from netproof.manifests.validation import validate
+from netproof.manifests.yaml_documents import Document, KeyPath, read_document
 from netproof.model import External, Namespace, Node, Pod, Port, Service, ServicePort, Topology
 
 OUTSIDER = "outsider"
@@ -171,7 +173,7 @@ class ServiceMap:
 
 def load_map(path: Path | str) -> ServiceMap:
     """Read a service map. Raises InputError with file, line, key and the nearest name."""
-    return read_map(read_one(path))
+    return read_map(read_document(path))
 
 
 def read_map(document: Document) -> ServiceMap:
@@ -317,7 +319,7 @@ class _Reader:
         found = next((entry for entry in known if entry.name == name), None)
         if found is None:
             named = (*here, kind) if (*here, kind) in self.document.lines else here
-            raise self.document.error(named, f"no {what} is called {name!r}; {nearest(name, [e.name for e in known])}")
+            raise self.document.error(named, f"no {what} is called {name!r}; {suggest(name, [e.name for e in known])}")
         return found
 
     def _ports_of(self, path: KeyPath, head: Head, wanted: list[int | str] | None) -> tuple[Port, ...]:
@@ -332,7 +334,7 @@ class _Reader:
                     str(port.name or port.port) if isinstance(reference, str) else str(port.port) for port in entries
                 ]
                 raise self.document.error(
-                    (*path, index), f"{head.name} has no port {reference!r}; {nearest(str(reference), known)}"
+                    (*path, index), f"{head.name} has no port {reference!r}; {suggest(str(reference), known)}"
                 )
             found += [port for port in matching if port not in found]
         return _ports(found)

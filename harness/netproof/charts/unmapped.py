@@ -11,8 +11,8 @@ from netproof.charts.helm import HelmChart
 from netproof.charts.plan import Plan
 from netproof.errors import InputError
 from netproof.lint.workloads import world_of
-from netproof.manifests.files import Located
 from netproof.manifests.load import policies_of
+from netproof.manifests.yaml_documents import Located
 from netproof.model import External, Namespace, Node, Pod, Port, Probe, Service, Topology
 from netproof.model.topology import DNS_PORTS, DNS_SERVICE
 from netproof.model.traffic import Via

@@ -14,8 +14,10 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictB
 
 from netproof.charts.mapfile import PortReference
 from netproof.charts.servicemap import ServiceMap
+from netproof.errors import suggest
 from netproof.manifests import placeholders
-from netproof.manifests.files import Document, KeyPath, Strict, nearest, validate
+from netproof.manifests.validation import StrictModel, validate
+from netproof.manifests.yaml_documents import Document, KeyPath
 from netproof.model.topology import Protocol
 
 
@@ -36,7 +38,7 @@ def _raw_rule(value: object, peers: str) -> object:
         raise ValueError(f"a NetworkPolicy rule is expected: a mapping with `{peers}` and `ports`")
     for key in value:
         if key not in (peers, "ports"):
-            raise ValueError(f"{key!r} is no key of such a rule; {nearest(str(key), (peers, 'ports'))}")
+            raise ValueError(f"{key!r} is no key of such a rule; {suggest(str(key), (peers, 'ports'))}")
     return value
 
 
@@ -56,7 +58,7 @@ RawIngress = Annotated[dict[str, Any], BeforeValidator(_raw_ingress)]
 RawEgress = Annotated[dict[str, Any], BeforeValidator(_raw_egress)]
 
 
-class _Values(Strict):
+class _Values(StrictModel):
     """Keys are the chart's own. A null is what helm makes of it: the key is absent."""
 
     model_config = ConfigDict(populate_by_name=False)
@@ -189,14 +191,14 @@ def defaults_of(service_map: ServiceMap) -> dict[str, Any]:
     return values
 
 
-def _model(service_map: ServiceMap) -> type[Strict]:
+def _model(service_map: ServiceMap) -> type[StrictModel]:
     # Fields have names of our own, since a service may be called like something that pydantic's models have.
     fields: dict[str, Any] = {
         f"service_{index}": (ServiceValues | None, Field(default=None, alias=app.name))
         for index, app in enumerate(service_map.services)
     }
     fields["top"] = (GlobalValues | None, Field(default=None, alias="global"))
-    model: type[Strict] = create_model("values", __base__=_Values, **fields)
+    model: type[StrictModel] = create_model("values", __base__=_Values, **fields)
     return model
 
 
@@ -210,7 +212,7 @@ def _check_peers(service_map: ServiceMap, document: Document) -> None:
                 here: KeyPath = (name, "networkPolicy", key, index)
                 if peer["app"] not in known:
                     raise document.error(
-                        (*here, "app"), f"no service is called {peer['app']!r}; {nearest(peer['app'], known)}"
+                        (*here, "app"), f"no service is called {peer['app']!r}; {suggest(peer['app'], known)}"
                     )
                 reached = known[name if key == "ingressFrom" else peer["app"]]
                 names = {port.name for port in reached.ports if port.name}
@@ -219,5 +221,5 @@ def _check_peers(service_map: ServiceMap, document: Document) -> None:
                     if isinstance(reference, str) and reference not in names:
                         raise document.error(
                             (*here, "ports", place),
-                            f"{reached.name} has no port called {reference!r}; {nearest(reference, names)}",
+                            f"{reached.name} has no port called {reference!r}; {suggest(reference, names)}",
                         )

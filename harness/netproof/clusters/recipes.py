@@ -15,12 +15,14 @@ from typing import Any, Literal
 from pydantic import Field
 
 from netproof.errors import InputError
-from netproof.manifests.files import Strict, data_dir, read_one, validate
+from netproof.manifests.data_dirs import data_dir
+from netproof.manifests.validation import StrictModel, validate
+from netproof.manifests.yaml_documents import read_document
 
 VARIANTS = "variants"
 
 
-class Patch(Strict):
+class Patch(StrictModel):
     """A change to one object of a file. `object` is its `Kind/name`; `patch` is merged into it by Kubernetes' rules for
     strategic merge patches, as far as netproof.drivers.kind.patches has them."""
 
@@ -28,7 +30,7 @@ class Patch(Strict):
     patch: dict[str, Any]
 
 
-class Source(Strict):
+class Source(StrictModel):
     """A file of upstream's: `path` below the artifact directory, `url` where upstream publishes it."""
 
     path: str
@@ -36,13 +38,13 @@ class Source(Strict):
     patches: list[Patch] = Field(default_factory=list)
 
 
-class Local(Strict):
+class Local(StrictModel):
     """A file of ours: `local` below `clusters/`. It may hold `{version}` and `{probe_image}`."""
 
     local: str
 
 
-class Helm(Strict):
+class Helm(StrictModel):
     """A chart of upstream's, rendered by `helm template`."""
 
     chart: Source
@@ -51,7 +53,7 @@ class Helm(Strict):
     values: dict[str, Any] = Field(default_factory=dict)
 
 
-class Ready(Strict):
+class Ready(StrictModel):
     """What must be rolled out before pods are deployed, as `namespace/name`."""
 
     daemonsets: list[str] = Field(default_factory=list)
@@ -59,7 +61,7 @@ class Ready(Strict):
     timeout: float = 240
 
 
-class Settle(Strict):
+class Settle(StrictModel):
     """When a matrix counts as settled: `rounds` equal rounds in a row that span `seconds`; measured on to `limit`
     seconds while it disagrees with what is specified. Rounds start `every` seconds apart, and large ones so far apart
     that no more than `rate` probes a second are sent, and spread over half of that time: probing must not take the
@@ -75,7 +77,7 @@ class Settle(Strict):
     ceiling: float = 2.0
 
 
-class KindCluster(Strict):
+class KindCluster(StrictModel):
     """What `kind create cluster` is told."""
 
     node_image: str
@@ -84,7 +86,7 @@ class KindCluster(Strict):
     """kind's own `networking` section: address ranges, ipFamily, kubeProxyMode."""
 
 
-class Look(Strict):
+class Look(StrictModel):
     """A command that shows a dataplane's state: run in `container` of each pod of `namespace/label selector`."""
 
     pods: str
@@ -92,7 +94,7 @@ class Look(Strict):
     command: list[str]
 
 
-class Recipe(Strict):
+class Recipe(StrictModel):
     """How one CNI is brought up. `{version}` in a path, an address or an image stands for `version` without its `v`."""
 
     name: str
@@ -195,10 +197,10 @@ def _unknown(message: str, word: str, candidates: list[str], known: list[str]) -
 
 def load(wanted: Wanted) -> Recipe:
     """The recipe of a CNI or variant, at the version wanted (default: the recipe's own). Raises InputError."""
-    base = read_one(recipe_path(wanted.cni))
+    base = read_document(recipe_path(wanted.cni))
     recipe = validate(Recipe, base)
     if wanted.variant:
-        overlay = read_one(recipe_path(wanted.name))
+        overlay = read_document(recipe_path(wanted.name))
         if "name" in overlay.content:
             raise overlay.error(("name",), f"a variant is named by its folder: {wanted.name}")
         content = overlaid(base.content, overlay.content) | {"name": wanted.name}

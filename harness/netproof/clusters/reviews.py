@@ -17,7 +17,9 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import Field, field_validator, model_validator
 
 from netproof.errors import InputError
-from netproof.manifests.files import Document, Strict, read_yaml, shown, validate
+from netproof.manifests.data_dirs import display_path
+from netproof.manifests.validation import StrictModel, validate
+from netproof.manifests.yaml_documents import Document, read_yaml
 from netproof.model import Probe, Verdict
 
 Fault = Literal["policy", "cni"]
@@ -34,7 +36,7 @@ FAULTS: dict[Verdict, frozenset[Fault]] = {
 KINDS: dict[Fault, Literal["documented", "known-difference"]] = {"policy": "documented", "cni": "known-difference"}
 
 
-class CellPattern(Strict):
+class CellPattern(StrictModel):
     """Cells by their keys; each key takes one value or a list, and a key left out takes any. Strings may hold `*`.
     `scenario` and `step` say where the pattern counts: one cause is one entry, whatever scenarios it shows in."""
 
@@ -69,7 +71,7 @@ def _same(value: str | int, wanted: str | int) -> bool:
     return value == wanted if isinstance(wanted, int) else fnmatchcase(str(value), wanted)
 
 
-class Entry(Strict):
+class Entry(StrictModel):
     """One reviewed entry: one cause. `scenarios` and `steps` limit all its patterns; `scenarios` may be left out when
     each pattern names its own. `versions` limits a known difference to versions of its CNI (">=1.20,<1.21")."""
 
@@ -107,7 +109,7 @@ class Entry(Strict):
         return [pattern for pattern in self.cells if pattern.counts(scenario, step)]
 
 
-class _File(Strict):
+class _File(StrictModel):
     entries: list[Entry]
 
 
@@ -162,7 +164,7 @@ def _pattern_text(pattern: CellPattern) -> str:
 def load(path: Path, fault: Fault, version: str = "") -> Reviews:
     """The entries of a file (none when there is no such file) that apply to `version`. Raises InputError."""
     if not path.exists():
-        return Reviews(fault=fault, file=shown(path))
+        return Reviews(fault=fault, file=display_path(path))
     documents = read_yaml(path)
     entries: list[Entry] = []
     for document in documents:
@@ -173,7 +175,7 @@ def load(path: Path, fault: Fault, version: str = "") -> Reviews:
     if twice:
         raise InputError(f"these ids stand twice: {', '.join(sorted(twice))}", file=path)
     applying = tuple(e for e in entries if not (e.versions and version) or SpecifierSet(e.versions).contains(version))
-    return Reviews(fault=fault, entries=applying, file=shown(path))
+    return Reviews(fault=fault, entries=applying, file=display_path(path))
 
 
 def load_all(paths: Sequence[Path], fault: Fault, version: str = "") -> Reviews:
@@ -188,4 +190,4 @@ def load_all(paths: Sequence[Path], fault: Fault, version: str = "") -> Reviews:
                 raise InputError(f"the id {entry.id} stands in {files[entry.id]} too", file=path)
             files[entry.id] = found.file
         entries += found.entries
-    return Reviews(fault=fault, entries=tuple(entries), file=shown(paths[0]), files=files)
+    return Reviews(fault=fault, entries=tuple(entries), file=display_path(paths[0]), files=files)

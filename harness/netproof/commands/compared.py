@@ -14,8 +14,9 @@ from netproof.charts import helm
 from netproof.charts.helm import HelmChart
 from netproof.clusters import reviews
 from netproof.lint import Cell, Ground, Intended, World, ground, unread, written
-from netproof.manifests.files import Document, Located, data_dir, read_one, read_yaml, shown
+from netproof.manifests.data_dirs import data_dir, display_path
 from netproof.manifests.load import policies_of, read_located
+from netproof.manifests.yaml_documents import Document, Located, read_document, read_yaml
 from netproof.model import Intent, Specified, Verdict
 from netproof.model.placement import placed
 from netproof.verdicts.judging import decide
@@ -26,12 +27,12 @@ Options = Mapping[str, Any]
 
 def of_chart(name: str, file: Path | None, options: Options) -> Ground:
     """A bundled chart with the values of a file. Raises InputError."""
-    values = read_one(file, may_be_empty=True) if file else None
+    values = read_document(file, may_be_empty=True) if file else None
     plan = charts.chart_plan(name, values)
     documented = reviews.load(charts.findings_path(name), "policy")
     scenarios, exact = _scenarios(name, dict(values.content) if values else {})
     scenario = catalogue.of_plan(plan, claim="", documented=documented)
-    document = read_one(charts.findings_path(name).with_name("map.yaml"))
+    document = read_document(charts.findings_path(name).with_name("map.yaml"))
     return _compared(scenario, _Compared(document=document, scenarios=scenarios, exact=exact), options)
 
 
@@ -52,7 +53,7 @@ def of_helm(chart: HelmChart, service_map: Path, options: Options) -> Ground:
 def _of_map(service_map: Path, plan: charts.Plan, objects: tuple[Located, ...] | None, options: Options) -> Ground:
     documented = catalogue.documented(service_map, plan)
     scenario = catalogue.of_plan(plan, claim="", documented=documented)
-    how = _Compared(document=read_one(service_map), scenarios=(scenario.id,), exact=True, objects=objects)
+    how = _Compared(document=read_document(service_map), scenarios=(scenario.id,), exact=True, objects=objects)
     return _compared(scenario, how, options)
 
 
@@ -70,7 +71,7 @@ class _Compared:
 def _compared(scenario: Scenario, how: _Compared, options: Options) -> Ground:
     placement = placed(scenario.topology)
     step = scenario.filled(placement).steps[0]
-    file = shown(Path(how.document.file))
+    file = display_path(Path(how.document.file))
     lines = dict(_lines(how.document))
     if how.objects is not None:
         located = tuple(replace(one, content=m) for one, m in zip(how.objects, step.policies, strict=True))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from netproof import charts
 from netproof.errors import InputError
 from netproof.lint import POD_RANGE, Engine, Ground, ground, unread, world_of, written
-from netproof.manifests.files import Located
 from netproof.manifests.load import in_namespace, read_located
+from netproof.manifests.yaml_documents import Located
 
 if TYPE_CHECKING:
     from netproof.charts.helm import HelmChart

@@ -14,7 +14,7 @@ import yaml
 from netproof.catalogue import scenarios
 from netproof.catalogue.scenarios import Scenario, ScenarioFile
 from netproof.generate.vocabulary import probes
-from netproof.manifests.files import Document
+from netproof.manifests.yaml_documents import Document
 from netproof.model import Probe, Specified
 from netproof.model.topology import DNS_SERVICE
 

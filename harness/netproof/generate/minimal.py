@@ -13,7 +13,7 @@ from netproof.catalogue.scenarios import Scenario
 from netproof.errors import InputError, NetproofError
 from netproof.generate import documents
 from netproof.generate.shrinking import shrunk
-from netproof.manifests.files import shown
+from netproof.manifests.data_dirs import display_path
 from netproof.model import Probe, Specified
 from netproof.model.placement import placed
 from netproof.policy import Decision
@@ -98,7 +98,8 @@ def find(
     rest = f" (and {len(wrong) - 1} more cells)" if len(wrong) > 1 else ""
     return (
         path,
-        f"{asked}: specified {cell.specified}, measured {cell.measured}{rest}; {how}, {tries} tries: {shown(path)}",
+        f"{asked}: specified {cell.specified}, measured {cell.measured}{rest}; {how}, {tries} tries: "
+        f"{display_path(path)}",
     )
 
 

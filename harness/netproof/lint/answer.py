@@ -8,7 +8,7 @@ import yaml
 
 from netproof.lint.allow import Missing, advice
 from netproof.lint.model import Ground
-from netproof.manifests.files import key_path
+from netproof.manifests.yaml_documents import parse_key_path
 from netproof.model import Probe, Specified
 from netproof.policy import Side
 
@@ -45,7 +45,7 @@ def _side(direction: str, end: str, side: Side, ground: Ground) -> Iterator[str]
 
 def _where(ref: str, key: str, ground: Ground) -> str:
     one = ground.at(ref)
-    return f"{ref} ({one.place(key_path(key))})" if one else ref
+    return f"{ref} ({one.place(parse_key_path(key))})" if one else ref
 
 
 def _missing(missing: Missing) -> Iterator[str]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from netproof.clusters import recipes, reviews
 from netproof.clusters.recipes import Wanted
-from netproof.errors import InputError
+from netproof.errors import InputError, suggest
 from netproof.lint import FEATURES, Engine, Known
-from netproof.manifests.files import nearest
 
 
 def engines(word: str) -> tuple[Engine, ...]:
@@ -21,7 +20,7 @@ def engine(wanted: Wanted) -> Engine:
     for entry in known.entries:
         for feature in entry.lint:
             if feature not in FEATURES:
-                message = f"{entry.id}: no feature is called {feature!r}; {nearest(feature, FEATURES)}"
+                message = f"{entry.id}: no feature is called {feature!r}; {suggest(feature, FEATURES)}"
                 raise InputError(message, file=known.file_of(entry.id), key="lint")
     return Engine(
         name=wanted.name,

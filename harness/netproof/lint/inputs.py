@@ -8,7 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from netproof.errors import InputError
 from netproof.lint.model import DIRECTIONS, Engine, Ground, Intended, World, Written
-from netproof.manifests.files import Located
+from netproof.manifests.yaml_documents import Located
 from netproof.policy import READERS, Evaluator, read_each
 from netproof.policy.groups import ASSUMED_DNS, Groups
 from netproof.policy.rules import Direction

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from netproof.lint.model import Cell, Ground, Hit, Intended, Place
-from netproof.manifests.files import key_path
+from netproof.manifests.yaml_documents import parse_key_path
 from netproof.model import Intent, Specified
 from netproof.policy import Side
 from netproof.policy.decision import listed
@@ -35,7 +35,7 @@ def not_as_intended(ground: Ground) -> Iterator[Hit]:
             found[_blame(cell)].append(cell)
     for (opened, ref, key), cells in found.items():
         one = ground.at(ref)
-        place = one.place(key_path(key)) if one else _in_map(cells[0], ground.intended)
+        place = one.place(parse_key_path(key)) if one else _in_map(cells[0], ground.intended)
         what = "not meant to connect, and do" if opened else "meant to connect, and do not"
         yield Hit(
             sentence=f"{len(cells)} {'cell is' if len(cells) == 1 else 'cells are'} {what}: "
@@ -59,7 +59,7 @@ def reviewed(ground: Ground) -> Iterator[Hit]:
         yield Hit(
             sentence=f"{len(cells)} {'cell differs' if len(cells) == 1 else 'cells differ'} as reviewed ({entry}): "
             f"{listed([str(cell.probe) for cell in cells])}",
-            place=one.place(key_path(key)) if one else _in_map(cells[0], ground.intended),
+            place=one.place(parse_key_path(key)) if one else _in_map(cells[0], ground.intended),
             reviewed=ground.intended.reasons.get(entry, entry),
         )
 

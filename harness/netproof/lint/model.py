@@ -8,7 +8,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
-from netproof.manifests.files import KeyPath, Located, dotted
+from netproof.manifests.yaml_documents import KeyPath, Located, format_key_path
 from netproof.model import Intent, Placement, Probe, Topology
 from netproof.policy import Decision, Evaluator, Policy
 from netproof.policy.groups import Groups
@@ -83,7 +83,7 @@ class Written:
 
     def place(self, path: KeyPath = ()) -> Place:
         at = self.located
-        return Place(file=at.document.file, line=at.line(path), object=self.policy.ref, key=dotted(path))
+        return Place(file=at.document.file, line=at.line(path), object=self.policy.ref, key=format_key_path(path))
 
     def place_of(self, rule: Rule, *below: str | int) -> Place:
         """The place of one of its rules, or of a key below it."""

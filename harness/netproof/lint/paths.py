@@ -8,10 +8,9 @@ from dataclasses import replace
 from ipaddress import ip_address
 from typing import cast, get_args
 
-from netproof.errors import InputError
+from netproof.errors import InputError, suggest
 from netproof.lint.inputs import ground as new_ground
 from netproof.lint.model import Ground
-from netproof.manifests.files import nearest
 from netproof.model import External, Pod, Port, Probe, Service
 from netproof.model.topology import DNS_SERVICE, Protocol
 from netproof.model.traffic import Via
@@ -52,7 +51,7 @@ def endpoint(ground: Ground, word: str, key: str) -> str:
         raise InputError(f"{word!r} is the name of several: {', '.join(pods or found)}", key=key)
     if not found:
         words = {*known, *(one.rpartition("/")[2].rpartition(":")[2] for one in known)}
-        raise InputError(f"there is no {word!r}; {nearest(word, words)}", key=key)
+        raise InputError(f"there is no {word!r}; {suggest(word, words)}", key=key)
     return (pods or found)[0]
 
 
@@ -98,7 +97,7 @@ def _port(ground: Ground, end: str, word: str) -> tuple[int, Protocol]:
     found = [port for port in ports if port.name == name and (not slash or port.protocol == wanted)]
     if not found:
         names = [port.name for port in ports if port.name]
-        raise InputError(f"{end} has no port named {name!r}; {nearest(name, names)}", key="PORT")
+        raise InputError(f"{end} has no port named {name!r}; {suggest(name, names)}", key="PORT")
     return found[0].port, found[0].protocol
 
 

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from netproof.lint.model import DIRECTIONS, PEERS_KEY, Ground, Hit, Place, Written
-from netproof.manifests.files import Located
+from netproof.manifests.yaml_documents import Located
 from netproof.policy.rules import Direction, NetworkPeer, Rule
 
 SELECTORS = ("podSelector", "namespaceSelector")

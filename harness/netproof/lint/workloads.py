@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, cast, get_args
 
 from netproof.lint.model import Need, World
-from netproof.manifests.files import KeyPath, Located
+from netproof.manifests.yaml_documents import KeyPath, Located
 from netproof.model import Namespace, Node, Pod, Port, Service, ServicePort, Topology
 from netproof.model.placement import placed
 from netproof.model.topology import Protocol

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from netproof.errors import InputError
-from netproof.manifests.files import Document, KeyPath, Located, read_yaml
+from netproof.manifests.yaml_documents import Document, KeyPath, Located, read_yaml
 from netproof.model import Manifest
 
 Side = Literal["both", "ingress", "egress"]

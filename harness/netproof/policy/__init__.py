@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from netproof.errors import InputError
-from netproof.manifests.files import Located, key_path
+from netproof.manifests.yaml_documents import Located, parse_key_path
 from netproof.policy import calico, cilium, clusternetworkpolicy, networkpolicy
 from netproof.policy.decision import Decision, Side
 from netproof.policy.evaluator import Evaluator
@@ -70,7 +70,7 @@ def read_each(objects: Sequence[Located]) -> tuple[tuple[Located, tuple[Policy, 
             found.append((one, read_policies([*tiers, one.content])))
         except InputError as error:
             # The key is such as `NetworkPolicy shop/api: spec.ingress[0].ports`.
-            path = key_path((error.key or "").partition(": ")[2])
+            path = parse_key_path((error.key or "").partition(": ")[2])
             message = str(error).removeprefix(f"{error.key}: ")
             raise InputError(message, file=one.document.file, line=one.line(path), key=error.key) from None
     return tuple(found)

@@ -16,7 +16,8 @@ from typing import Any
 from pydantic import model_validator
 
 from netproof.catalogue.scenarios import Scenario, Step
-from netproof.manifests.files import Strict, read_one, validate
+from netproof.manifests.validation import StrictModel, validate
+from netproof.manifests.yaml_documents import read_document
 from netproof.model import Probe
 from netproof.model.placement import placed
 from netproof.policy import Decision, Policy, read_policies
@@ -29,14 +30,14 @@ Meeting = tuple[str, ...]
 """A value for each dimension, in their order."""
 
 
-class LeftOut(Strict):
+class LeftOut(StrictModel):
     """A pair that is not asked for, by its two dimensions, and why."""
 
     pair: dict[str, str]
     why: str
 
 
-class Wanted(Strict):
+class Wanted(StrictModel):
     """coverage.yaml."""
 
     fields: dict[str, list[str]]
@@ -63,7 +64,7 @@ class Wanted(Strict):
 
 @cache
 def wanted() -> Wanted:
-    return validate(Wanted, read_one(Path(__file__).with_name("coverage.yaml")))
+    return validate(Wanted, read_document(Path(__file__).with_name("coverage.yaml")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

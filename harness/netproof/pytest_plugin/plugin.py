@@ -19,7 +19,7 @@ import pytest
 from netproof.catalogue.scenarios import Scenario
 from netproof.clusters import recipes
 from netproof.errors import ClusterError, InputError, NetproofError, OwnFault
-from netproof.manifests.files import data_dir
+from netproof.manifests.data_dirs import data_dir
 from netproof.model import Topology
 from netproof.pytest_plugin import scheduler
 from netproof.report import terminal

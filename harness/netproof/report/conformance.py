@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import yaml
 from pydantic import Field
 
-from netproof.manifests.files import Strict
+from netproof.manifests.validation import StrictModel
 from netproof.model import Verdict
 from netproof.report import findings
 from netproof.report.findings import Standing, count
@@ -30,13 +30,13 @@ WRONG: Final = frozenset({Verdict.CNI_DIFFERENCE, Verdict.MASKED_DEFECT})
 Result = Literal["success", "partial", "failure"]
 
 
-class Statistics(Strict):
+class Statistics(StrictModel):
     Passed: int
     Skipped: int
     Failed: int
 
 
-class Status(Strict):
+class Status(StrictModel):
     result: Result
     statistics: Statistics
     skippedTests: list[str] = Field(default_factory=list)
@@ -48,14 +48,14 @@ class ExtendedStatus(Status):
     unsupportedFeatures: list[str] = Field(default_factory=list)
 
 
-class Profile(Strict):
+class Profile(StrictModel):
     name: str
     summary: str
     core: Status
     extended: ExtendedStatus | None = None
 
 
-class Implementation(Strict):
+class Implementation(StrictModel):
     """What a record cannot know (organization, url, contact) is empty, to be filled in by who publishes it."""
 
     organization: str = ""
@@ -66,7 +66,7 @@ class Implementation(Strict):
     additionalInformation: str = ""
 
 
-class ConformanceReport(Strict):
+class ConformanceReport(StrictModel):
     apiVersion: str = API_VERSION
     kind: Literal["ConformanceReport"] = "ConformanceReport"
     date: str

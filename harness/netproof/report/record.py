@@ -11,7 +11,8 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from netproof.manifests.files import Document, Strict, validate
+from netproof.manifests.validation import StrictModel, validate
+from netproof.manifests.yaml_documents import Document
 from netproof.model import Intent, Measured, Outcome, Specified, Verdict
 from netproof.model.topology import Family
 from netproof.model.traffic import Kind, ProbeProtocol, Via
@@ -19,7 +20,7 @@ from netproof.model.traffic import Kind, ProbeProtocol, Via
 SCHEMA_VERSION: Final = 1
 
 
-class Attempt(Strict):
+class Attempt(StrictModel):
     """Equal outcomes of one cell in a row: the first one's time (seconds after the change), how many, the last's ms."""
 
     at_s: float
@@ -29,7 +30,7 @@ class Attempt(Strict):
     detail: str = ""
 
 
-class Side(Strict):
+class Side(StrictModel):
     """What the policies say at one end of a cell: does a policy isolate it in this direction, and which rule allows."""
 
     isolated: bool
@@ -38,7 +39,7 @@ class Side(Strict):
     rule: str = ""
 
 
-class Cell(Strict):
+class Cell(StrictModel):
     """One row of the record. `reviewed` lists the ids of reviewed entries that declare this cell's faults."""
 
     scenario: str
@@ -73,7 +74,7 @@ class Cell(Strict):
     reviewed: list[str] = Field(default_factory=list)
 
 
-class Reviewed(Strict):
+class Reviewed(StrictModel):
     """A reviewed entry that applied to this run: a chart's documented surprise or a CNI's known difference."""
 
     id: str
@@ -89,7 +90,7 @@ class Reviewed(Strict):
     file: str = ""
 
 
-class StepResult(Strict):
+class StepResult(StrictModel):
     name: str
     rounds: int
     first_correct_s: float | None
@@ -103,14 +104,14 @@ class StepResult(Strict):
     timeout_s: float
 
 
-class Variant(Strict):
+class Variant(StrictModel):
     """`engine`: the dialect that a chart was asked to render. Scenarios of one `of` mean the same, each by its own."""
 
     of: str
     engine: str
 
 
-class ScenarioResult(Strict):
+class ScenarioResult(StrictModel):
     id: str
     claim: str
     source: str
@@ -126,14 +127,14 @@ class ScenarioResult(Strict):
     variant: Variant | None = None
 
 
-class Phase(Strict):
+class Phase(StrictModel):
     name: str
     started_s: float
     duration_s: float
     ok: bool = True
 
 
-class PreflightCheck(Strict):
+class PreflightCheck(StrictModel):
     """One canary: what it should do and what it did."""
 
     name: str
@@ -142,13 +143,13 @@ class PreflightCheck(Strict):
     after_s: float | None
 
 
-class AppliedFile(Strict):
+class AppliedFile(StrictModel):
     name: str
     source: str
     sha256: str
 
 
-class EnvironmentRecord(Strict):
+class EnvironmentRecord(StrictModel):
     driver: str
     cni: str
     cni_version: str
@@ -164,7 +165,7 @@ class EnvironmentRecord(Strict):
     facts: dict[str, str] = Field(default_factory=dict)
 
 
-class Vote(Strict):
+class Vote(StrictModel):
     """One answer to a trait's question: how many cells gave it, and the first of them (its scenario, step and name)."""
 
     answer: str
@@ -174,7 +175,7 @@ class Vote(Strict):
     cell: str
 
 
-class Trait(Strict):
+class Trait(StrictModel):
     """How a CNI behaves where the API leaves it open, as measured: a question and its answer in words."""
 
     id: str
@@ -185,7 +186,7 @@ class Trait(Strict):
     """The different answers of its cells, the most frequent first; none for times, and for what was not measured."""
 
 
-class Target(Strict):
+class Target(StrictModel):
     """One CNI of a run."""
 
     cni: str
@@ -203,7 +204,7 @@ class Target(Strict):
     error_code: int | None = None
 
 
-class Run(Strict):
+class Run(StrictModel):
     netproof: str
     command: str
     seed: int | None = None
@@ -213,7 +214,7 @@ class Run(Strict):
     exit_code: int
 
 
-class Record(Strict):
+class Record(StrictModel):
     """`record.json`."""
 
     schema_version: Literal[1] = SCHEMA_VERSION

@@ -14,16 +14,17 @@ from pydantic_core import PydanticSerializationError
 
 from netproof import __version__
 from netproof.errors import NetproofError
-from netproof.manifests.files import Document, Strict, validate
+from netproof.manifests.validation import StrictModel, validate
+from netproof.manifests.yaml_documents import Document
 from netproof.report.record import Cell, Record, Reviewed, Run, ScenarioResult, Target
 
-P = TypeVar("P", bound=Strict)
+P = TypeVar("P", bound=StrictModel)
 
 INTERRUPTED = 2
 """pytest's exit code of a run that did not come to its end."""
 
 
-class ScenarioPart(Strict):
+class ScenarioPart(StrictModel):
     """All that one scenario added to its CNI's target. `order` sorts the parts of several workers as collected."""
 
     cni: str
@@ -33,7 +34,7 @@ class ScenarioPart(Strict):
     reviewed: list[Reviewed]
 
 
-class TargetPart(Strict):
+class TargetPart(StrictModel):
     """The frame of a target as one process saw it: all but its scenarios. Written again whenever more is known."""
 
     order: int
@@ -94,7 +95,7 @@ class Store:
         """Forget the parts: the record is written, or a new run begins where another one left some."""
         shutil.rmtree(self._parts, ignore_errors=True)
 
-    def _write(self, name: str, part: Strict) -> None:
+    def _write(self, name: str, part: StrictModel) -> None:
         path = self._parts / name
         fresh = path.with_suffix(f".{os.getpid()}.tmp")
         interrupted = False

@@ -15,7 +15,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from netproof.manifests.files import Strict, read_one, validate
+from netproof.manifests.validation import StrictModel, validate
+from netproof.manifests.yaml_documents import read_document
 from netproof.model import Measured
 from netproof.report import findings
 from netproof.report.findings import seconds
@@ -26,7 +27,7 @@ UNKNOWN = "not measured"
 Text = str | list[str] | None
 
 
-class CellPattern(Strict):
+class CellPattern(StrictModel):
     """Cells by their fields: a field takes one value or a list, and one that is left out takes any."""
 
     scenario: Text = None
@@ -49,7 +50,7 @@ class CellPattern(Strict):
                 yield from (c for c in found if all(_same(getattr(c, name), value) for name, value in wanted))
 
 
-class StepPattern(Strict):
+class StepPattern(StrictModel):
     """Steps by their names and their scenarios'."""
 
     scenario: Text = None
@@ -62,7 +63,7 @@ def _same(value: object, wanted: object) -> bool:
     return value == wanted or (isinstance(wanted, str) and "*" in wanted and fnmatchcase(str(value), wanted))
 
 
-class Question(Strict):
+class Question(StrictModel):
     """One entry of `traits.yaml`: answered by cells and their words, or by the times of all steps."""
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
@@ -82,13 +83,13 @@ class Question(Strict):
         return self
 
 
-class _Questions(Strict):
+class _Questions(StrictModel):
     traits: list[Question]
 
 
 def read_questions(path: Path) -> tuple[Question, ...]:
     """The entries of a trait file. Raises InputError."""
-    return tuple(validate(_Questions, read_one(path)).traits)
+    return tuple(validate(_Questions, read_document(path)).traits)
 
 
 @cache

@@ -21,7 +21,7 @@ from netproof.clusters.recipes import Recipe, Wanted
 from netproof.drivers import Driver, DriverOptions, Environment, create
 from netproof.drivers.relocated import Relocated
 from netproof.errors import ClusterError, InputError, NetproofError, OwnFault
-from netproof.manifests.files import shown
+from netproof.manifests.data_dirs import display_path
 from netproof.model import Measured, Probe, Specified, Topology
 from netproof.model.placement import placed
 from netproof.policy import Decision, read_policies
@@ -223,7 +223,7 @@ class Session:
                 scenario, wrong, self.disagrees, folder=self._options.report_dir / "generated", cni=self.cni
             )
         self._progress.write(f"   {told}")
-        replay = self._reproduce(replace(scenario, select=f"--scenario-set={shlex.quote(shown(path))}"))
+        replay = self._reproduce(replace(scenario, select=f"--scenario-set={shlex.quote(display_path(path))}"))
         return {"reason": told, "reproduce": replay}
 
     def disagrees(self, scenario: Scenario, probe: Probe, specified: Specified, *, late: float, at_most: float) -> bool:

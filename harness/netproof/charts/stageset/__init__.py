@@ -14,7 +14,7 @@ from netproof.charts.stageset import calico, cilium, clusternetworkpolicy, kuber
 from netproof.charts.stageset.subject import Subject
 from netproof.charts.stageset.values import DEFAULT_ENGINE, PORTS, Values, load_values
 from netproof.charts.stageset.warnings import warnings
-from netproof.manifests.files import Document, read_one
+from netproof.manifests.yaml_documents import Document, read_document
 from netproof.model import Manifest, Port
 
 KUBERNETES_ONLY = (*((name, "from") for name in PORTS), ("egress", "to"), ("additionalIngress", ""))
@@ -49,7 +49,7 @@ def chart(folder: Path, values: Document | None, *, alone: bool = False) -> Plan
     if alone:
         service_map = _alone(service_map)
     taken = {port.port: port.name or "" for port in controller.ports if port.name not in PORTS}
-    wanted = load_values(read_one(folder / "values.yaml").content, values, taken)
+    wanted = load_values(read_document(folder / "values.yaml").content, values, taken)
     service_map = _changed(service_map, _with_ports(controller, wanted.ports))
     engine = ENGINES[wanted.engine]
     subject = Subject(namespace=controller.namespace, labels=controller.labels)

@@ -10,7 +10,9 @@ from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 
 from netproof.charts.mapfile import Name, PortNumber
 from netproof.charts.values import RawEgress, RawIngress, merge
-from netproof.manifests.files import Document, KeyPath, Strict, nearest, validate
+from netproof.errors import suggest
+from netproof.manifests.validation import StrictModel, validate
+from netproof.manifests.yaml_documents import Document, KeyPath
 
 ENGINES = ("kubernetes", "cilium", "calico", "clusterNetworkPolicy")
 DEFAULT_ENGINE = "kubernetes"
@@ -32,7 +34,7 @@ def _peer(value: object) -> object:
         raise ValueError(f"a NetworkPolicy peer is expected: a mapping with {' or '.join(PEER_KEYS)}")
     for key in value:
         if key not in PEER_KEYS:
-            raise ValueError(f"{key!r} is no key of such a peer; {nearest(str(key), PEER_KEYS)}")
+            raise ValueError(f"{key!r} is no key of such a peer; {suggest(str(key), PEER_KEYS)}")
     return value
 
 
@@ -42,7 +44,7 @@ def _no_passthrough(value: object) -> object:
     return value
 
 
-class _Values(Strict):
+class _Values(StrictModel):
     """Keys are the chart's own. A null is what helm makes of it: the key is absent."""
 
     model_config = ConfigDict(populate_by_name=False)

@@ -17,12 +17,13 @@ from netproof.drivers.kind import engine
 from netproof.drivers.kubernetes import waiting
 from netproof.drivers.kubernetes.objects import Api, Ref
 from netproof.errors import NetproofError
-from netproof.manifests.files import Strict, read_one, validate
+from netproof.manifests.validation import StrictModel, validate
+from netproof.manifests.yaml_documents import read_document
 
 CONFIGS = "/etc/cni/net.d"
 
 
-class Setting(Strict):
+class Setting(StrictModel):
     """A container, one that has an argument, or a key of a ConfigMap in the DaemonSet's namespace."""
 
     container: str = ""
@@ -43,14 +44,14 @@ class Switch(Setting):
     dialect: str
 
 
-class Look(Strict):
+class Look(StrictModel):
     """A command, and a pattern of the lines of its output that tell of denied packets."""
 
     command: list[str]
     lines: str
 
 
-class Known(Strict):
+class Known(StrictModel):
     """An entry of cnis.yaml."""
 
     name: str
@@ -67,7 +68,7 @@ class Known(Strict):
     interfaces: list[str] = Field(default_factory=list)
 
 
-class Table(Strict):
+class Table(StrictModel):
     cnis: list[Known]
 
 
@@ -88,7 +89,7 @@ class Found:
 
 @cache
 def table() -> tuple[Known, ...]:
-    return tuple(validate(Table, read_one(Path(__file__).with_name("cnis.yaml"))).cnis)
+    return tuple(validate(Table, read_document(Path(__file__).with_name("cnis.yaml"))).cnis)
 
 
 def find(api: Api) -> list[Found]:

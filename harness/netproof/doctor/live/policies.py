@@ -12,7 +12,7 @@ from netproof.drivers.kubernetes.objects import Api
 from netproof.errors import InputError
 from netproof.lint import POD_RANGE, Engine, Ground, Severity, Written, check, ground, world_of, written
 from netproof.lint.model import DIRECTIONS
-from netproof.manifests.files import Document, Located
+from netproof.manifests.yaml_documents import Document, Located
 from netproof.policy import READERS
 from netproof.policy.rules import Direction
 

@@ -23,7 +23,7 @@ from netproof.drivers import Applied
 from netproof.drivers.kind import engine
 from netproof.drivers.kind.patches import patched
 from netproof.errors import ClusterError, InputError
-from netproof.manifests.files import data_dir, shown
+from netproof.manifests.data_dirs import data_dir, display_path
 from netproof.model import Manifest
 
 DOWNLOAD_TIMEOUT = 60.0
@@ -78,7 +78,7 @@ def _ours(recipe: Recipe, source: Local) -> Artifact:
     path = data_dir("clusters") / source.local
     if not path.is_file():
         raise InputError(f"there is no {source.local} below clusters/", file=recipe_path(recipe.name), key="manifests")
-    return _artifact(path, shown(path), ours=True)
+    return _artifact(path, display_path(path), ours=True)
 
 
 def _find(recipe: Recipe, source: Source, root: Path | None) -> Artifact:

@@ -7,7 +7,7 @@ from typing import Any
 
 from netproof.drivers.kubernetes.manifests import MANAGED, RUN
 from netproof.drivers.kubernetes.objects import OUTAGE, Api, Ref, concurrently, submit, withdraw
-from netproof.manifests.files import as_yaml
+from netproof.manifests.yaml_documents import dump_yaml
 from netproof.model import Manifest
 
 
@@ -58,7 +58,7 @@ class Policies:
         found = [item for ref in self._applied if (item := self._api.get(ref))]
         for item in found:
             item["metadata"].pop("managedFields", None)
-        return as_yaml(found)
+        return dump_yaml(found)
 
     def clear_leftovers(self, namespaces: Iterable[str]) -> None:
         """Delete what earlier runs left on a kept cluster: all objects of the dialects with our label but not of this

@@ -8,12 +8,13 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from netproof.manifests.files import Strict, read_one, validate
+from netproof.manifests.validation import StrictModel, validate
+from netproof.manifests.yaml_documents import read_document
 
 SCHEMA_VERSION: Final = 1
 
 
-class RunFigure(Strict):
+class RunFigure(StrictModel):
     """A whole run, as a user starts it."""
 
     kind: Literal["run"] = "run"
@@ -30,7 +31,7 @@ class RunFigure(Strict):
     memory_mib: int
 
 
-class RoundFigure(Strict):
+class RoundFigure(StrictModel):
     """One size on one CNI, medians. `denied_s` is a round in which a third of the pods admit nobody; of it `timeout_s`
     is silence. A case is: apply a policy, settle, delete it, see that all connects again."""
 
@@ -48,7 +49,7 @@ class RoundFigure(Strict):
     """What was run, where it is another program."""
 
 
-class EvaluatorFigure(Strict):
+class EvaluatorFigure(StrictModel):
     """The whole matrix of a made-up cluster, from parsed manifests to the count of every cell."""
 
     kind: Literal["evaluator"] = "evaluator"
@@ -63,7 +64,7 @@ class EvaluatorFigure(Strict):
     memory_mib: int
 
 
-class PageFigure(Strict):
+class PageFigure(StrictModel):
     """The HTML page of a record. `load_s` is until it is drawn, less what an empty page takes; None: no browser."""
 
     kind: Literal["page"] = "page"
@@ -77,14 +78,14 @@ class PageFigure(Strict):
 Figure = RunFigure | RoundFigure | EvaluatorFigure | PageFigure
 
 
-class Machine(Strict):
+class Machine(StrictModel):
     """What the figures were taken on; they mean little without it."""
 
     system: str
     processors: int
 
 
-class Bench(Strict):
+class Bench(StrictModel):
     """The file."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -95,4 +96,4 @@ class Bench(Strict):
 
 def load(files: Sequence[Path]) -> list[Figure]:
     """The figures of files that `--json` wrote, in order. Raises InputError, which names the file and the key."""
-    return [figure for file in files for figure in validate(Bench, read_one(file)).figures]
+    return [figure for file in files for figure in validate(Bench, read_document(file)).figures]

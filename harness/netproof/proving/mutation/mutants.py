@@ -15,14 +15,16 @@ from tempfile import TemporaryDirectory
 from pydantic import Field
 
 from netproof.errors import InputError, NetproofError
-from netproof.manifests.files import Strict, data_dir, read_one, validate
+from netproof.manifests.data_dirs import data_dir
+from netproof.manifests.validation import StrictModel, validate
+from netproof.manifests.yaml_documents import read_document
 
 PACKAGE = Path(__file__).parents[2]
 PATIENCE = 600.0
 """Seconds after which a mutant that runs for ever counts as caught."""
 
 
-class Mutant(Strict):
+class Mutant(StrictModel):
     """One line of a source file that becomes another one. `old` must stand in the file exactly once."""
 
     id: str
@@ -33,7 +35,7 @@ class Mutant(Strict):
     folders: list[str] = Field(default_factory=list)
 
 
-class _Table(Strict):
+class _Table(StrictModel):
     mutants: list[Mutant]
 
 
@@ -54,7 +56,7 @@ class Result:
 
 def mutants() -> list[Mutant]:
     """The table. Raises InputError when a text is not found, as the source has changed."""
-    document = read_one(Path(__file__).parent / "evaluator.yaml")
+    document = read_document(Path(__file__).parent / "evaluator.yaml")
     found = validate(_Table, document).mutants
     for place, mutant in enumerate(found):
         source = PACKAGE / mutant.file
