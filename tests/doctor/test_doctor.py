@@ -13,7 +13,7 @@ from netproof.clusters import recipes
 from netproof.commands.main import main
 from netproof.doctor import State, clusters, kernel, machine
 from netproof.doctor.finding import Finding, ok, warn
-from netproof.drivers.kind import engine, state
+from netproof.drivers.kind import docker, state
 from netproof.drivers.kind.artifacts import VARIABLE
 from netproof.errors import ClusterError
 
@@ -29,7 +29,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent() -> None:
         raise ClusterError("the container engine does not answer")
 
-    monkeypatch.setattr(engine, "info", absent)
+    monkeypatch.setattr(docker, "info", absent)
     monkeypatch.setattr("shutil.which", lambda name, **_: None)
 
 
@@ -77,7 +77,7 @@ def test_ipv4_alone_is_a_warning() -> None:
 
 
 def test_a_small_machine_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "info", lambda: {**INFO, "NCPU": 1, "MemTotal": 2 << 30, "CgroupVersion": "1"})
+    monkeypatch.setattr(docker, "info", lambda: {**INFO, "NCPU": 1, "MemTotal": 2 << 30, "CgroupVersion": "1"})
     found = by_name(clusters.programs())
     assert {found[what].state for what in ("processors", "memory", "cgroups")} == {State.WARN}
     assert found["memory"].found == "2 GiB; a cluster wants 4 GiB"

@@ -16,7 +16,7 @@ from netproof.commands.main import main
 from netproof.doctor import State, live
 from netproof.doctor.finding import Finding, ok
 from netproof.doctor.live import canary, cni, denials, policies
-from netproof.drivers.kind import engine
+from netproof.drivers import programs
 from netproof.drivers.kubernetes import streams
 from netproof.errors import ClusterError
 from netproof.model import Measured
@@ -115,7 +115,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(*_: Any, **__: Any) -> None:
         raise ClusterError("no engine here")
 
-    monkeypatch.setattr(engine, "run", absent)
+    monkeypatch.setattr(programs, "run", absent)
 
 
 def test_a_cni_that_enforces_is_named_with_its_version() -> None:
@@ -197,7 +197,7 @@ def test_what_the_runtime_calls_is_read_from_a_node_that_is_a_container_here(mon
         word = next(word for word in answers if word in command)
         return subprocess.CompletedProcess(command, 0, answers[word], "")
 
-    monkeypatch.setattr(engine, "run", run)
+    monkeypatch.setattr(programs, "run", run)
     what = "/etc/cni/net.d on one-worker"
     assert described(Lists())[what].found == "05-old.conflist (calico, portmap); not used: 10-calico.conflist"
     answers["inspect"] = "other 172.18.0.9 \n"

@@ -12,7 +12,7 @@ import pytest
 from netproof.errors import AgentLost
 from netproof.model import Channel
 from netproof.probing import Fleet
-from netproof.probing.client import Agent, Lost, Train
+from netproof.probing.client import Agent, Lost, Schedule
 from tests.fakes import FakeChannel, FakeDriver
 
 
@@ -53,7 +53,7 @@ def test_an_agent_that_was_stopped_before_it_read_the_request_has_measured_nothi
     monkeypatch.setattr(StoppedChannel, "at_work", at_work)
     fleet = Fleet(lambda endpoint: StoppedChannel(endpoint, FakeDriver()))
     probe = {"id": 0, "host": "192.0.2.1"}
-    ((_, answers),) = fleet.ask(1.0, {"shop/a": [probe]}, Train())
+    ((_, answers),) = fleet.ask(1.0, {"shop/a": [probe]}, Schedule())
     found = answers["shop/a"]
     fleet.close()
     if at_work:
@@ -78,7 +78,7 @@ class Agreeing(FakeDriver):
         self.sees = outcome
 
 
-def departed(driver: FakeDriver, train: Train, names: str = "ab") -> list[dict[str, str]]:
+def departed(driver: FakeDriver, train: Schedule, names: str = "ab") -> list[dict[str, str]]:
     """What the agents of these endpoints saw in each round of a train."""
     fleet = Fleet(lambda endpoint: FakeChannel(endpoint, driver))
     batches = {f"x/{name}": [{"id": 0, "host": "192.0.2.1", "was": "connected"}] for name in names}
@@ -93,17 +93,17 @@ def departed(driver: FakeDriver, train: Train, names: str = "ab") -> list[dict[s
 
 
 def test_a_train_ends_so_many_rounds_after_a_change_for_all_who_were_asked() -> None:
-    rounds = departed(Agreeing(a=3, b=99), Train(repeat=50, every=0.05, steady=4, idle=50))
+    rounds = departed(Agreeing(a=3, b=99), Schedule(repeat=50, every=0.05, steady=4, idle=50))
     assert [found["x/a"] for found in rounds] == ["connected"] * 3 + ["dropped"] * 4
     assert {found["x/b"] for found in rounds} == {"connected"}
 
 
 def test_a_train_without_a_change_ends_when_nobody_waits_for_one() -> None:
-    assert len(departed(Agreeing(a=99, b=99), Train(repeat=50, every=0.05, steady=4, idle=6))) == 6
+    assert len(departed(Agreeing(a=99, b=99), Schedule(repeat=50, every=0.05, steady=4, idle=6))) == 6
 
 
 def test_a_train_ends_when_it_was_to_end_at_the_latest() -> None:
-    assert len(departed(Agreeing(a=5, b=99), Train(repeat=7, every=0.05, steady=4, idle=7))) == 7
+    assert len(departed(Agreeing(a=5, b=99), Schedule(repeat=7, every=0.05, steady=4, idle=7))) == 7
 
 
 def test_who_has_connected_holds_while_others_still_wait() -> None:
@@ -118,6 +118,6 @@ def test_who_has_connected_holds_while_others_still_wait() -> None:
 
             self.sees = outcome
 
-    rounds = departed(Opening(), Train(repeat=50, every=0.05, until_connected=True))
+    rounds = departed(Opening(), Schedule(repeat=50, every=0.05, until_connected=True))
     assert [found["x/a"] for found in rounds] == ["dropped"] + ["connected"] * 4
     assert [found["x/b"] for found in rounds] == ["dropped"] * 4 + ["connected"]

@@ -9,7 +9,7 @@ import pytest
 
 from netproof.clusters.recipes import Settle
 from netproof.model import Measured, Outcome, Probe
-from netproof.probing.client import Train
+from netproof.probing.client import Schedule
 from netproof.probing.rounds import Reading, Round
 from netproof.probing.settle import Settled, settle
 
@@ -28,7 +28,7 @@ class Script:
         self.clock = 100.0
         self.asked = 0
 
-    def ask(self, train: Train) -> Sequence[Round]:
+    def ask(self, train: Schedule) -> Sequence[Round]:
         done = []
         for _ in range(train.repeat):
             word = next(self.words)

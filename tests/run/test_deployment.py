@@ -13,7 +13,7 @@ from netproof.catalogue.scenarios import Step
 from netproof.clusters.recipes import Settle
 from netproof.model import External, Measured, Namespace, Placement, Pod, Port, Probe, Service, ServicePort, Topology
 from netproof.probing import Rounds, Settled, client
-from netproof.probing.client import Train
+from netproof.probing.client import Schedule
 from netproof.run.deployment import World, merged
 from tests.fakes import FakeDriver
 
@@ -182,7 +182,7 @@ class Watched:
         self.asked: list[tuple[set[Probe], int]] = []
         ask = Rounds.ask
 
-        def listed(rounds: Rounds, probes: Any, timeout: float, train: Train, **more: Any) -> Any:
+        def listed(rounds: Rounds, probes: Any, timeout: float, train: Schedule, **more: Any) -> Any:
             found = ask(rounds, probes, timeout, train, **more)
             self.asked.append((set(probes), len(found)))
             return found

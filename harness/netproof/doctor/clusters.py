@@ -15,8 +15,9 @@ from platformdirs import user_cache_path
 from netproof.clusters import recipes
 from netproof.clusters.recipes import Recipe, Source
 from netproof.doctor.finding import Finding, missing, ok, warn
-from netproof.drivers.kind import engine, state
+from netproof.drivers.kind import docker, state
 from netproof.drivers.kind.artifacts import VARIABLE
+from netproof.drivers.programs import run as run_program
 from netproof.errors import NetproofError
 
 CPUS, MEMORY, DISK = 2, 4 << 30, 10 << 30
@@ -45,7 +46,7 @@ SUPERVISOR = "inside.supervisor"
 
 def programs() -> Iterator[Finding]:
     try:
-        info = engine.info()
+        info = docker.info()
     except NetproofError as error:
         start = (
             "systemctl start docker"
@@ -55,7 +56,7 @@ def programs() -> Iterator[Finding]:
         yield missing("container engine", str(error).replace("\n", " "), start)
     else:
         yield ok("container engine", f"{info.get('OperatingSystem', 'Docker')}, version {info['ServerVersion']}")
-        if engine.cgroup_v1(info):
+        if docker.cgroup_v1(info):
             yield warn(
                 "cgroups",
                 "version 1: newer Kubernetes needs a setting, which recipes make",
@@ -94,8 +95,8 @@ def recipes_here(*, online: bool) -> Iterator[Finding]:
     wanted = [recipe for recipe in found if recipe.kind is not None]
     images = {recipe.name: images_of(recipe) for recipe in wanted}
     try:
-        engine.info()
-        here = set(engine.local_images(list(dict.fromkeys(image for some in images.values() for image in some))))
+        docker.info()
+        here = set(docker.local_images(list(dict.fromkeys(image for some in images.values() for image in some))))
         has_engine = True
     except NetproofError:
         here, has_engine = set(), False
@@ -181,11 +182,11 @@ def _strays() -> Iterator[Finding]:
             "ps",
             "--all",
             "--filter",
-            f"label={engine.LABEL_NODE}",
+            f"label={docker.LABEL_NODE}",
             "--format",
-            f'{{{{.Label "{engine.LABEL_NODE}"}}}}',
+            f'{{{{.Label "{docker.LABEL_NODE}"}}}}',
         ]
-        names = set(engine.run(command, timeout=PATIENCE).stdout.split())
+        names = set(run_program(command, timeout=PATIENCE).stdout.split())
     except NetproofError:
         return
     for name in sorted(names - known):

@@ -31,7 +31,7 @@ Answer = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Train:
+class Schedule:
     """How often a batch is sent at most, `every` seconds. Repeats overlap: silence costs its time-out once a train.
 
     With `steady` it ends early: after so many equal rounds once an agent saw a change, or after `idle` rounds without
@@ -47,11 +47,11 @@ class Train:
     quickest: bool = False
 
 
-class Departed:
+class Running:
     """A train under way, and what its agents told of changes: so all of them end it after the same round. `number` is
     its own, in the agents' answers."""
 
-    def __init__(self, number: int, train: Train) -> None:
+    def __init__(self, number: int, train: Schedule) -> None:
         self.number, self.train = number, train
         self._changed: int | None = None
         self._lock = Lock()
@@ -97,7 +97,7 @@ class Agent:
                     raise
             return self._channel
 
-    def ask(self, departed: Departed, timeout: float, probes: Sequence[Request], *, after: float) -> list[list[Answer]]:
+    def ask(self, departed: Running, timeout: float, probes: Sequence[Request], *, after: float) -> list[list[Answer]]:
         """The answers to each repeat of a batch, in order. Raises AgentLost when the stream ended or fell silent."""
         train = departed.train
         request: dict[str, Any] = {
@@ -135,7 +135,7 @@ class Agent:
         return found
 
     def _answer(
-        self, channel: Channel, departed: Departed, timeout: float, *, began: float, deadline: float
+        self, channel: Channel, departed: Running, timeout: float, *, began: float, deadline: float
     ) -> Mapping[str, Any]:
         """The answer to a train. Its agent is told the last repeat while that one goes on, when changes up to the one
         before are known; what it tells of later ones is dropped."""
@@ -197,13 +197,13 @@ class Fleet:
         self._rounds = count(1)
 
     def ask(
-        self, timeout: float, batches: Mapping[str, Sequence[Request]], train: Train, *, gently: bool = False
+        self, timeout: float, batches: Mapping[str, Sequence[Request]], train: Schedule, *, gently: bool = False
     ) -> list[tuple[float, dict[str, list[Answer] | Lost]]]:
         """A train of rounds: for each, when it began (time.monotonic()), and source endpoint -> its answers, or why
         there are none."""
         number = next(self._rounds)
         began = time.monotonic()
-        departed = Departed(number, train)
+        departed = Running(number, train)
 
         def one(agent: Agent, probes: Sequence[Request], after: float) -> list[list[Answer]] | Lost:
             try:

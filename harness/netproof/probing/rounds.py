@@ -12,12 +12,12 @@ from netproof.model import Measured, Outcome, Placement, Pod, Probe, Topology
 from netproof.model.outcome import DENIALS
 from netproof.model.topology import DNS_SERVICE
 from netproof.model.traffic import API_SERVER
-from netproof.probing.client import Answer, Fleet, Lost, Train
+from netproof.probing.client import Answer, Fleet, Lost, Schedule
 
 Control = tuple[str, str, int]
 """Endpoint, protocol (or `TLS`, for the API server), port: a server that vouches for itself in every round."""
 
-ONCE = Train()
+ONCE = Schedule()
 
 LOOPBACK = "127.0.0.1"
 
@@ -86,7 +86,7 @@ class Rounds:
         self,
         probes: Collection[Probe],
         timeout: float,
-        train: Train = ONCE,
+        train: Schedule = ONCE,
         *,
         baseline: bool = False,
         gently: bool = False,

@@ -9,7 +9,7 @@ from statistics import median
 
 from netproof.clusters.recipes import Settle
 from netproof.model import Measured, Outcome, Probe
-from netproof.probing.client import Train
+from netproof.probing.client import Schedule
 from netproof.probing.rounds import Reading, Round
 
 INTERRUPTED = "the run was interrupted before the matrix settled"
@@ -98,7 +98,7 @@ class Settled:
 
 
 def settle(
-    ask: Callable[[Train], Sequence[Round]],
+    ask: Callable[[Schedule], Sequence[Round]],
     settings: Settle,
     *,
     agrees: Callable[[Mapping[Probe, Measured]], bool],
@@ -133,7 +133,7 @@ def settle(
     while True:
         try:
             train = ask(
-                Train(
+                Schedule(
                     repeat=need + more,
                     every=every,
                     steady=enough if more else 0,

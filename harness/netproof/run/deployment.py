@@ -14,7 +14,7 @@ from netproof.clusters.recipes import Settle
 from netproof.drivers import Driver
 from netproof.model import External, Measured, Outcome, Placement, Probe, Say, Topology
 from netproof.probing import Fleet, Round, Rounds, Settled, settle
-from netproof.probing.client import Train
+from netproof.probing.client import Schedule
 from netproof.probing.rounds import ONCE, PATIENCE, Reading, adaptive_timeout
 
 BASELINE_ROUNDS = 3
@@ -157,7 +157,7 @@ class World:
         over: all of them would take the processor from the CNI that they wait for."""
         few = _touching_all(probes)
         every = max(REOPENING, len(few) / self.settings.rate)
-        train = Train(repeat=ceil(AHEAD / every), every=every, until_connected=True)
+        train = Schedule(repeat=ceil(AHEAD / every), every=every, until_connected=True)
         self.baseline(rounds, few, timeout=min(HASTY, self.settings.floor), train=train)
         if rest := [probe for probe in probes if probe not in rounds.connected_before]:
             self.baseline(rounds, rest, timeout=self.settings.floor, train=ONCE)
@@ -174,7 +174,7 @@ class World:
         probes: Collection[Probe],
         *,
         timeout: float | None = None,
-        train: Train | None = None,
+        train: Schedule | None = None,
     ) -> list[Round]:
         """Rounds without policies until every probe connected once, or the CNI's settle limit has passed. They are
         asked in trains of this form; without one, in one of BASELINE_ROUNDS and then singly. After the first train,
@@ -198,10 +198,10 @@ class World:
             if timeout is not None:
                 timeout = max(timeout, self.settings.floor)
 
-    def _calm(self, probes: Collection[Probe], *, pace: float = 2.0) -> Train:
+    def _calm(self, probes: Collection[Probe], *, pace: float = 2.0) -> Schedule:
         """The train of a baseline. While nothing is under way there is nobody to spare."""
         every = len(probes) / self.settings.rate / pace
-        return Train(repeat=BASELINE_ROUNDS, every=every, quickest=True)
+        return Schedule(repeat=BASELINE_ROUNDS, every=every, quickest=True)
 
     def warm(self, place: Place, probes: Sequence[Probe]) -> list[Round]:
         """A baseline of the probes that have none yet, and the time-out for silence from it. Where that is long
@@ -311,7 +311,7 @@ class World:
 
         is_expected = before != dict(goal)
 
-        def ask(train: Train) -> list[Round]:
+        def ask(train: Schedule) -> list[Round]:
             found = rounds.ask(probes, timeout, train, before=before if is_under_way else None)
             before.update((probe, found[-1].readings[probe].measured) for probe in before)
             return found

@@ -19,7 +19,7 @@ from netproof.catalogue.scenarios import Scenario, Step
 from netproof.clusters import recipes, reviews
 from netproof.clusters.recipes import Recipe, Wanted
 from netproof.drivers import Driver, DriverOptions, Environment, create
-from netproof.drivers.relocated import Relocated
+from netproof.drivers.worker import WorkerDriver
 from netproof.errors import ClusterError, InputError, NetproofError, OwnFault
 from netproof.manifests.data_dirs import display_path
 from netproof.model import Measured, Probe, Specified, Topology
@@ -76,7 +76,7 @@ class Session:
             token=options.token,
         )
         driver = create(self.recipe, driver_options)
-        self._driver: Driver = Relocated(driver, options.worker) if options.worker else driver
+        self._driver: Driver = WorkerDriver(driver, options.worker) if options.worker else driver
         self._world = World(self._driver, self.recipe.settle, share=SHARE if options.worker else 1)
         self._capabilities: dict[str, str] = {}
         self._lost = ""

@@ -11,7 +11,8 @@ import yaml
 from netproof.clusters import recipes
 from netproof.clusters.recipes import KindCluster, Wanted
 from netproof.drivers import DriverOptions, create
-from netproof.drivers.kind import cluster, engine, state
+from netproof.drivers.kind import cluster, docker, state
+from netproof.drivers.programs import run
 from netproof.errors import ClusterError
 
 Programs = Callable[..., Callable[[], list[str]]]
@@ -42,7 +43,7 @@ def test_kubelets_take_many_pods_and_are_told_to_accept_cgroup_v1_only_where_it_
     ("answer", "expected"), [({"CgroupVersion": "1"}, True), ({"CgroupVersion": "2"}, False), ({}, False)]
 )
 def test_the_engine_says_which_cgroup(answer: dict[str, str], expected: bool) -> None:
-    assert engine.cgroup_v1(answer) is expected
+    assert docker.cgroup_v1(answer) is expected
 
 
 @pytest.mark.parametrize(
@@ -55,14 +56,14 @@ def test_the_engine_says_which_cgroup(answer: dict[str, str], expected: bool) ->
 def test_an_engine_that_does_not_answer(programs: Programs, body: str, words: str) -> None:
     programs(docker=body)
     with pytest.raises(ClusterError, match=words):
-        engine.info()
+        docker.info()
 
 
 @pytest.mark.parametrize("program", ["docker", "kind", "helm"])
 def test_a_missing_program_says_where_to_get_it(program: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ClusterError, match=f"`{program}` is not on the PATH: install"):
-        engine.run([program])
+        run([program])
 
 
 def test_a_failed_creation_shows_kinds_words_and_leaves_nothing(programs: Programs, tmp_path: Path) -> None:
@@ -90,10 +91,10 @@ def test_a_failed_creation_shows_kinds_words_and_leaves_nothing(programs: Progra
     ],
 )
 def test_images_are_named_as_the_engine_lists_them(image: str, expected: str) -> None:
-    assert engine.short(image) == expected
+    assert docker.short(image) == expected
 
 
 def test_images_that_the_engine_lacks_are_left_to_the_kubelet(programs: Programs) -> None:
     found = '[{"Id": "sha256:1", "RepoTags": ["calico/node:v1"], "RepoDigests": ["calico/node@sha256:2"]}]'
     programs(docker=f"echo '{found}'; echo 'No such image: other:v1' >&2; exit 1")
-    assert engine.local_images(["docker.io/calico/node:v1", "other:v1"]) == {"docker.io/calico/node:v1": "sha256:2"}
+    assert docker.local_images(["docker.io/calico/node:v1", "other:v1"]) == {"docker.io/calico/node:v1": "sha256:2"}

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from netproof.drivers.kind import engine, externals, peers, state
+from netproof.drivers.kind import docker, externals, peers, state
 from netproof.model import External, Port
 
 BANK = External(name="bank", ports=(Port(port=443),))
-RECORD = state.Record(
+RECORD = state.ClusterState(
     name="netproof-x", cni="x", version="1", run="r", token="word", created="", host="", pid=1, started=""
 )
 
@@ -30,7 +30,7 @@ def containers(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
             "Id": identifier,
             "State": {"Running": True},
             "Config": {"Labels": peer.labels, "Cmd": peer.command},
-            "NetworkSettings": {"Networks": {engine.NETWORK: {"IPAddress": "172.18.0.9", "GlobalIPv6Address": ""}}},
+            "NetworkSettings": {"Networks": {docker.NETWORK: {"IPAddress": "172.18.0.9", "GlobalIPv6Address": ""}}},
         }
 
     def remove(ids: Sequence[str]) -> None:
@@ -39,7 +39,7 @@ def containers(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
 
     monkeypatch.setattr(peers, "start", start)
     monkeypatch.setattr(externals, "_inspect", lambda record: list(there.values()))
-    monkeypatch.setattr(engine, "remove_containers", remove)
+    monkeypatch.setattr(docker, "remove_containers", remove)
     return there
 
 
@@ -53,7 +53,7 @@ def test_a_peer_is_used_again_while_it_runs_the_same_agent(containers: dict[str,
 
 ONE_IMPORTER = """
 import sys, threading
-from netproof.drivers.kind import engine, externals, state
+from netproof.drivers.kind import docker, externals, state
 from netproof.model import External, Port
 
 importers = set()
@@ -65,8 +65,8 @@ class Watch:
 
 sys.meta_path.insert(0, Watch())
 externals._inspect = lambda record: []
-engine.local_images = lambda images: {}
-record = state.Record(
+docker.local_images = lambda images: {}
+record = state.ClusterState(
     name="netproof-x", cni="x", version="1", run="r", token="word", created="", host="", pid=1, started=""
 )
 wanted = [External(name=f"peer-{number}", ports=(Port(port=443),)) for number in range(8)]

@@ -9,8 +9,8 @@ import pytest
 
 from netproof.clusters import recipes
 from netproof.clusters.recipes import Wanted
-from netproof.drivers import Driver, DriverOptions, create
-from netproof.drivers.kind import artifacts, engine, state
+from netproof.drivers import Driver, DriverOptions, create, programs
+from netproof.drivers.kind import artifacts, docker, state
 from netproof.drivers.kubernetes.polling import NotYet, poll
 from netproof.errors import ClusterError
 from netproof.model import External, Namespace, Pod, Port, Topology
@@ -34,9 +34,9 @@ DENY = {
 def driver(home: object, request: pytest.FixtureRequest) -> Iterator[Driver]:
     try:
         for program in ("docker", "kind"):
-            engine.require(program)
-        engine.info()
-        if not engine.local_images([RECIPE.kind.node_image if RECIPE.kind else ""]):
+            programs.require(program)
+        docker.info()
+        if not docker.local_images([RECIPE.kind.node_image if RECIPE.kind else ""]):
             pytest.skip("the kind node image is not in the local engine")
         artifacts.resolve(RECIPE, request.getfixturevalue("artifact_directory"))
     except ClusterError as error:
@@ -79,6 +79,6 @@ def test_from_nothing_to_a_denied_connection_and_back(driver: Driver) -> None:
     driver.reset()
     expect(driver, "shop/a", {bank: "connected", pod: "connected"})
     driver.stop(keep=False)
-    assert engine.containers(f"{engine.LABEL_CLUSTER}={name}") == []
-    assert name not in engine.run(["kind", "get", "clusters"]).stdout.split()
+    assert docker.containers(f"{docker.LABEL_CLUSTER}={name}") == []
+    assert name not in programs.run(["kind", "get", "clusters"]).stdout.split()
     assert state.list_clusters() == []

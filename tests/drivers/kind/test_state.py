@@ -19,7 +19,7 @@ from netproof.errors import ClusterError, InputError
 Programs = Callable[..., Callable[[], list[str]]]
 
 
-def cluster(*, alive: bool = True, kept: bool = False, usable: bool = True) -> state.Record:
+def cluster(*, alive: bool = True, kept: bool = False, usable: bool = True) -> state.ClusterState:
     record = state.new("calico", "v3.28.5", "run-1", "")
     if not alive:
         ended = subprocess.Popen(["true"])

@@ -13,7 +13,7 @@ from netproof.drivers import DriverOptions
 from netproof.drivers.kind.driver import KindDriver
 from netproof.drivers.kubernetes import pods, waiting
 from netproof.drivers.kubernetes.objects import Api
-from netproof.drivers.relocated import Relocated
+from netproof.drivers.worker import WorkerDriver
 from netproof.errors import ClusterError, NotEnforced
 from netproof.model import Measured
 from netproof.run import preflight
@@ -36,7 +36,7 @@ def measure(api: Api, nodes: Sequence[Mapping[str, Any]], title: str, say: Calla
         name="canary", title=title, driver="kind", version="", dialects=["networking.k8s.io/v1"], settle=settings
     )
     options = DriverOptions(run_id=f"doctor-{word}", token=secrets.token_hex(8))
-    driver = Relocated(KindDriver.visiting(api, recipe, options, able), f"doctor-{word}")
+    driver = WorkerDriver(KindDriver.visiting(api, recipe, options, able), f"doctor-{word}")
     world = World(driver, settings)
     try:
         world.deploy(preflight.TOPOLOGY, say)

@@ -19,8 +19,7 @@ import yaml
 from platformdirs import user_cache_path
 
 from netproof.clusters.recipes import Local, Patch, Recipe, Source, recipe_path
-from netproof.drivers import Applied
-from netproof.drivers.kind import engine
+from netproof.drivers import Applied, programs
 from netproof.drivers.kind.patches import patched
 from netproof.errors import ClusterError, InputError
 from netproof.manifests.data_dirs import data_dir, display_path
@@ -159,7 +158,7 @@ def _template(recipe: Recipe, chart: Artifact, kubernetes: str) -> str:
         values.write_text(json.dumps(helm.values), encoding="utf-8")
         command = ["helm", "template", helm.release, str(chart.path), "--namespace", helm.namespace]
         command += ["--values", str(values), "--kube-version", kubernetes, "--include-crds"]
-        return engine.run(command, purpose=f"rendering the chart {chart.path.name}").stdout
+        return programs.run(command, purpose=f"rendering the chart {chart.path.name}").stdout
 
 
 def _objects(text: str, name: str) -> Iterator[dict[str, Any]]:

@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from netproof.clusters.recipes import KindCluster
-from netproof.drivers.kind import engine, state
+from netproof.drivers import programs
+from netproof.drivers.kind import docker, state
 from netproof.drivers.kubernetes.polling import NotYet, poll
 from netproof.errors import ClusterError
 
@@ -57,8 +58,8 @@ def configuration(kind: KindCluster, images: Path, *, cgroup_v1: bool) -> dict[s
 class Creation:
     """A running `kind create cluster`. Its steps may be awaited from different threads."""
 
-    def __init__(self, record: state.Record, kind: KindCluster, *, cgroup_v1: bool) -> None:
-        engine.require("kind")
+    def __init__(self, record: state.ClusterState, kind: KindCluster, *, cgroup_v1: bool) -> None:
+        programs.require("kind")
         self.record = record
         self.images = record.folder / "images"
         self.images.mkdir(exist_ok=True)
@@ -79,14 +80,14 @@ class Creation:
 
         def step() -> list[str]:
             self.alive()
-            listed = engine.run(["kind", "get", "nodes", "--name", self.record.name], purpose="listing nodes")
+            listed = programs.run(["kind", "get", "nodes", "--name", self.record.name], purpose="listing nodes")
             nodes = listed.stdout.split()
             if len(nodes) < self._nodes:
                 raise NotYet(f"{len(nodes)} of {self._nodes} nodes are there")
             for node in nodes:
-                probe = engine.run(["docker", "exec", node, "ctr", "version"], check=False)
+                probe = programs.run(["docker", "exec", node, "ctr", "version"], check=False)
                 if probe.returncode:
-                    raise NotYet(f"the container runtime of {node} does not answer: {engine.tail(probe.stderr, 2)}")
+                    raise NotYet(f"the container runtime of {node} does not answer: {programs.tail(probe.stderr, 2)}")
             return nodes
 
         return poll(step, timeout=CREATE_TIMEOUT, every=0.5, what=f"starting the nodes of {self.record.name}")
@@ -96,7 +97,7 @@ class Creation:
 
         def step() -> Path:
             self.alive()
-            got = engine.run(["kind", "get", "kubeconfig", "--name", self.record.name], check=False)
+            got = programs.run(["kind", "get", "kubeconfig", "--name", self.record.name], check=False)
             if got.returncode or "clusters:" not in got.stdout:
                 raise NotYet("kubeadm has written no kubeconfig yet")
             early = self.record.folder / "kubeconfig.early"
@@ -120,7 +121,7 @@ class Creation:
             self._process.kill()
         self._process.wait()
         with contextlib.suppress(ClusterError):  # removing the cluster meets it again, and tells
-            engine.remove_containers(engine.containers(f"{engine.LABEL_NODE}={self.record.name}"))
+            docker.remove_containers(docker.containers(f"{docker.LABEL_NODE}={self.record.name}"))
 
     def alive(self) -> None:
         """Raises ClusterError with the last lines of kind's output when it has failed."""
@@ -136,7 +137,7 @@ class Creation:
                 ": the host's limits of open files or inotify watches are too low; "
                 "see \"Pod errors due to 'too many open files'\" among kind's known issues"
             )
-        return ClusterError(message, details=engine.tail(log))
+        return ClusterError(message, details=programs.tail(log))
 
 
 def give_images(creation: Creation, images: Sequence[str]) -> None:
@@ -145,7 +146,7 @@ def give_images(creation: Creation, images: Sequence[str]) -> None:
         return
     tar = creation.images / "images.tar"
     try:
-        engine.save_images(images, tar)
+        docker.save_images(images, tar)
         nodes = creation.wait_nodes()
         with ThreadPoolExecutor(len(nodes), thread_name_prefix="netproof-load") as pool:
             list(pool.map(lambda node: _import(creation.record.name, node, tar), nodes))
@@ -159,8 +160,8 @@ def _import(cluster: str, node: str, tar: Path) -> None:
     mounted = f"{IMAGES_MOUNT}/{tar.name}"
     command = ["docker", "exec", node, "ctr", "--namespace", "k8s.io", "images", "import", "--local", "--all-platforms"]
     command += ["--digests", "--snapshotter", "overlayfs", mounted]
-    if engine.run(command, timeout=LOAD_TIMEOUT, check=False).returncode:
-        engine.run(
+    if programs.run(command, timeout=LOAD_TIMEOUT, check=False).returncode:
+        programs.run(
             ["kind", "load", "image-archive", str(tar), "--name", cluster, "--nodes", node],
             timeout=LOAD_TIMEOUT,
             purpose=f"loading images into the node {node}",

@@ -12,8 +12,8 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from netproof.clusters.recipes import KindCluster, Recipe, recipe_path
-from netproof.drivers import Applied, DriverOptions, Environment
-from netproof.drivers.kind import artifacts, cluster, engine, externals, state
+from netproof.drivers import Applied, DriverOptions, Environment, programs
+from netproof.drivers.kind import artifacts, cluster, docker, externals, state
 from netproof.drivers.kubernetes import admission, observed, pods, pulse, waiting
 from netproof.drivers.kubernetes.manifests import (
     AGENT_PATH,
@@ -53,7 +53,7 @@ class KindDriver:
         self._options = options
         self._agent = bundle.archive()
         self._engine: Mapping[str, Any] = {}
-        self._record: state.Record | None = None
+        self._record: state.ClusterState | None = None
         self._api: Api | None = None
         self._policies: Policies | None = None
         self._deployed: Shape | None = None
@@ -81,7 +81,7 @@ class KindDriver:
         return driver
 
     def start(self, say: Say) -> Environment:
-        self._engine = engine.info()
+        self._engine = docker.info()
         if self._options.reuse_cluster:
             self._reuse(say)
         else:
@@ -99,7 +99,7 @@ class KindDriver:
                 f"the cluster {handle['cluster']} is gone" if handle["cluster"] else "the cluster did not come up"
             )
         self._origin = handle["origin"]
-        self._engine = engine.info()
+        self._engine = docker.info()
         self._connect(record)
         return self._environment()
 
@@ -241,18 +241,18 @@ class KindDriver:
 
     def _create(self, say: Say) -> None:
         recipe = self._recipe
-        engine.require("kind")
+        programs.require("kind")
         if recipe.helm:
-            engine.require("helm")
+            programs.require("helm")
         say("finding the CNI's files")
         files = artifacts.resolve(recipe, self._options.artifacts)
         images = [recipe.probe_image, *(recipe.fill(image) for image in recipe.images)]
-        local = engine.local_images(images)
+        local = docker.local_images(images)
         self._record = state.new(recipe.name, recipe.version, self._options.run_id, self._options.token)
         self._owner = True
         try:
             say("creating the cluster")
-            creation = cluster.Creation(self._record, self._kind, cgroup_v1=engine.cgroup_v1(self._engine))
+            creation = cluster.Creation(self._record, self._kind, cgroup_v1=docker.cgroup_v1(self._engine))
             with ThreadPoolExecutor(1, thread_name_prefix="netproof-images") as pool:
                 try:
                     loading = pool.submit(cluster.give_images, creation, sorted(local))
@@ -265,7 +265,7 @@ class KindDriver:
                 self._record,
                 applied=[asdict(one) for one in applied],
                 images=images_used,
-                kind=engine.run(["kind", "version"]).stdout.strip(),
+                kind=programs.run(["kind", "version"]).stdout.strip(),
             )
             state.write(self._record)
             self._connect(self._record)
@@ -320,7 +320,7 @@ class KindDriver:
                 details=str(error),
             ) from None
 
-    def _connect(self, record: state.Record) -> None:
+    def _connect(self, record: state.ClusterState) -> None:
         self._record = record
         api = Api(record.kubeconfig)
         self._use(api, api.list("/api/v1/nodes"))
@@ -399,7 +399,7 @@ class KindDriver:
         return self._recipe.kind
 
     @property
-    def _mine(self) -> state.Record:
+    def _mine(self) -> state.ClusterState:
         assert self._record, "start or attach comes first"
         return self._record
 

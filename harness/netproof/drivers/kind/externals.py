@@ -10,26 +10,27 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from netproof.drivers.kind import engine, state
+from netproof.drivers import programs
+from netproof.drivers.kind import docker, state
 from netproof.drivers.kubernetes.manifests import AGENT_PATH
 from netproof.model import External
 
 
 def ensure(
-    record: state.Record, run: str, image: str, agent: bytes, wanted: Iterable[External]
+    record: state.ClusterState, run: str, image: str, agent: bytes, wanted: Iterable[External]
 ) -> dict[str, tuple[str, ...]]:
     """Make the peers run: endpoint id -> addresses. One that runs this agent with the same ports is used as it is."""
     wanted = list(wanted)
     if not wanted:
         return {}
-    there = {item["Config"]["Labels"].get(engine.LABEL_PEER): item for item in _inspect(record)}
+    there = {item["Config"]["Labels"].get(docker.LABEL_PEER): item for item in _inspect(record)}
     missing = []
     for external in wanted:
         item = there.get(external.id)
         if item and item["State"]["Running"] and _fits(item, _command(record, external), _digest(agent)):
             continue
         if item:
-            engine.remove_containers([item["Id"]])
+            docker.remove_containers([item["Id"]])
         missing.append(external)
     if missing:
         # Its import takes as long as all that a run on a kept cluster, whose peers are there, has to do with peers. It
@@ -43,10 +44,10 @@ def ensure(
                 title=external.name,
                 command=_command(record, external),
                 labels={
-                    engine.LABEL_CLUSTER: record.name,
-                    engine.LABEL_RUN: run,
-                    engine.LABEL_PEER: external.id,
-                    engine.LABEL_AGENT: _digest(agent),
+                    docker.LABEL_CLUSTER: record.name,
+                    docker.LABEL_RUN: run,
+                    docker.LABEL_PEER: external.id,
+                    docker.LABEL_AGENT: _digest(agent),
                 },
             )
             for external in missing
@@ -54,11 +55,11 @@ def ensure(
         with ThreadPoolExecutor(8, thread_name_prefix="netproof-external") as pool:
             for future in [pool.submit(peers.start, peer, image, agent) for peer in made]:
                 future.result()
-        there = {item["Config"]["Labels"].get(engine.LABEL_PEER): item for item in _inspect(record)}
+        there = {item["Config"]["Labels"].get(docker.LABEL_PEER): item for item in _inspect(record)}
     return {external.id: _addresses(there[external.id]) for external in wanted}
 
 
-def route(record: state.Record, peers: Iterable[str], routes: Mapping[str, str]) -> None:
+def route(record: state.ClusterState, peers: Iterable[str], routes: Mapping[str, str]) -> None:
     """Give peers a route to each range of pods: range -> its node's address. Nothing but the peers themselves changes;
     their own agents have no right to do this, so it is done from outside. Repeating it changes nothing."""
     words = [f"{pods}={gateway}" for pods, gateway in sorted(routes.items())]
@@ -66,7 +67,7 @@ def route(record: state.Record, peers: Iterable[str], routes: Mapping[str, str])
     with ThreadPoolExecutor(8, thread_name_prefix="netproof-route") as pool:
         for future in [
             pool.submit(
-                engine.run,
+                programs.run,
                 [
                     "docker",
                     "exec",
@@ -86,26 +87,26 @@ def route(record: state.Record, peers: Iterable[str], routes: Mapping[str, str])
             future.result()
 
 
-def is_running(record: state.Record, endpoint: str) -> bool:
+def is_running(record: state.ClusterState, endpoint: str) -> bool:
     """Whether a peer's container runs."""
     return any(
-        item["Config"]["Labels"].get(engine.LABEL_PEER) == endpoint and item["State"]["Running"]
+        item["Config"]["Labels"].get(docker.LABEL_PEER) == endpoint and item["State"]["Running"]
         for item in _inspect(record)
     )
 
 
-def container(record: state.Record, endpoint: str) -> str:
+def container(record: state.ClusterState, endpoint: str) -> str:
     """The name of the container that is a peer."""
     return f"{record.name}-{endpoint.partition(':')[2]}"
 
 
-def hostname(record: state.Record, external: External) -> str:
+def hostname(record: state.ClusterState, external: External) -> str:
     """The name under which pods find a peer: the engine's resolver knows it, and the cluster's DNS asks that one. It is
     the cluster's own, since all clusters share one network."""
     return f"{external.name}.{record.name}.test"
 
 
-def _command(record: state.Record, external: External) -> list[str]:
+def _command(record: state.ClusterState, external: External) -> list[str]:
     ports = [{"port": port.port, "protocol": port.protocol} for port in external.ports]
     spec = {"name": external.id, "token": record.token, "ports": ports}
     return ["python3", "-I", "-S", AGENT_PATH, "serve", json.dumps(spec, separators=(",", ":"))]
@@ -113,18 +114,18 @@ def _command(record: state.Record, external: External) -> list[str]:
 
 def _fits(item: Mapping[str, Any], command: list[str], digest: str) -> bool:
     config = item["Config"]
-    return bool(config["Cmd"] == command and config["Labels"].get(engine.LABEL_AGENT) == digest)
+    return bool(config["Cmd"] == command and config["Labels"].get(docker.LABEL_AGENT) == digest)
 
 
 def _digest(agent: bytes) -> str:
     return hashlib.sha256(agent).hexdigest()[:10]
 
 
-def _inspect(record: state.Record) -> list[dict[str, Any]]:
-    ids = engine.containers(f"{engine.LABEL_CLUSTER}={record.name}", engine.LABEL_PEER)
-    return engine.inspect_containers(ids)
+def _inspect(record: state.ClusterState) -> list[dict[str, Any]]:
+    ids = docker.containers(f"{docker.LABEL_CLUSTER}={record.name}", docker.LABEL_PEER)
+    return docker.inspect_containers(ids)
 
 
 def _addresses(item: dict[str, Any]) -> tuple[str, ...]:
-    network = item["NetworkSettings"]["Networks"][engine.NETWORK]
+    network = item["NetworkSettings"]["Networks"][docker.NETWORK]
     return tuple(address for address in (network["IPAddress"], network["GlobalIPv6Address"]) if address)

@@ -12,7 +12,7 @@ from docker.types import EndpointConfig  # type: ignore[import-untyped]
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
-from netproof.drivers.kind import engine
+from netproof.drivers.kind import docker
 from netproof.drivers.kubernetes.manifests import AGENT_PATH, SYSCTLS, USER
 from netproof.drivers.kubernetes.polling import NotYet, poll
 from netproof.errors import ClusterError
@@ -48,7 +48,7 @@ def start(peer: Peer, image: str, agent: bytes) -> None:
         poll(step, timeout=START_TIMEOUT, every=0.1, what=f"starting the outside peer {peer.title}")
     except (DockerException, requests.RequestException) as error:
         hint = ""
-        if not engine.local_images([image]):
+        if not docker.local_images([image]):
             hint = ": the image is not in the local engine and could not be pulled; `docker pull` or `docker load` it"
         message = f"the outside peer {peer.title} could not be started from {image}{hint}"
         raise ClusterError(message, details=str(error)) from None
@@ -58,8 +58,8 @@ def _container(peer: Peer, image: str, agent: bytes) -> DockerContainer:
     container = DockerContainer(image, name=peer.name, transferables=[(agent, AGENT_PATH, 0o644)])
     return container.with_command(list(peer.command)).with_kwargs(
         labels=dict(peer.labels),
-        network=engine.NETWORK,
-        networking_config={engine.NETWORK: EndpointConfig(DEFAULT_DOCKER_API_VERSION, aliases=[peer.hostname])},
+        network=docker.NETWORK,
+        networking_config={docker.NETWORK: EndpointConfig(DEFAULT_DOCKER_API_VERSION, aliases=[peer.hostname])},
         stdin_open=True,
         detach=True,  # else its input ends with the first stream
         user=f"{USER}:{USER}",

@@ -18,7 +18,8 @@ from typing import Any, Literal
 
 from platformdirs import user_state_path
 
-from netproof.drivers.kind import engine
+from netproof.drivers import programs
+from netproof.drivers.kind import docker
 from netproof.drivers.kubernetes.polling import NotYet, poll
 from netproof.errors import ClusterError, InputError
 
@@ -28,7 +29,7 @@ END_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class ClusterState:
     """What is known of one cluster of ours. The owner is the process that made it; `started` tells it from a later
     process with the same id. `token` is the word that its agents answer to."""
 
@@ -72,20 +73,20 @@ def clusters_dir() -> Path:
     return user_state_path("netproof") / "clusters"
 
 
-def new(cni: str, version: str, run: str, token: str) -> Record:
+def new(cni: str, version: str, run: str, token: str) -> ClusterState:
     """A record with a fresh name, on disk before anything else exists."""
     record = _record(cni, version, run, token)
     write(record)
     return record
 
 
-def guest(cni: str, run: str, token: str) -> Record:
+def guest(cni: str, run: str, token: str) -> ClusterState:
     """Of a cluster that is somebody else's: it is not written, so nothing here ever removes that cluster."""
     return _record(cni, "", run, token)
 
 
-def _record(cni: str, version: str, run: str, token: str) -> Record:
-    return Record(
+def _record(cni: str, version: str, run: str, token: str) -> ClusterState:
+    return ClusterState(
         # Names of containers and of nodes allow no `+`.
         name=f"{PREFIX}-{cni.replace('+', '-')}-{secrets.token_hex(3)}",
         cni=cni,
@@ -99,28 +100,28 @@ def _record(cni: str, version: str, run: str, token: str) -> Record:
     )
 
 
-def write(record: Record) -> None:
+def write(record: ClusterState) -> None:
     record.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     partial = record.folder / "cluster.json.partial"
     partial.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
     partial.replace(record.folder / "cluster.json")
 
 
-def keep(record: Record) -> Record:
+def keep(record: ClusterState) -> ClusterState:
     kept = replace(record, kept=True)
     write(kept)
     return kept
 
 
-def read(name: str) -> Record | None:
+def read(name: str) -> ClusterState | None:
     """The record of a cluster, or None when there is none that can be read."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         content: dict[str, Any] = json.loads((clusters_dir() / name / "cluster.json").read_text(encoding="utf-8"))
-        return Record(**content)
+        return ClusterState(**content)
     return None
 
 
-def find(name: str) -> Record:
+def find(name: str) -> ClusterState:
     """The record of the cluster that the user named. Raises InputError that lists those there are."""
     record = read(name) if name and "/" not in name else None
     if record is None or not record.kubeconfig.exists():
@@ -132,7 +133,7 @@ def find(name: str) -> Record:
     return record
 
 
-def records() -> list[Record]:
+def records() -> list[ClusterState]:
     found = (read(path.parent.name) for path in sorted(clusters_dir().glob("*/cluster.json")))
     return sorted((record for record in found if record), key=lambda record: record.created)
 
@@ -166,12 +167,12 @@ def reap(*, all: bool = False) -> list[str]:
     return removed
 
 
-def making(record: Record, pid: int) -> None:
+def making(record: ClusterState, pid: int) -> None:
     """Remember the process (leader of its group) that makes the cluster: it may outlive us, and go on making."""
     (record.folder / MAKER).write_text(json.dumps([pid, started(pid)]), encoding="utf-8")
 
 
-def _end_making(record: Record) -> int:
+def _end_making(record: ClusterState) -> int:
     """End who still makes the cluster. Gives its process group, in which what it started may still be at work; or 0."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         pid, began = json.loads((record.folder / MAKER).read_text(encoding="utf-8"))
@@ -195,12 +196,12 @@ def _works(group: int) -> bool:
     return False
 
 
-def delete(record: Record) -> None:
+def delete(record: ClusterState) -> None:
     """Remove a cluster, the containers beside it, and at last its record."""
     maker = _end_making(record)
     problem = None
     try:
-        engine.remove_containers(engine.containers(f"{engine.LABEL_CLUSTER}={record.name}"))
+        docker.remove_containers(docker.containers(f"{docker.LABEL_CLUSTER}={record.name}"))
     except ClusterError as error:
         problem = error
 
@@ -218,15 +219,15 @@ def delete(record: Record) -> None:
     shutil.rmtree(record.folder, ignore_errors=True)
 
 
-def _delete_nodes(record: Record) -> None:
-    engine.run(
+def _delete_nodes(record: ClusterState) -> None:
+    programs.run(
         ["kind", "delete", "cluster", "--name", record.name, "--kubeconfig", str(record.kubeconfig)],
         timeout=120,
         purpose=f"deleting the cluster {record.name}",
     )
 
 
-def owned(record: Record) -> bool:
+def owned(record: ClusterState) -> bool:
     """Whether the process that made the cluster still lives. A record of another machine counts as owned: who shares a
     home directory between machines must remove it where it was made."""
     if record.host != platform.node():

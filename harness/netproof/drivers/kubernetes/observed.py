@@ -15,7 +15,13 @@ EVIDENCE_LINES = 200
 
 
 def environment(
-    api: Api, record: state.Record, recipe: Recipe, nodes: Sequence[str], *, origin: str, engine: Mapping[str, Any]
+    api: Api,
+    record: state.ClusterState,
+    recipe: Recipe,
+    nodes: Sequence[str],
+    *,
+    origin: str,
+    engine: Mapping[str, Any],
 ) -> Environment:
     """Everything here was read from the engine (`docker info`), the nodes or the cluster's record."""
     items = {item["metadata"]["name"]: item for item in api.list("/api/v1/nodes")}

@@ -18,7 +18,7 @@ import websocket
 from kubernetes.stream import ws_client
 from kubernetes.stream.ws_client import WSClient, get_websocket_url
 
-from netproof.drivers.kind.engine import tail
+from netproof.drivers.programs import tail
 from netproof.errors import AgentLost
 
 STDOUT, STDERR, STATUS = 1, 2, 3

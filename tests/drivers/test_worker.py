@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from netproof.drivers.relocated import Relocated
+from netproof.drivers.worker import WorkerDriver
 from netproof.model import External, Namespace, Pod, Service, ServicePort, Topology
 from tests.fakes import FakeDriver
 
@@ -17,7 +17,7 @@ TOPOLOGY = Topology(
 
 
 def test_the_placement_comes_back_under_the_names_above() -> None:
-    placement = Relocated(FakeDriver(), "gw1").deploy(TOPOLOGY, lambda _: None)
+    placement = WorkerDriver(FakeDriver(), "gw1").deploy(TOPOLOGY, lambda _: None)
     assert {"x/a", "svc:x/a", "external:s3", "svc:kube-system/kube-dns"} <= set(placement.addresses)
     assert placement.server_names["x/a"] == "x-gw1/a"
     assert placement.namespaces == {"x": "x-gw1"}
@@ -27,7 +27,7 @@ def test_the_placement_comes_back_under_the_names_above() -> None:
 
 def test_manifests_move_with_their_selectors_and_shared_namespaces_stay() -> None:
     driver = FakeDriver()
-    moved = Relocated(driver, "gw1")
+    moved = WorkerDriver(driver, "gw1")
     moved.deploy(TOPOLOGY, lambda _: None)
     selector: dict[str, Any] = {"matchLabels": {"kubernetes.io/metadata.name": "x"}}
     other = {
@@ -43,7 +43,7 @@ def test_manifests_move_with_their_selectors_and_shared_namespaces_stay() -> Non
 
 
 def test_endpoints_are_opened_under_the_clusters_names() -> None:
-    moved = Relocated(FakeDriver(), "gw1")
+    moved = WorkerDriver(FakeDriver(), "gw1")
     moved.deploy(TOPOLOGY, lambda _: None)
     assert [moved.open(e).endpoint for e in ("x/a", "external:s3", "node:0")] == [
         "x-gw1/a",
@@ -54,7 +54,7 @@ def test_endpoints_are_opened_under_the_clusters_names() -> None:
 
 def test_what_other_dialects_call_a_namespace_moves_too() -> None:
     driver = FakeDriver()
-    moved = Relocated(driver, "gw1")
+    moved = WorkerDriver(driver, "gw1")
     moved.deploy(TOPOLOGY, lambda _: None)
     cilium = {
         "toEndpoints": [
@@ -81,7 +81,7 @@ def test_what_other_dialects_call_a_namespace_moves_too() -> None:
 
 def test_a_policy_for_the_whole_cluster_has_only_the_workers_own_pods_as_subjects() -> None:
     driver = FakeDriver()
-    moved = Relocated(driver, "gw1")
+    moved = WorkerDriver(driver, "gw1")
     moved.deploy(TOPOLOGY, lambda _: None)
     policies: list[dict[str, Any]] = [
         {"kind": "GlobalNetworkPolicy", "spec": {"selector": "all()"}},
@@ -115,6 +115,6 @@ def test_a_workers_namespaces_carry_its_label() -> None:
     deployed: list[Topology] = []
     deploy = driver.deploy
     driver.deploy = lambda topology, say: deployed.append(topology) or deploy(topology, say)  # type: ignore[method-assign, func-returns-value]
-    Relocated(driver, "gw1").deploy(TOPOLOGY, lambda _: None)
+    WorkerDriver(driver, "gw1").deploy(TOPOLOGY, lambda _: None)
     (moved,) = deployed
     assert [dict(namespace.labels) for namespace in moved.namespaces] == [{"netproof.dev/worker": "gw1"}]

@@ -1,14 +1,14 @@
-"""The container engine and the programs `kind` and `helm`. Every other module asks them through here."""
+"""The container engine, by its own program. Every other module asks it through here; only what starts an outside peer
+(peers.py) speaks with it by testcontainers."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from netproof.drivers import programs
 from netproof.errors import ClusterError
 
 LABEL_CLUSTER = "netproof.cluster"
@@ -23,51 +23,18 @@ LABEL_NODE = "io.x-k8s.kind.cluster"
 NETWORK = "kind"
 """The engine's network that kind puts its nodes on."""
 
-_INSTALL = {
-    "docker": "install Docker, or choose `--cni reference`, which needs no container engine",
-    "kind": "install it from https://kind.sigs.k8s.io, or choose `--cni reference`, which needs no cluster",
-    "helm": "install it from https://helm.sh, or choose a CNI that is installed from plain manifests",
-}
-
-
-def run(
-    command: Sequence[str], *, timeout: float = 60, check: bool = True, purpose: str = ""
-) -> subprocess.CompletedProcess[str]:
-    """Run a program of the machine to its end. Raises ClusterError when it is missing, fails or takes too long."""
-    require(command[0])
-    try:
-        # A session of its own, so that Ctrl-C reaches us alone and we can clean up after it.
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=timeout, check=False, start_new_session=True
-        )
-    except subprocess.TimeoutExpired:
-        raise ClusterError(f"{purpose or ' '.join(command)} took longer than {timeout:.0f} s") from None
-    if check and done.returncode:
-        raise ClusterError(
-            f"{purpose or ' '.join(command)} failed (exit status {done.returncode})", details=tail(done.stderr)
-        )
-    return done
-
-
-def require(program: str) -> None:
-    """Raises ClusterError that says how to come by a program that is not on the PATH."""
-    if shutil.which(program) is None:
-        raise ClusterError(f"the program `{program}` is not on the PATH: {_INSTALL.get(program, 'install it')}")
-
-
-def tail(text: str, lines: int = 30) -> str:
-    return "\n".join(text.strip().splitlines()[-lines:])
-
 
 def info() -> Mapping[str, Any]:
     """What the engine says of itself (`docker info`). Raises ClusterError when it does not run."""
-    done = run(["docker", "info", "--format", "{{json .}}"], check=False, purpose="asking the container engine")
+    done = programs.run(
+        ["docker", "info", "--format", "{{json .}}"], check=False, purpose="asking the container engine"
+    )
     try:
         found: Mapping[str, Any] = json.loads(done.stdout or "{}")
     except ValueError:
         found = {}
     if done.returncode or found.get("ServerErrors") or not found.get("ServerVersion"):
-        why = tail("\n".join(found.get("ServerErrors") or []) or done.stderr, 3)
+        why = programs.tail("\n".join(found.get("ServerErrors") or []) or done.stderr, 3)
         raise ClusterError(
             "the container engine does not answer: start Docker (and see that this user may use it), "
             "or choose `--cni reference`, which needs none",
@@ -84,7 +51,7 @@ def local_images(images: Sequence[str]) -> dict[str, str]:
     """Those images that the local engine has: name -> digest, or image id for one that never saw a registry."""
     if not images:
         return {}
-    done = run(["docker", "image", "inspect", *images], check=False, purpose="looking for local images")
+    done = programs.run(["docker", "image", "inspect", *images], check=False, purpose="looking for local images")
     found: dict[str, str] = {}
     for image in json.loads(done.stdout or "[]"):
         digest = next(iter(image.get("RepoDigests") or []), "").partition("@")[2]
@@ -100,27 +67,29 @@ def short(image: str) -> str:
 
 
 def save_images(images: Sequence[str], target: Path) -> None:
-    run(["docker", "save", "--output", str(target), *images], timeout=600, purpose="saving images from the engine")
+    programs.run(
+        ["docker", "save", "--output", str(target), *images], timeout=600, purpose="saving images from the engine"
+    )
 
 
 def containers(*labels: str) -> list[str]:
     """Ids of the containers, running or not, that carry all of the labels (`key` or `key=value`)."""
     filters = [word for label in labels for word in ("--filter", f"label={label}")]
-    return run(["docker", "ps", "--all", "--quiet", *filters], purpose="listing containers").stdout.split()
+    return programs.run(["docker", "ps", "--all", "--quiet", *filters], purpose="listing containers").stdout.split()
 
 
 def remove_containers(ids: Sequence[str]) -> None:
     if ids:
-        run(["docker", "rm", "--force", "--volumes", *ids], timeout=120, purpose="removing containers")
+        programs.run(["docker", "rm", "--force", "--volumes", *ids], timeout=120, purpose="removing containers")
 
 
 def inspect_containers(ids: Sequence[str]) -> list[dict[str, Any]]:
     """What the engine knows of them. One that is gone by now, since another worker replaces its own, is left out."""
     if not ids:
         return []
-    done = run(["docker", "inspect", *ids], purpose="inspecting containers", check=False)
+    done = programs.run(["docker", "inspect", *ids], purpose="inspecting containers", check=False)
     try:
         found: list[dict[str, Any]] = json.loads(done.stdout)
     except ValueError:
-        raise ClusterError("inspecting containers failed", details=tail(done.stderr)) from None
+        raise ClusterError("inspecting containers failed", details=programs.tail(done.stderr)) from None
     return found

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from netproof.drivers import Driver, Environment
-from netproof.drivers.confined import LABEL, confined
+from netproof.drivers.narrowing import LABEL, confined
 from netproof.model import Channel, Manifest, Placement, Say, Topology
 from netproof.model.topology import DNS_NAMESPACE, NAME_LABEL
 
@@ -27,7 +27,7 @@ SHARED = frozenset({DNS_NAMESPACE.name, "default"})
 """Namespaces that belong to the cluster and keep their names."""
 
 
-class Relocated:
+class WorkerDriver:
     """Wraps a driver; satisfies `Driver`."""
 
     def __init__(self, driver: Driver, worker: str) -> None:
