@@ -66,5 +66,6 @@ SUBJECTS = {
     "GlobalNetworkPolicy": _calico,
     "CiliumClusterwideNetworkPolicy": _cilium,
     "ClusterNetworkPolicy": _network_policy_api,
+    "AdminNetworkPolicy": _network_policy_api,
 }
 """Kind -> what narrows its subjects."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from netproof.errors import InputError
 from netproof.manifests.yaml_documents import Located, parse_key_path
-from netproof.policy import calico, cilium, clusternetworkpolicy, networkpolicy
+from netproof.policy import adminnetworkpolicy, calico, cilium, clusternetworkpolicy, networkpolicy
 from netproof.policy.decision import Decision, Side
 from netproof.policy.evaluator import Evaluator
 from netproof.policy.rules import Policy
@@ -31,6 +31,8 @@ READERS: dict[tuple[str, str], Callable[[Mapping[str, Any], Mapping[str, float]]
     ("cilium.io/v2", "CiliumNetworkPolicy"): cilium.read,
     ("cilium.io/v2", "CiliumClusterwideNetworkPolicy"): cilium.read_clusterwide,
     ("policy.networking.k8s.io/v1alpha2", "ClusterNetworkPolicy"): clusternetworkpolicy.read,
+    ("policy.networking.k8s.io/v1alpha1", "AdminNetworkPolicy"): adminnetworkpolicy.read,
+    ("policy.networking.k8s.io/v1alpha1", "BaselineAdminNetworkPolicy"): adminnetworkpolicy.read_baseline,
     (calico.API_VERSION, "NetworkPolicy"): calico.read,
     (calico.API_VERSION, "GlobalNetworkPolicy"): calico.read,
 }

@@ -59,15 +59,15 @@ def read(manifest: Mapping[str, Any], tiers: Mapping[str, float] = TIERS) -> tup
         at.key("priority").fail(f"must be a number from 0 to 1000 (got {priority!r})")
     if spec.get("subject") is None:
         at.key("subject").fail("this key is needed: namespaces or pods")
-    subject = _only(spec["subject"], ("namespaces", "pods"), at.key("subject"))
+    subject = only(spec["subject"], ("namespaces", "pods"), at.key("subject"))
     rules = [
         _rule(rule, direction, index, at.key(direction).item(index))
         for direction in SIDES
-        for index, rule in enumerate(_few(spec.get(direction), at.key(direction), least=0))
+        for index, rule in enumerate(few(spec.get(direction), at.key(direction), least=0))
     ]
     policy = Policy(
         ref=top.path,
-        subject=_pods(*subject),
+        subject=pods_of(*subject),
         isolates=frozenset(),
         rules=tuple(rules),
         precedence=(tiers[tier], float(priority)),
@@ -78,15 +78,15 @@ def read(manifest: Mapping[str, Any], tiers: Mapping[str, float] = TIERS) -> tup
     return (policy,)
 
 
-def _few(content: Any, at: At, *, least: int = 1) -> list[Any]:
+def few(content: Any, at: At, *, least: int = 1, most: int = MOST) -> list[Any]:
     """A list of at most as many items as the CRD takes."""
     items = at.sequence(content)
-    if len(items) > MOST or (len(items) < least and content is not None):
-        at.fail(f"must have from {least} to {MOST} items (got {len(items)})")
+    if len(items) > most or (len(items) < least and content is not None):
+        at.fail(f"must have from {least} to {most} items (got {len(items)})")
     return items
 
 
-def _only(content: Any, known: Sequence[str], at: At) -> tuple[str, Any, At]:
+def only(content: Any, known: Sequence[str], at: At) -> tuple[str, Any, At]:
     """The one field that is set, its content, and its place."""
     given = {key: value for key, value in at.mapping(content, known).items() if value is not None}
     if len(given) != 1:
@@ -95,7 +95,7 @@ def _only(content: Any, known: Sequence[str], at: At) -> tuple[str, Any, At]:
     return key, value, at.key(key)
 
 
-def _pods(kind: str, content: Any, at: At) -> PodPeer:
+def pods_of(kind: str, content: Any, at: At) -> PodPeer:
     """Pods by their namespaces, or by both (NamespacedPod)."""
     if kind == "namespaces":
         return PodPeer(pods=Selector(), namespaces=label_selector(content, at))
@@ -118,10 +118,10 @@ def _rule(content: Any, direction: Direction, index: int, at: At) -> Rule:
         at.key("action").fail(f"must be {', '.join(ACTIONS)} (got {rule.get('action')!r})")
     if rule.get(key) is None:
         at.key(key).fail("this key is needed, with at least one item")
-    chosen = [_only(item, kinds, at.key(key).item(place)) for place, item in enumerate(_few(rule[key], at.key(key)))]
+    chosen = [only(item, kinds, at.key(key).item(place)) for place, item in enumerate(few(rule[key], at.key(key)))]
     ports = [
         match
-        for place, item in enumerate(_few(rule.get("protocols"), at.key("protocols")))
+        for place, item in enumerate(few(rule.get("protocols"), at.key("protocols")))
         for match in _protocol(item, at.key("protocols").item(place))
     ]
     unnamed = [kind for kind, _, _ in chosen if kind in UNNAMED]
@@ -134,14 +134,15 @@ def _rule(content: Any, direction: Direction, index: int, at: At) -> Rule:
     return Rule(
         direction=direction,
         index=index,
-        peers=tuple(_peer(*one) for one in chosen),
+        peers=tuple(peer_of(*one) for one in chosen),
         ports=tuple(ports) if rule.get("protocols") is not None else None,
         action=ACTIONS[action],
         learns_names=any(kind == "domainNames" for kind, _, _ in chosen),
     )
 
 
-def _peer(kind: str, content: Any, at: At) -> Peer:
+def peer_of(kind: str, content: Any, at: At) -> Peer:
+    """One peer of a rule: `kind` is the field that is set."""
     match kind:
         case "networks":
             peers: list[Peer] = [
@@ -156,11 +157,11 @@ def _peer(kind: str, content: Any, at: At) -> Peer:
                 at.fail("the labels of nodes are not known here; understood is only {}, which selects all nodes")
             return EntityPeer(name="nodes", entities=frozenset(("own-node", "other-nodes")))
         case _:
-            return _pods(kind, content, at)
+            return pods_of(kind, content, at)
 
 
 def _set(content: Any, at: At) -> list[Any]:
-    items = _few(content, at)
+    items = few(content, at)
     for place, item in enumerate(items):
         if item in items[:place]:
             at.item(place).fail(f"is there twice (got {item!r})")
@@ -176,13 +177,13 @@ def _name(content: Any, at: At) -> NamePeer:
 
 def _protocol(content: Any, at: At) -> list[PortMatch]:
     protocols: dict[str, Protocol] = {protocol.lower(): protocol for protocol in get_args(Protocol)}
-    kind, value, at = _only(content, (*protocols, "destinationNamedPort"), at)
+    kind, value, at = only(content, (*protocols, "destinationNamedPort"), at)
     if kind == "destinationNamedPort":
         if not isinstance(value, str) or len(value) > 15 or not PORT_NAME.fullmatch(value):
             at.fail(f"must be the name of a container port (got {value!r})")
         return [PortMatch(protocol=protocol, name=value) for protocol in protocols.values()]
-    _, port, at = _only(value, ("destinationPort",), at)
-    which, numbers, at = _only(port, ("number", "range"), at)
+    _, port, at = only(value, ("destinationPort",), at)
+    which, numbers, at = only(port, ("number", "range"), at)
     if which == "number":
         first = last = number(numbers, at)
     else:
