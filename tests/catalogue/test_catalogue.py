@@ -10,7 +10,7 @@ from netproof.catalogue import scenarios
 from netproof.catalogue.scenarios import Scenario
 from netproof.manifests.data_dirs import data_dir
 from netproof.model import Measured, Probe, Specified, judge
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.model.verdict import WRONG
 from netproof.policy import Decision
 from netproof.verdicts.judging import decide
@@ -35,8 +35,8 @@ def test_ids_are_unique() -> None:
 def test_a_table_is_what_the_api_means(scenario: Scenario) -> None:
     wrong = []
     decisions: dict[Probe, Decision] = {}
-    for step in scenario.filled(placed(scenario.topology)).steps:
-        decisions = decide(step, placed(step.topology), decisions)
+    for step in scenario.filled(place_on_paper(scenario.topology)).steps:
+        decisions = decide(step, place_on_paper(step.topology), decisions)
         for probe, meant in step.intended.cells.items():
             expected = "unspecified" if probe in step.left_open else meant.value
             decision = decisions[probe]
@@ -49,8 +49,8 @@ def test_a_table_is_what_the_api_means(scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("scenario", CHARTS, ids=lambda scenario: scenario.id)
 def test_a_charts_surprises_are_all_declared_and_all_happen(scenario: Scenario) -> None:
-    (step,) = scenario.filled(placed(scenario.topology)).steps
-    decisions = decide(step, placed(step.topology))
+    (step,) = scenario.filled(place_on_paper(scenario.topology)).steps
+    decisions = decide(step, place_on_paper(step.topology))
     open_cells = {probe for probe, decision in decisions.items() if decision.specified is Specified.UNSPECIFIED}
     assert open_cells == step.left_open, "what the API leaves open is said by `~` in the scenario's own table"
     verdicts = {

@@ -9,7 +9,7 @@ import pytest
 from netproof.catalogue import topologies
 from netproof.errors import InputError
 from netproof.model import Port, ServicePort, Topology
-from netproof.run.deployment import merged
+from netproof.run.deployment import merge
 
 WORLD = """
 namespaces:
@@ -145,5 +145,5 @@ def test_all_worlds_of_the_catalogue_fit_together(monkeypatch: pytest.MonkeyPatc
     together: Topology | None = Topology()
     for file in sorted(topologies.folder().glob("*.yaml")):
         assert together is not None
-        together = merged(together, topologies.named(file.stem))
+        together = merge(together, topologies.named(file.stem))
     assert together is not None

@@ -12,7 +12,7 @@ from netproof.clusters.recipes import Recipe
 from netproof.drivers import DriverOptions, Environment
 from netproof.errors import AgentLost
 from netproof.model import Channel, Manifest, Placement, Say, Topology
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 
 Sees = Callable[[str, Mapping[str, Any]], str]
 """(source endpoint, probe request with its time-out) -> outcome word (and `: detail`); `lost` ends the stream."""
@@ -96,7 +96,7 @@ class FakeDriver:
         return self.start(lambda _: None)
 
     def deploy(self, topology: Topology, say: Say) -> Placement:
-        self.placement = placed(topology)
+        self.placement = place_on_paper(topology)
         self.gone.clear()
         return self.placement
 

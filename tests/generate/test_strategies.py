@@ -28,9 +28,9 @@ def test_objects_are_valid_and_tables_can_be_read(dialect: str) -> None:
 
 def _filled(steps: Any) -> list[dict[str, Any]]:
     from netproof.manifests.placeholders import filled
-    from netproof.model.placement import placed
+    from netproof.model.placement import place_on_paper
 
-    return [dict(m) for step in steps for m in filled(step.applied, placed(step.topology))]
+    return [dict(m) for step in steps for m in filled(step.applied, place_on_paper(step.topology))]
 
 
 def test_a_number_of_a_seed_is_the_same_however_many_are_asked_for_and_in_every_process() -> None:

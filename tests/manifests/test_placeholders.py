@@ -10,7 +10,7 @@ from netproof.catalogue import scenarios
 from netproof.errors import InputError
 from netproof.manifests.placeholders import filled
 from netproof.model import External, Node, Placement, Pod, Service, ServicePort, Topology
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 
 WORLD = Topology(
     pods=(Pod(namespace="x", name="a"),),
@@ -18,7 +18,7 @@ WORLD = Topology(
     externals=(External(name="near"),),
     nodes=(Node(index=0),),
 )
-PLACEMENT = placed(WORLD)
+PLACEMENT = place_on_paper(WORLD)
 
 
 def put(text: str, placement: Placement = PLACEMENT) -> str:
@@ -85,7 +85,7 @@ def test_a_scenarios_placeholders_are_filled_in_all_that_is_recorded(tmp_path: P
     file.write_text(SCENARIO.format(cidr="{address:x/b}/32"), encoding="utf-8")
     (scenario,) = scenarios.read_scenarios(file)
     assert "{address:x/b}/32" in scenario.policies_text()
-    placement = placed(scenario.topology)
+    placement = place_on_paper(scenario.topology)
     assert f"cidr: {placement.address('x/b')}/32" in scenario.filled(placement).policies_text()
 
 

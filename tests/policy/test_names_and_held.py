@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from netproof.model import Pod, Port, Probe, Service, ServicePort, Topology
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.policy import Evaluator, read_policies
 
 PODS = tuple(Pod(namespace="x", name=n, labels={"pod": n}, ports=(Port(port=80),)) for n in "ab")
@@ -23,7 +23,7 @@ def decide(probe: Probe, *egress: dict[str, Any]) -> tuple[str, str]:
     spec = {"podSelector": {"matchLabels": {"pod": "a"}}, "policyTypes": ["Egress"], "egress": list(egress)}
     policy = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "spec": spec}
     policy["metadata"] = {"name": "p", "namespace": "x"}
-    decision = Evaluator(read_policies([policy]), TOPOLOGY, placed(TOPOLOGY)).decide(probe)
+    decision = Evaluator(read_policies([policy]), TOPOLOGY, place_on_paper(TOPOLOGY)).decide(probe)
     return decision.specified.value, decision.because
 
 

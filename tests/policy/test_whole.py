@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from netproof.errors import InputError
 from netproof.model import Namespace, Pod, Port, Probe, Specified, Topology
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.model.topology import Protocol
 from netproof.policy import Evaluator, WholeMatrix, read_policies
 from netproof.policy.whole import transposed
@@ -81,7 +81,7 @@ POLICIES = st.lists(st.tuples(st.sampled_from(sorted(NAMESPACES)), SPECS), min_s
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(POLICIES, worlds())
 def test_same_as_cell_by_cell(specs: list[tuple[str, dict[str, Any]]], topology: Topology) -> None:
-    same(Evaluator(read_policies(objects(specs)), topology, placed(topology)), topology)
+    same(Evaluator(read_policies(objects(specs)), topology, place_on_paper(topology)), topology)
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -119,7 +119,7 @@ def test_pods_with_equal_labels_are_one_class_unless_a_block_tells_them_apart() 
     world = Topology(namespaces=(Namespace(name="shop"),), pods=pods)
     plain = {"podSelector": {}, "ingress": [{"from": [{"podSelector": {"matchLabels": {"app": "ui"}}}]}]}
     for spec, classes in ((plain, 1), ({"podSelector": {}, "ingress": [{"from": [BLOCK]}]}, 2)):
-        evaluator = Evaluator(read_policies(objects([("shop", spec)])), world, placed(world))
+        evaluator = Evaluator(read_policies(objects([("shop", spec)])), world, place_on_paper(world))
         assert len(WholeMatrix(evaluator, pods, PORTS).classes) == classes
         same(evaluator, world)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from netproof.model import Measured, Node, Outcome, Pod, Port, Probe, Service, ServicePort, Topology
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.probing import Fleet, Rounds
 from netproof.probing.rounds import adaptive_timeout
 from tests.fakes import FakeDriver
@@ -18,7 +18,7 @@ A, B = (Pod(namespace="x", name=name, ports=(Port(port=80), Port(port=81, name="
 SERVICE = Service(namespace="x", name="b", selector={"app": "b"}, ports=(ServicePort(port=8080, target="web"),))
 B = Pod(namespace="x", name="b", labels={"app": "b"}, ports=B.ports)
 TOPOLOGY = Topology(pods=(A, B), services=(SERVICE,), nodes=(Node(index=0),))
-DUAL = placed(TOPOLOGY)
+DUAL = place_on_paper(TOPOLOGY)
 PLACEMENT = replace(DUAL, addresses={endpoint: addresses[:1] for endpoint, addresses in DUAL.addresses.items()})
 TO_B = Probe(source="x/a", destination="x/b", port=80)
 HOST_B = PLACEMENT.address("x/b")

@@ -9,7 +9,7 @@ from netproof.catalogue.scenarios import Scenario
 from netproof.commands.main import main
 from netproof.manifests.placeholders import exemplary
 from netproof.model import Probe
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.proving import coverage
 
 CATALOGUE = [scenario for path in scenarios.files() for scenario in scenarios.read_scenarios(path)]
@@ -84,7 +84,7 @@ def _plain(manifest: object) -> dict[str, object]:
 
 def _met(identifier: str) -> set[coverage.Meeting]:
     scenario = by_id(identifier)
-    return coverage.meetings(scenario.filled(placed(scenario.topology)))
+    return coverage.meetings(scenario.filled(place_on_paper(scenario.topology)))
 
 
 def test_a_probe_meets_the_rules_of_policies_that_isolate_its_ends_in_their_direction() -> None:

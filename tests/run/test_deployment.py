@@ -14,7 +14,7 @@ from netproof.clusters.recipes import Settle
 from netproof.model import External, Measured, Namespace, Placement, Pod, Port, Probe, Service, ServicePort, Topology
 from netproof.probing import Rounds, Settled, client
 from netproof.probing.client import Schedule
-from netproof.run.deployment import World, merged
+from netproof.run.deployment import Deployment, merge
 from tests.fakes import FakeDriver
 
 A = Pod(namespace="x", name="a", ports=(Port(port=80),))
@@ -22,8 +22,8 @@ B = Pod(namespace="x", name="b")
 X = Namespace(name="x")
 
 
-def world() -> World:
-    return World(FakeDriver(), Settle())
+def world() -> Deployment:
+    return Deployment(FakeDriver(), Settle())
 
 
 def outside(*ports: int) -> External:
@@ -31,13 +31,13 @@ def outside(*ports: int) -> External:
 
 
 def test_a_peer_outside_gets_all_ports_of_both() -> None:
-    both = merged(Topology(externals=(outside(443, 80),)), Topology(externals=(outside(80, 5432),)))
+    both = merge(Topology(externals=(outside(443, 80),)), Topology(externals=(outside(80, 5432),)))
     assert both == Topology(externals=(outside(443, 80, 5432),))
 
 
 def test_one_name_with_two_meanings_fits_nothing() -> None:
     assert (
-        merged(Topology(namespaces=(X,), pods=(A,)), Topology(namespaces=(X,), pods=(Pod(namespace="x", name="a"),)))
+        merge(Topology(namespaces=(X,), pods=(A,)), Topology(namespaces=(X,), pods=(Pod(namespace="x", name="a"),)))
         is None
     )
 
@@ -68,7 +68,7 @@ def test_a_peer_with_more_ports_serves_who_needs_fewer() -> None:
 
 def test_a_peer_keeps_the_ports_that_others_need() -> None:
     driver = FakeDriver()
-    made = World(driver, Settle())
+    made = Deployment(driver, Settle())
     first = Topology(namespaces=(X,), externals=(outside(443, 5432),))
     made.deploy(first, lambda _: None)
     made.deploy(Topology(namespaces=(Namespace(name="y"),), externals=(outside(443),)), lambda _: None)
@@ -79,7 +79,7 @@ def test_a_peer_keeps_the_ports_that_others_need() -> None:
 def test_what_is_gone_is_not_waited_for_and_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "REOPEN_EVERY", 0.0)
     driver = FakeDriver()
-    made = World(driver, Settle(limit=60.0, seconds=0.05, every=0.02))
+    made = Deployment(driver, Settle(limit=60.0, seconds=0.05, every=0.02))
     topology = Topology(namespaces=(X,), pods=(A, replace(B, ports=(Port(port=81),))))
     ways = [
         Probe(source="x/b", destination="x/a", protocol="TCP", port=80),
@@ -110,7 +110,7 @@ def test_a_wrong_answer_is_not_excused_by_a_server_that_is_gone(monkeypatch: pyt
     """A Service with two pods, one of them gone: the other one's answer is measured, and changes when policies do."""
     monkeypatch.setattr(client, "REOPEN_EVERY", 0.0)
     driver = FakeDriver()
-    made = World(driver, Settle(limit=60.0, seconds=0.05, every=0.02))
+    made = Deployment(driver, Settle(limit=60.0, seconds=0.05, every=0.02))
     service = Service(namespace="x", name="s", selector={"app": "s"}, ports=(ServicePort(port=80, target=80),))
     one, two = (Pod(namespace="x", name=name, labels={"app": "s"}, ports=A.ports) for name in ("one", "two"))
     topology = Topology(namespaces=(X,), pods=(one, two, B), services=(service,))
@@ -151,7 +151,7 @@ def test_an_answer_that_comes_late_is_not_taken_for_a_denial(
     denies him is asked with all patience before that is believed. An answer that is not late, but came now and not
     before, shows a change and no busy machine."""
     driver = FakeDriver()
-    made = World(driver, Settle(limit=0.2, seconds=0.0, every=0.02, floor=0.05, ceiling=1.0))
+    made = Deployment(driver, Settle(limit=0.2, seconds=0.0, every=0.02, floor=0.05, ceiling=1.0))
     topology = Topology(namespaces=(X,), pods=(A, B))
     way = Probe(source="x/b", destination="x/a", protocol="TCP", port=80)
     made.deploy(topology, lambda _: None)
@@ -175,7 +175,7 @@ class Watched:
         self, monkeypatch: pytest.MonkeyPatch, settings: Settle, topology: Topology, ways: Sequence[Probe]
     ) -> None:
         self.driver, self.topology, self.ways = FakeDriver(), topology, ways
-        self.world = World(self.driver, settings)
+        self.world = Deployment(self.driver, settings)
         self.world.deploy(topology, lambda _: None)
         self.place = self.world.place(topology)
         self.world.warm(self.place, ways)

@@ -12,9 +12,8 @@ from netproof.commands.main import main
 from netproof.report.record import Variant
 from netproof.run.progress import Progress
 from netproof.run.session import RunOptions, Session
-
-from .fakes import FakeDriver
-from .test_plugin import MAP, inner
+from tests.fakes import FakeDriver
+from tests.pytest_plugin.test_plugin import MAP, inner
 
 FILES = [file for file in scenarios.files() if file.parent.name == "stageset"]
 ENABLED = [s for file in FILES for s in scenarios.read_scenarios(file) if s.variant_of == "stageset-enabled"]

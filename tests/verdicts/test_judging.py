@@ -5,7 +5,7 @@ from __future__ import annotations
 from netproof.catalogue.scenarios import read_scenarios
 from netproof.manifests.data_dirs import data_dir
 from netproof.model import Probe, Specified
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.policy import Decision
 from netproof.verdicts.judging import decide
 
@@ -18,7 +18,7 @@ def test_a_connection_that_a_deny_may_have_ended_stays_open_to_question() -> Non
     said: list[tuple[Specified, Specified]] = []
     decisions: dict[Probe, Decision] = {}
     for step in scenario.steps:
-        decisions = decide(step, placed(step.topology), decisions)
+        decisions = decide(step, place_on_paper(step.topology), decisions)
         said.append((decisions[held].specified, decisions[new].specified))
     assert said == [
         (Specified.CONNECTED, Specified.CONNECTED),
@@ -30,9 +30,9 @@ def test_a_connection_that_a_deny_may_have_ended_stays_open_to_question() -> Non
 
 def test_a_new_pods_denials_hold_from_its_first_instruction_and_what_is_allowed_may_come_later() -> None:
     scenarios = read_scenarios(data_dir("scenarios") / "time" / "start-up.yaml")
-    by_id = {scenario.id: scenario.filled(placed(scenario.topology)).steps[-1] for scenario in scenarios}
+    by_id = {scenario.id: scenario.filled(place_on_paper(scenario.topology)).steps[-1] for scenario in scenarios}
     step = by_id["time-first-ingress"]
-    first = {p: d.specified for p, d in decide(step, placed(step.topology)).items() if p.kind == "first"}
+    first = {p: d.specified for p, d in decide(step, place_on_paper(step.topology)).items() if p.kind == "first"}
     assert {probe.source: specified for probe, specified in first.items()} == {
         "x/b": Specified.UNSPECIFIED,
         "x/c": Specified.DENIED,
@@ -41,9 +41,9 @@ def test_a_new_pods_denials_hold_from_its_first_instruction_and_what_is_allowed_
     pod = step.topology.pod("x/a")
     assert pod is not None
     assert [(one.host, one.port, one.back) for one in pod.first] == [
-        (placed(step.topology).address(source), 80, 80) for source in ("x/b", "x/c", "y/a")
+        (place_on_paper(step.topology).address(source), 80, 80) for source in ("x/b", "x/c", "y/a")
     ]
     free = by_id["time-first-of-a-free-pod"]
     assert Specified.CONNECTED in {
-        d.specified for p, d in decide(free, placed(free.topology)).items() if p.kind == "first"
+        d.specified for p, d in decide(free, place_on_paper(free.topology)).items() if p.kind == "first"
     }

@@ -23,7 +23,7 @@ from netproof.manifests.data_dirs import data_dir
 from netproof.manifests.validation import StrictModel, validate
 from netproof.manifests.yaml_documents import Document, dump_yaml, read_yaml
 from netproof.model import Intent, Manifest, Matrix, Placement, Pod, Probe, Topology
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.model.topology import FirstAttempt
 from netproof.policy import read_policies
 
@@ -163,7 +163,7 @@ def _of_chart(wanted: ScenarioFile, document: Document) -> Scenario:
     steps = (_beside(_narrowed(step, wanted.only), wanted, document) for step in scenario.steps)
     scenario = replace(scenario, steps=tuple(steps))
     try:
-        scenario.filled(placed(scenario.topology))
+        scenario.filled(place_on_paper(scenario.topology))
     except InputError as error:
         raise document.error(("values",), f"scenario {wanted.id}: {error}") from None
     return scenario
@@ -247,7 +247,7 @@ def of_tables(wanted: ScenarioFile, document: Document) -> Scenario:
         select=f"--scenario-set {wanted.id}",
     )
     try:
-        scenario.filled(placed(scenario.topology))
+        scenario.filled(place_on_paper(scenario.topology))
     except InputError as error:
         raise document.error(("steps",) if wanted.steps else ("policies",), f"scenario {wanted.id}: {error}") from None
     return scenario

@@ -19,7 +19,7 @@ from netproof.charts.unmapped import workloads
 from netproof.errors import InputError
 from netproof.manifests.yaml_documents import Located, parse_yaml
 from netproof.model import External, Namespace, Pod, Port, Probe, Service, Topology
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.policy import Evaluator, Policy, Side, read_each, read_policies
 from netproof.policy.rules import Direction
 
@@ -169,7 +169,7 @@ class _Drawing:
             pods=topology.pods + invented,
             externals=(outsider,),
         )
-        decide = Evaluator(policies, world, placed(world)).decide
+        decide = Evaluator(policies, world, place_on_paper(world)).decide
         arrows: dict[Direction, dict[str, Sequence[Arrow] | None]] = {"ingress": {}, "egress": {}}
         outside: dict[str, str] = {}
         reached: dict[Port, None] = {}

@@ -18,7 +18,7 @@ from netproof.manifests.data_dirs import data_dir, display_path
 from netproof.manifests.load import policies_of, read_located
 from netproof.manifests.yaml_documents import Document, Located, read_document, read_yaml
 from netproof.model import Intent, Specified, Verdict
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.verdicts.judging import decide
 
 Options = Mapping[str, Any]
@@ -69,7 +69,7 @@ class _Compared:
 
 
 def _compared(scenario: Scenario, how: _Compared, options: Options) -> Ground:
-    placement = placed(scenario.topology)
+    placement = place_on_paper(scenario.topology)
     step = scenario.filled(placement).steps[0]
     file = display_path(Path(how.document.file))
     lines = dict(_lines(how.document))

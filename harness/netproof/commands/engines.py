@@ -79,15 +79,15 @@ def _engines(arguments: argparse.Namespace) -> Engines:
                 "these records have no scenario under two engines; `netproof run --scenario-set stageset` measures some"
             )
         return found
-    from netproof.verdicts import paper
+    from netproof.verdicts import on_paper
 
     if arguments.chart:
-        return side_by_side([("", paper.record(_of_chart(arguments.chart, arguments.values)))], ENGINES)
+        return side_by_side([("", on_paper.record_scenarios(_of_chart(arguments.chart, arguments.values)))], ENGINES)
     from netproof.catalogue import scenarios as catalogue
 
     chosen = catalogue.select(arguments.scenario_set or "stageset")
     scenarios = [scenario for several in chosen.values() for scenario in several if scenario.engine]
-    found = side_by_side([("", paper.record(scenarios))], ENGINES)
+    found = side_by_side([("", on_paper.record_scenarios(scenarios))], ENGINES)
     if not found.groups:
         raise InputError("no scenario of these is there under two engines", key="--scenario-set")
     return found

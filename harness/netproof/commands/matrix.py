@@ -22,12 +22,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prints both matrices. Raises InputError."""
     from netproof.catalogue import scenarios as catalogue
-    from netproof.run.conductor import dry_run_text, specified
+    from netproof.run.conductor import render_dry_run, specified
 
     plan = _plan(arguments)
     scenario = catalogue.of_plan(plan, claim="intended and specified", side=arguments.side)
     if arguments.format == "text":
-        print(dry_run_text(scenario))
+        print(render_dry_run(scenario))
         return 0
     cells: list[dict[str, Any]] = []
     for step, intended, meant in specified(scenario):

@@ -11,7 +11,7 @@ from netproof.commands.console import new_console, show
 from netproof.report import terminal
 from netproof.report.store import ScenarioPart
 from netproof.run import options
-from netproof.run.conductor import INTERRUPTED, Conductor, dry_run_text, exit_code, load, run_all
+from netproof.run.conductor import INTERRUPTED, Conductor, exit_code, load, render_dry_run, run_all
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     asked = options.check(lambda name: getattr(arguments, name), ["netproof", *sys.argv[1:]])
     scenarios = [scenario for found in load(asked).values() for scenario in found]
     if asked.dry_run:
-        print("\n\n".join(dry_run_text(scenario) for scenario in scenarios))
+        print("\n\n".join(render_dry_run(scenario) for scenario in scenarios))
         return 0
     console = new_console()
     conductor = Conductor(asked, lambda line: console.print(Text(line)), sys.stderr if sys.stderr.isatty() else None)

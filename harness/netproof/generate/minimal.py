@@ -15,7 +15,7 @@ from netproof.generate import documents
 from netproof.generate.shrinking import shrunk
 from netproof.manifests.data_dirs import display_path
 from netproof.model import Probe, Specified
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.policy import Decision
 from netproof.report.record import Cell
 from netproof.verdicts.judging import decide
@@ -133,8 +133,8 @@ def _probe(cell: Cell) -> Probe:
 def _on_paper(scenario: Scenario) -> list[dict[Probe, Decision]]:
     """The decisions of each step, on made-up addresses."""
     found: list[dict[Probe, Decision]] = []
-    for step in scenario.filled(placed(scenario.topology)).steps:
-        found.append(decide(step, placed(step.topology), found[-1] if found else None))
+    for step in scenario.filled(place_on_paper(scenario.topology)).steps:
+        found.append(decide(step, place_on_paper(step.topology), found[-1] if found else None))
     return found
 
 

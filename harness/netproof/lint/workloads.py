@@ -9,7 +9,7 @@ from typing import Any, cast, get_args
 from netproof.lint.model import Need, World
 from netproof.manifests.yaml_documents import KeyPath, Located
 from netproof.model import Namespace, Node, Pod, Port, Service, ServicePort, Topology
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.model.topology import Protocol
 
 TEMPLATES: Mapping[str, KeyPath] = {
@@ -59,7 +59,7 @@ def world_of(objects: Sequence[Located], namespace: str = "default") -> World:
     topology = Topology(
         namespaces=tuple(namespaces.values()), pods=tuple(pods), services=tuple(services), nodes=(Node(index=0),)
     )
-    return World(topology=topology, placement=placed(topology), has=frozenset(has), api_clients=clients)
+    return World(topology=topology, placement=place_on_paper(topology), has=frozenset(has), api_clients=clients)
 
 
 def _pod(one: Located, namespace: str) -> tuple[Pod, Mapping[str, Any]]:

@@ -41,7 +41,7 @@ class Placement:
 DNS_POD = Pod(namespace="kube-system", name="coredns", labels=DNS_LABELS, ports=DNS_PORTS)
 
 
-def placed(topology: Topology) -> Placement:
+def place_on_paper(topology: Topology) -> Placement:
     """Pods in 10.244.0.0/16, Services in 10.96.0.0/16, nodes in 172.18.0.0/24, outside peers in 203.0.113.0/24; all
     with an IPv6 address too."""
     addresses = {

@@ -19,7 +19,7 @@ from netproof.catalogue.scenarios import Scenario, Step
 from netproof.manifests.validation import StrictModel, validate
 from netproof.manifests.yaml_documents import read_document
 from netproof.model import Probe
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.policy import Decision, Policy, read_policies
 from netproof.policy.rules import NetworkPeer, Peer, PodPeer, Rule, leaves
 from netproof.verdicts.judging import decide
@@ -87,7 +87,7 @@ def measure(scenarios: Iterable[Scenario]) -> Coverage:
     fields = {(field, value): 0 for field, values in asked.fields.items() for value in values}
     pairs = dict.fromkeys(asked.pairs(), 0)
     for scenario in scenarios:
-        filled = scenario.filled(placed(scenario.topology))
+        filled = scenario.filled(place_on_paper(scenario.topology))
         manifests = [manifest for step in filled.steps for manifest in step.applied]
         for use in {use for manifest in manifests for use in uses(manifest)} & fields.keys():
             fields[use] += 1
@@ -184,7 +184,7 @@ def meetings(scenario: Scenario) -> set[Meeting]:
     found: set[Meeting] = set()
     decisions: dict[Probe, Decision] = {}
     for step in scenario.steps:
-        decisions = decide(step, placed(step.topology), decisions)
+        decisions = decide(step, place_on_paper(step.topology), decisions)
         found |= set(_met(step, decisions))
     return found
 

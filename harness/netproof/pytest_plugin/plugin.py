@@ -29,11 +29,11 @@ from netproof.run import options
 from netproof.run.conductor import (
     INTERRUPTED,
     Conductor,
-    dry_run_text,
     exit_code,
     interrupt_on_termination,
     label,
     load,
+    render_dry_run,
 )
 from netproof.run.progress import Progress
 from netproof.run.session import Session
@@ -223,12 +223,12 @@ class Netproof:
         self.conductor.failed = error
 
     def on_paper(self, item: ScenarioItem) -> None:
-        self.conductor.on_paper(item.cni, item.scenario, item.order)
+        self.conductor.keep_on_paper(item.cni, item.scenario, item.order)
 
     def session(self, item: ScenarioItem) -> Session:
         known = item.cni in self.conductor.sessions
         together = () if known else _topologies(item.session.items, item.cni)
-        return self.conductor.ready(item.cni, together, item.scenario)
+        return self.conductor.prepare_session(item.cni, together, item.scenario)
 
     def pytest_report_header(self) -> list[str]:
         asked = self.asked
@@ -253,7 +253,7 @@ class Netproof:
         self._xdist = True
         for wanted in self.asked.cnis:
             cni = label(wanted.name, wanted.version)
-            session = self.conductor.new(cni)
+            session = self.conductor.open_session(cni)
             self.conductor.current = None
             try:
                 session.start()
@@ -293,7 +293,7 @@ class Netproof:
             return None
         for item in session.items:
             if isinstance(item, ScenarioItem):
-                self.write(dry_run_text(item.scenario))
+                self.write(render_dry_run(item.scenario))
         return True
 
     def pytest_keyboard_interrupt(self) -> None:

@@ -19,7 +19,7 @@ from netproof.catalogue.scenarios import Scenario
 from netproof.clusters import recipes
 from netproof.errors import ClusterError, InputError, NetproofError, OwnFault
 from netproof.model import Intent, Matrix, Probe, Specified, Topology
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.policy import Decision
 from netproof.report import page
 from netproof.report.record import Record, Run
@@ -55,7 +55,7 @@ class Conductor:
     _began: float = field(default_factory=time.monotonic)
     _started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
-    def new(self, cni: str) -> Session:
+    def open_session(self, cni: str) -> Session:
         """A session that is not started yet; the one before it is closed."""
         self.close()
         if not self.sessions:
@@ -66,11 +66,11 @@ class Conductor:
         self.sessions[cni] = self.current = session
         return session
 
-    def ready(self, cni: str, topologies: Sequence[Topology], first: Scenario) -> Session:
+    def prepare_session(self, cni: str, topologies: Sequence[Topology], first: Scenario) -> Session:
         """The started and prepared session of a CNI, whose first scenario this will be. Raises its NetproofError again
         when it did not come up."""
         if cni not in self.sessions:
-            session = self.new(cni)
+            session = self.open_session(cni)
             session.start()
             session.prepare(topologies, first=first)
         session = self.sessions[cni]
@@ -78,11 +78,11 @@ class Conductor:
             raise session.error
         return session
 
-    def on_paper(self, cni: str, scenario: Scenario, order: int) -> None:
+    def keep_on_paper(self, cni: str, scenario: Scenario, order: int) -> None:
         """A CNI that did not come up measures nothing: its report still has what the policies mean."""
         session = self.sessions.get(cni)
         if session is not None and isinstance(session.error, ClusterError | OwnFault):
-            session.on_paper(scenario, order)
+            session.keep_on_paper(scenario, order)
 
     def close(self) -> None:
         """End the current session, whatever became of it."""
@@ -173,14 +173,14 @@ def run_all(conductor: Conductor, scenarios: Sequence[Scenario], show: Callable[
             cni = label(wanted.name, wanted.version)
             for order, scenario in enumerate(scenarios):
                 try:
-                    show(conductor.ready(cni, unique, scenario).measure(scenario, order))
+                    show(conductor.prepare_session(cni, unique, scenario).measure(scenario, order))
                 except Exception as error:
                     told = OwnFault.of(error)
                     if str(told) != str(conductor.failed):
                         conductor.write("" if told is error else "".join(traceback.format_exception(error)))
                         conductor.write(f"{cni}: {told}")
                     conductor.failed = told
-                    conductor.on_paper(cni, scenario, order)
+                    conductor.keep_on_paper(cni, scenario, order)
     except KeyboardInterrupt:
         conductor.interrupted = True
         conductor.write("interrupted: tearing down, then writing what was measured")
@@ -192,15 +192,15 @@ def specified(scenario: Scenario) -> list[tuple[str, Matrix[Intent], Matrix[Spec
     """The intended and specified matrices of each step with no cluster, on made-up addresses."""
     found = []
     decisions: dict[Probe, Decision] = {}
-    for change in scenario.filled(placed(scenario.topology)).steps:
-        decisions = decide(change, placed(change.topology), decisions)
+    for change in scenario.filled(place_on_paper(scenario.topology)).steps:
+        decisions = decide(change, place_on_paper(change.topology), decisions)
         step = as_specified(change, decisions) if scenario.draft else change
         meant = Matrix({probe: decision.specified for probe, decision in decisions.items()})
         found.append((step.name, step.intended, meant))
     return found
 
 
-def dry_run_text(scenario: Scenario) -> str:
+def render_dry_run(scenario: Scenario) -> str:
     """What `--dry-run` and `netproof matrix` print of a scenario."""
     lines = [f"{scenario.id}: {scenario.claim}", ""]
     lines += [f"warning: {warning}" for warning in scenario.warnings]

@@ -68,7 +68,7 @@ class Place:
         return not self.rounds.connected_before
 
 
-class World:
+class Deployment:
     """All that one session has deployed. Not thread-safe.
 
     `share`: this world probes a cluster that others probe at the same time, and sends that much slower.
@@ -92,8 +92,8 @@ class World:
         for old, _ in list(self._deployed):
             # A peer outside keeps the ports that others need: with fewer it would start again, at another address.
             peers = tuple(external for external in old.externals if external.name in outside)
-            topology = merged(topology, Topology(externals=peers)) or topology
-            both = merged(topology, old)
+            topology = merge(topology, Topology(externals=peers)) or topology
+            both = merge(topology, old)
             if both is None or not names.isdisjoint(namespace.name for namespace in old.namespaces):
                 topology = both or topology
                 self._forget(old)
@@ -408,7 +408,7 @@ def _covers(placed: Topology, wanted: Topology) -> bool:
     )
 
 
-def merged(first: Topology, second: Topology) -> Topology | None:
+def merge(first: Topology, second: Topology) -> Topology | None:
     """Both topologies as one, or None when they give one name two meanings. A peer outside listens on all its ports."""
     parts: dict[str, Any] = {}
     for part in PARTS:

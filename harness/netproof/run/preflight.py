@@ -18,7 +18,7 @@ from netproof.probing import Round, Settled
 from netproof.report.record import PreflightCheck
 
 if TYPE_CHECKING:
-    from netproof.run.deployment import World
+    from netproof.run.deployment import Deployment
 
 NAMESPACE = "netproof-canary"
 PORT = 8080
@@ -101,20 +101,20 @@ class Examined:
 STEP = Step(name="canaries", policies=POLICIES, applied=POLICIES, topology=TOPOLOGY, intended=Matrix({}))
 
 
-def examine(world: World) -> Examined:
+def examine(deployment: Deployment) -> Examined:
     """Apply the canary policies to the canaries, which are deployed, and see what they do. Raises ClusterError when
     they cannot reach each other without policies."""
-    place = world.place(TOPOLOGY)
-    baseline = world.warm(place, probes())
+    place = deployment.place(TOPOLOGY)
+    baseline = deployment.warm(place, probes())
     able = capabilities(baseline)
     for protocol in ("TCP", "UDP"):
         if able[protocol] != "yes":
             raise ClusterError(f"the canary pods cannot reach each other by {protocol}: {able[protocol]}")
     wanted = expected(able)
-    changed_at = world.change(place, STEP)
+    changed_at = deployment.change(place, STEP)
     left = CANARY_TRIES
     while True:
-        settled = world.settle(place, list(wanted), wanted, changed_at, hold=0.0)
+        settled = deployment.settle(place, list(wanted), wanted, changed_at, hold=0.0)
         done = checks(settled, able)
         left -= 1
         # A machine that is busy with the start of pods may not answer in time: that is asked again. What was

@@ -23,7 +23,7 @@ from netproof.drivers.worker import WorkerDriver
 from netproof.errors import ClusterError, InputError, NetproofError, OwnFault
 from netproof.manifests.data_dirs import display_path
 from netproof.model import Measured, Probe, Specified, Topology
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.policy import Decision, read_policies
 from netproof.policy import warnings as policy_warnings
 from netproof.probing import Settled
@@ -31,9 +31,9 @@ from netproof.report.record import Cell, EnvironmentRecord, PreflightCheck, Scen
 from netproof.report.store import ScenarioPart, Store, TargetPart
 from netproof.report.writer import write_file
 from netproof.run import preflight
-from netproof.run.deployment import Place, World, changes, merged
+from netproof.run.deployment import Deployment, Place, changes, merge
 from netproof.run.progress import Progress
-from netproof.verdicts.judging import Judged, as_specified, decide, judge_step, wanted
+from netproof.verdicts.judging import Judged, as_specified, decide, expect_measured, judge_step
 
 SHARE = 2
 """Workers probe at the same time: each sends this much slower."""
@@ -77,7 +77,7 @@ class Session:
         )
         driver = create(self.recipe, driver_options)
         self._driver: Driver = WorkerDriver(driver, options.worker) if options.worker else driver
-        self._world = World(self._driver, self.recipe.settle, share=SHARE if options.worker else 1)
+        self._deployment = Deployment(self._driver, self.recipe.settle, share=SHARE if options.worker else 1)
         self._capabilities: dict[str, str] = {}
         self._lost = ""
 
@@ -103,24 +103,24 @@ class Session:
         NotEnforced."""
         together = preflight.TOPOLOGY
         for topology in topologies if self.recipe.enforces else ():
-            together = merged(together, topology) or together
+            together = merge(together, topology) or together
         for topology in later:
             # Peers outside are few, and one that gets more ports has to start again.
-            together = merged(together, Topology(externals=topology.externals)) or together
+            together = merge(together, Topology(externals=topology.externals)) or together
         with self._guarded():
             with self._progress.phase(f"probe pods ({len(together.pods)})") as say:
-                self._world.deploy(together, say)
+                self._deployment.deploy(together, say)
             with self._progress.phase("pre-flight"), self._beginning(first):
                 self._preflight()
         self.save()
 
     @contextmanager
     def _beginning(self, first: Scenario | None) -> Iterator[None]:
-        if first is None or not self._world.has(first.topology):
+        if first is None or not self._deployment.has(first.topology):
             yield
             return
-        place = self._world.place(first.topology)
-        self._world.renew_held(place)
+        place = self._deployment.place(first.topology)
+        self._deployment.renew_held(place)
         pool = ThreadPoolExecutor(1, thread_name_prefix="netproof-baseline")
         try:
             begun = pool.submit(self._begin, first, place)
@@ -132,14 +132,14 @@ class Session:
 
     def _begin(self, first: Scenario, place: Place) -> None:
         """The baseline of a scenario, and its first step where that changes nothing: judged when it has its turn."""
-        self._world.warm(place, _probes(first))
+        self._deployment.warm(place, _probes(first))
         step = first.steps[0]
         if not changes(place, step):
             decisions = decide(step, place.rounds.placement)
-            self._world.begin(place, list(decisions), wanted(decisions, self._known, first.id, step.name))
+            self._deployment.begin(place, list(decisions), expect_measured(decisions, self._known, first.id, step.name))
 
     def _preflight(self) -> None:
-        done = preflight.examine(self._world)
+        done = preflight.examine(self._deployment)
         self._capabilities, self.checks = dict(done.capabilities), done.checks
         preflight.judge(self.recipe, self.checks, done.settled)
 
@@ -177,7 +177,7 @@ class Session:
             place = self._ready(scenario)
             scenario = scenario.filled(place.rounds.placement)
             for change in scenario.steps:
-                changed_at = self._world.change(place, change)
+                changed_at = self._deployment.change(place, change)
                 decisions = decide(change, place.rounds.placement, decisions)
                 step = as_specified(change, decisions) if scenario.draft else change
                 found, settled = self._measure_step(scenario, step, place, decisions, changed_at)
@@ -242,9 +242,9 @@ class Session:
                 return False
             settled = None
             for step, decided in zip(scenario.steps, decisions, strict=True):
-                changed_at = self._world.change(place, step)
-                goal = wanted(decided, self._known, scenario.id, step.name)
-                settled = self._world.settle(place, list(decided), goal, changed_at, at_most=at_most, hold=hold)
+                changed_at = self._deployment.change(place, step)
+                goal = expect_measured(decided, self._known, scenario.id, step.name)
+                settled = self._deployment.settle(place, list(decided), goal, changed_at, at_most=at_most, hold=hold)
                 if settled.interrupted:
                     raise KeyboardInterrupt
         except InputError:
@@ -252,13 +252,13 @@ class Session:
         measured = settled.readings[probe].measured if settled else Measured.UNMEASURED
         return measured is not Measured.UNMEASURED and measured.value != specified.value
 
-    def on_paper(self, scenario: Scenario, order: int) -> None:
+    def keep_on_paper(self, scenario: Scenario, order: int) -> None:
         """Where nothing can be measured: keep what the policies mean against what was meant, marked as such."""
         began = time.monotonic()
         decisions: dict[Probe, Decision] = {}
         judged = []
-        for change in scenario.filled(placed(scenario.topology)).steps:
-            decisions = decide(change, placed(change.topology), decisions)
+        for change in scenario.filled(place_on_paper(scenario.topology)).steps:
+            decisions = decide(change, place_on_paper(change.topology), decisions)
             step = as_specified(change, decisions) if scenario.draft else change
             nothing = Settled.nothing(decisions, f"{self.cni} is not available here")
             judged.append(judge_step(scenario, step, decisions, nothing, (), reproduce=lambda probe, host: ""))
@@ -267,8 +267,8 @@ class Session:
     def _measure_step(
         self, scenario: Scenario, step: Step, place: Place, decisions: Mapping[Probe, Decision], changed_at: float
     ) -> tuple[Judged, Settled]:
-        goal = wanted(decisions, self._known, scenario.id, step.name)
-        settled = self._world.settle(place, list(decisions), goal, changed_at)
+        goal = expect_measured(decisions, self._known, scenario.id, step.name)
+        settled = self._deployment.settle(place, list(decisions), goal, changed_at)
         wrong = any(settled.readings[p].measured not in (value, Measured.UNMEASURED) for p, value in goal.items())
         if wrong and (why := self._driver.disturbed()):
             # Whatever disagrees now may say nothing of the CNI.
@@ -282,20 +282,20 @@ class Session:
     def _ready(self, scenario: Scenario) -> Place:
         """The scenario's topology in place, free of policies, with a baseline of every probe."""
         probes = _probes(scenario)
-        if gone := self._world.gone:
+        if gone := self._deployment.gone:
             with self._progress.phase(f"making anew what is gone: {', '.join(gone)}") as say:
-                self._world.heal(say)
-        if not self._world.has(scenario.topology):
+                self._deployment.heal(say)
+        if not self._deployment.has(scenario.topology):
             with self._progress.phase(f"probe pods ({len(scenario.topology.pods)})") as say:
-                self._world.deploy(scenario.topology, say)
-        place = self._world.place(scenario.topology)
-        self._world.renew_held(place)
+                self._deployment.deploy(scenario.topology, say)
+        place = self._deployment.place(scenario.topology)
+        self._deployment.renew_held(place)
         fresh = [probe for probe in probes if probe not in place.rounds.connected_before]
         if fresh and place.is_cold:
             with self._progress.phase(f"baseline without policies ({len(fresh)} cells)"):
-                self._world.warm(place, fresh)
+                self._deployment.warm(place, fresh)
         elif fresh:
-            self._world.warm(place, fresh)
+            self._deployment.warm(place, fresh)
         return place
 
     def _keep(
@@ -310,7 +310,7 @@ class Session:
         reason: str,
     ) -> ScenarioPart:
         judged = list(judged)
-        steps_on_paper = scenario.filled(placed(scenario.topology)).steps
+        steps_on_paper = scenario.filled(place_on_paper(scenario.topology)).steps
         known = policy_warnings(read_policies([m for s in steps_on_paper for m in s.applied]), scenario.topology)
         part = ScenarioPart(
             cni=self.cni,
@@ -378,7 +378,7 @@ class Session:
 
     def close(self) -> None:
         """Remove what this run created, or keep it as the user asked. Never raises for what is gone already."""
-        self._world.close()
+        self._deployment.close()
         keep = self._options.keep_cluster
         with self._progress.phase("clean-up"):
             self._driver.stop(keep=keep == "always" or (keep == "on-failure" and (self.failed or bool(self.error))))

@@ -58,7 +58,9 @@ def as_specified(step: Step, decisions: Mapping[Probe, Decision]) -> Step:
     return replace(step, intended=Matrix(meant))
 
 
-def wanted(decisions: Mapping[Probe, Decision], known: Reviews, scenario: str, step: str) -> dict[Probe, Measured]:
+def expect_measured(
+    decisions: Mapping[Probe, Decision], known: Reviews, scenario: str, step: str
+) -> dict[Probe, Measured]:
     """What a settled matrix must show so that measuring need not go on: the specified value, or its opposite where a
     reviewed known difference says so."""
     found = {}

@@ -12,7 +12,7 @@ import pytest
 from netproof.commands.main import main
 from netproof.errors import NetproofError
 from netproof.model import Verdict
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.policy import Evaluator, WholeMatrix, read_policies
 from netproof.proving import bench
 from netproof.proving.bench import cyclonus, evaluator, page, plot, rounds, table
@@ -82,7 +82,9 @@ def test_the_evaluators_world_is_decided_whole_as_cell_by_cell() -> None:
     assert (figure.pods, figure.policies, figure.cells) == (60, 12, 60 * 59 * 4)
     topology = evaluator.world(60, 12)
     whole = WholeMatrix(
-        Evaluator(read_policies(evaluator.manifests(12)), topology, placed(topology)), topology.pods, evaluator.PORTS
+        Evaluator(read_policies(evaluator.manifests(12)), topology, place_on_paper(topology)),
+        topology.pods,
+        evaluator.PORTS,
     )
     assert 0 < figure.connected < figure.cells
     assert figure.classes == len(whole.classes) < 60

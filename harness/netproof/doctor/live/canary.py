@@ -17,7 +17,7 @@ from netproof.drivers.worker import WorkerDriver
 from netproof.errors import ClusterError, NotEnforced
 from netproof.model import Measured
 from netproof.run import preflight
-from netproof.run.deployment import World
+from netproof.run.deployment import Deployment
 
 PREFIX = f"{preflight.NAMESPACE}-doctor-"
 """What the names of its namespaces begin with."""
@@ -37,13 +37,13 @@ def measure(api: Api, nodes: Sequence[Mapping[str, Any]], title: str, say: Calla
     )
     options = DriverOptions(run_id=f"doctor-{word}", token=secrets.token_hex(8))
     driver = WorkerDriver(KindDriver.visiting(api, recipe, options, able), f"doctor-{word}")
-    world = World(driver, settings)
+    deployment = Deployment(driver, settings)
     try:
-        world.deploy(preflight.TOPOLOGY, say)
+        deployment.deploy(preflight.TOPOLOGY, say)
         say("measuring")
-        done = preflight.examine(world)
+        done = preflight.examine(deployment)
     finally:
-        world.close()
+        deployment.close()
         driver.stop(keep=True)
         say("removing the canary")
         pods.remove(api, [f"{PREFIX}{word}"])

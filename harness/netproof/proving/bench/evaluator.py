@@ -14,7 +14,7 @@ from typing import Any
 
 from netproof.errors import NetproofError
 from netproof.model import Namespace, Pod, Port, Probe, Specified, Topology
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.model.topology import Protocol
 from netproof.policy import Evaluator, WholeMatrix, read_policies
 from netproof.proving.bench.figures import EvaluatorFigure
@@ -108,7 +108,7 @@ def measured(pods: int, policies: int) -> EvaluatorFigure:
     """From manifests as parsed to the count of every cell. Raises NetproofError where a cell is not what the evaluator
     says when it is asked for that cell alone."""
     topology, objects = world(pods, policies), manifests(policies)
-    placement = placed(topology)
+    placement = place_on_paper(topology)
     began = time.monotonic()
     evaluator = Evaluator(read_policies(objects), topology, placement)
     whole = WholeMatrix(evaluator, topology.pods, PORTS)

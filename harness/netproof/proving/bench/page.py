@@ -16,7 +16,7 @@ from pathlib import Path
 
 from netproof.errors import NetproofError
 from netproof.model import Intent, Measured, Outcome, Probe, Specified, Topology, Verdict
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.policy import Decision, Evaluator, Side, read_policies
 from netproof.proving.bench import evaluator
 from netproof.proving.bench.figures import PageFigure
@@ -52,7 +52,7 @@ def probes(cells: int) -> tuple[Topology, list[Probe]]:
 def made(cells: int) -> Record:
     """A record of so many cells on one CNI, as a run of one scenario leaves it; the outcomes are made up."""
     topology, asked = probes(cells)
-    placement = placed(topology)
+    placement = place_on_paper(topology)
     policies = evaluator.manifests(max(1, len(topology.pods) // PODS_OF_A_POLICY))
     decider = Evaluator(read_policies(policies), topology, placement)
     rows = [

@@ -15,7 +15,7 @@ from netproof.model.outcome import Specified
 from netproof.model.topology import Protocol
 from netproof.proving.bench.figures import RoundFigure
 from netproof.proving.bench.process import peak_mib
-from netproof.run.deployment import Place, World
+from netproof.run.deployment import Deployment, Place
 from netproof.verdicts.judging import decide
 
 PEERS: Sequence[tuple[int, Protocol]] = ((80, "TCP"), (80, "UDP"), (81, "TCP"), (81, "UDP"))
@@ -78,7 +78,7 @@ def figures(
         )
         driver = create(recipe, options)
         driver.start(lambda _: None)
-        made = World(driver, recipe.settle)
+        made = Deployment(driver, recipe.settle)
         try:
             for size in sizes:
                 yield _figure(one.name, made, world(size, listening))
@@ -87,7 +87,7 @@ def figures(
             driver.stop(keep=False)
 
 
-def _figure(cni: str, made: World, topology: Topology) -> RoundFigure:
+def _figure(cni: str, made: Deployment, topology: Topology) -> RoundFigure:
     began = time.monotonic()
     made.deploy(topology, lambda _: None)
     deployed = time.monotonic() - began

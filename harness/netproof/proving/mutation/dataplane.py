@@ -17,7 +17,7 @@ from netproof.drivers.reference import faults
 from netproof.drivers.reference.faults import Fault
 from netproof.errors import NotEnforced
 from netproof.model import Specified, Topology
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.policy import Evaluator, Policy, read_policies
 from netproof.proving.mutation.mutants import Result
 from netproof.run.progress import Progress
@@ -107,11 +107,11 @@ def blind(fault: Fault) -> bool:
 
 def predicted(fault: Fault, scenario: Scenario) -> bool:
     """Whether on paper a dataplane with this fault gives another table."""
-    placement = placed(scenario.topology)
+    placement = place_on_paper(scenario.topology)
     first = scenario.topology
     enforced: tuple[Policy, ...] = ()
     for step in scenario.filled(placement).steps:
-        placement = placed(step.topology)
+        placement = place_on_paper(step.topology)
         first = _first(step.topology, first)
         believed = fault.world(step.topology, first)
         meant = read_policies(step.policies)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from netproof.catalogue import scenarios
 from netproof.catalogue.scenarios import Scenario
 from netproof.model import Probe
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.policy import Decision
 from netproof.verdicts.judging import decide
 
@@ -20,8 +20,8 @@ EVERY = "--every"
 def wrong(scenario: Scenario) -> Iterator[str]:
     """The cells of a table in which the evaluator does not say what the table says."""
     decisions: dict[Probe, Decision] = {}
-    for step in scenario.filled(placed(scenario.topology)).steps:
-        decisions = decide(step, placed(step.topology), decisions)
+    for step in scenario.filled(place_on_paper(scenario.topology)).steps:
+        decisions = decide(step, place_on_paper(step.topology), decisions)
         for probe, meant in step.intended.cells.items():
             expected = "unspecified" if probe in step.left_open else meant.value
             if decisions[probe].specified.value != expected:

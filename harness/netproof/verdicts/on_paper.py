@@ -9,7 +9,7 @@ from netproof import __version__
 from netproof.catalogue.scenarios import Scenario
 from netproof.clusters.reviews import KINDS
 from netproof.model import Probe, Specified
-from netproof.model.placement import placed
+from netproof.model.placement import place_on_paper
 from netproof.policy import Decision
 from netproof.probing import Settled
 from netproof.report.record import Cell, Record, Reviewed, Run, ScenarioResult, Target, Variant
@@ -18,7 +18,7 @@ from netproof.verdicts.judging import decide, judge_step
 WHY = "nothing was measured: this is on paper"
 
 
-def record(scenarios: Iterable[Scenario]) -> Record:
+def record_scenarios(scenarios: Iterable[Scenario]) -> Record:
     """What was meant and what the policies say, cell by cell; where they differ, the documented surprises."""
     target = Target(cni="", title="on paper")
     for scenario in scenarios:
@@ -31,8 +31,8 @@ def record(scenarios: Iterable[Scenario]) -> Record:
 def _add(target: Target, scenario: Scenario) -> None:
     decisions: dict[Probe, Decision] = {}
     cells: list[Cell] = []
-    for step in scenario.filled(placed(scenario.topology)).steps:
-        decisions = decide(step, placed(step.topology), decisions)
+    for step in scenario.filled(place_on_paper(scenario.topology)).steps:
+        decisions = decide(step, place_on_paper(step.topology), decisions)
         nothing = Settled.nothing(decisions, WHY)
         judged = judge_step(scenario, step, decisions, nothing, (), reproduce=lambda probe, host: "")
         for probe, cell in zip(step.intended, judged.cells, strict=True):
