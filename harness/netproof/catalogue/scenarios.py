@@ -9,9 +9,9 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from netproof import charts
 from netproof.catalogue import tables, topologies
@@ -31,6 +31,26 @@ if TYPE_CHECKING:
     from netproof.charts.helm import HelmChart
 
 
+PolicyEntry = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "object", "required": ["apiVersion", "kind", "metadata"]},
+                {
+                    "type": "object",
+                    "patternProperties": {"^[^/]+/[^/]+$": {"type": "object"}},
+                    "additionalProperties": False,
+                    "minProperties": 1,
+                    "maxProperties": 1,
+                },
+            ]
+        }
+    ),
+]
+"""A whole manifest, or `namespace/name: spec` for a NetworkPolicy."""
+
+
 class StepEntry(StrictModel):
     """One step: changes, and the table that must hold once they are in force.
 
@@ -41,7 +61,7 @@ class StepEntry(StrictModel):
     """
 
     name: str = "applied"
-    apply: list[dict[str, Any]] = Field(default_factory=list)
+    apply: list[PolicyEntry] = Field(default_factory=list)
     delete: list[str] = Field(default_factory=list)
     label: dict[str, dict[str, str]] = Field(default_factory=dict)
     recreate: list[str] = Field(default_factory=list)
@@ -57,10 +77,14 @@ class ScenarioFile(StrictModel):
 
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     claim: str
+    """One sentence that is true or not."""
     source: str
+    """Where the claim comes from."""
     needs: list[str] = Field(default_factory=list)
+    """What the cluster must have: SCTP, IPv6, nodes:2, …; without it the scenario is skipped with that reason."""
     topology: str = "grid"
-    policies: list[dict[str, Any]] = Field(default_factory=list)
+    """A world of scenarios/topologies/."""
+    policies: list[PolicyEntry] = Field(default_factory=list)
     expect: str = ""
     steps: list[StepEntry] = Field(default_factory=list)
     chart: str = ""
@@ -361,7 +385,8 @@ def _own_node(plan: Plan) -> list[reviews.Entry]:
     does not fail."""
     nodes = len(plan.topology.nodes)
     own = {pod.id: f"node:{pod.node % nodes}" for pod in plan.topology.pods} if nodes else {}
-    guarded = {policy.subject.namespace for policy in read_policies(plan.manifests)}
+    manifests = placeholders.filled(plan.manifests, place_on_paper(plan.topology))
+    guarded = {policy.subject.namespace for policy in read_policies(manifests)}
     cells = [
         reviews.CellPattern(source=probe.source, destination=probe.destination, port=probe.port, via=probe.via)
         for probe, meant in plan.intended("both").cells.items()

@@ -24,6 +24,8 @@ PORT = re.compile(r"(?P<port>\d+)(→(?P<target>\S+?))?/(?P<protocol>TCP|UDP|SCT
 
 
 class PodEntry(StrictModel):
+    """A pod, under its name `namespace/name`."""
+
     labels: dict[str, str] = Field(default_factory=dict)
     node: int = 0
     ports: list[str] | None = None
@@ -46,14 +48,19 @@ class ServicesEntry(StrictModel):
 
 
 class TopologyFile(StrictModel):
-    """`namespaces`: name -> labels. `ports`: what pods listen on, as `80/TCP name`. `nodes`: how many take part."""
+    """A world that scenarios run in."""
 
     namespaces: dict[str, dict[str, str]]
+    """Name -> labels."""
     pods: dict[str, PodEntry]
+    """`namespace/name` -> the pod."""
     ports: list[str] = Field(default_factory=list)
+    """What every pod listens on that names no ports of its own: `80/TCP`, or `80/TCP name`."""
     services: ServicesEntry | list[ServicesEntry] = Field(default_factory=list)
     externals: dict[str, list[str]] = Field(default_factory=dict)
+    """Hosts outside the cluster -> what they listen on."""
     nodes: int = 0
+    """How many nodes take part as sources and destinations."""
 
 
 def folder() -> Path:

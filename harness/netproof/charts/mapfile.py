@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema, model_validator
 
 from netproof.manifests.validation import StrictModel
 from netproof.model.topology import Protocol
 
+NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+PORT_NAME = r"(?=.*[a-z])[a-z0-9](-?[a-z0-9])*"
+PORT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": 65535}
+
 
 def _name(value: str) -> str:
-    if not re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", value):
+    if not re.fullmatch(NAME, value):
         raise ValueError(
             f"{value!r} cannot name an object: lower-case letters, digits and '-', starting with a letter, at most 63"
         )
@@ -20,7 +24,7 @@ def _name(value: str) -> str:
 
 
 def _port_name(value: str) -> str:
-    if not re.fullmatch(r"(?=.*[a-z])[a-z0-9](-?[a-z0-9])*", value) or len(value) > 15:
+    if not re.fullmatch(PORT_NAME, value) or len(value) > 15:
         raise ValueError(f"{value!r} cannot name a port: lower-case letters, digits and '-', at most 15")
     return value
 
@@ -68,35 +72,51 @@ def _carried(value: object) -> object:
     return value if isinstance(value, bool) else _port_number(value)
 
 
-Name = Annotated[str, AfterValidator(_name)]
-PortName = Annotated[str, AfterValidator(_port_name)]
-PortNumber = Annotated[int, BeforeValidator(_port_number)]
+Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"})]
+PortName = Annotated[
+    str,
+    AfterValidator(_port_name),
+    WithJsonSchema({"type": "string", "pattern": f"^{PORT_NAME}$", "maxLength": 15}),
+]
+PortNumber = Annotated[int, BeforeValidator(_port_number), WithJsonSchema(PORT_SCHEMA)]
 NodeIndex = Annotated[int, Field(strict=True, ge=0, le=1)]
-PortReference = Annotated[int | str, BeforeValidator(_port_reference)]
+PortReference = Annotated[
+    int | str, BeforeValidator(_port_reference), WithJsonSchema({"anyOf": [PORT_SCHEMA, {"type": "string"}]})
+]
 Labels = Annotated[dict[str, str], AfterValidator(_labels)]
 
 
 class PortEntry(StrictModel):
+    """A container port."""
+
     name: PortName | None = None
     port: PortNumber
     protocol: Protocol = "TCP"
 
 
 class ServicePortEntry(PortEntry):
-    service: Annotated[bool | int, BeforeValidator(_carried)] = True
+    service: Annotated[
+        bool | int, BeforeValidator(_carried), WithJsonSchema({"anyOf": [{"type": "boolean"}, PORT_SCHEMA]})
+    ] = True
     """False: a container port that the Service does not carry; it is reached by pod address only. A number: the Service
     carries it under that one."""
 
 
-AnyPort = Annotated[PortEntry, BeforeValidator(_port_as_mapping)]
-AnyServicePort = Annotated[ServicePortEntry, BeforeValidator(_port_as_mapping)]
+AnyPort = Annotated[PortEntry, BeforeValidator(_port_as_mapping, json_schema_input_type=PortNumber | PortEntry)]
+AnyServicePort = Annotated[
+    ServicePortEntry, BeforeValidator(_port_as_mapping, json_schema_input_type=PortNumber | ServicePortEntry)
+]
 
 
 class PeerEntry(StrictModel):
     """The other end of an arrow. Absent `ports`: all ports of the Service or external destination that is reached."""
 
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["app"]}, {"required": ["external"]}]})
+
     app: str | None = None
+    """A service or a peer of this map."""
     external: str | None = None
+    """A name of `external.destinations` (egressTo) or `external.sources` (ingressFrom)."""
     ports: Annotated[list[PortReference], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
@@ -107,15 +127,27 @@ class PeerEntry(StrictModel):
 
 
 class ServiceEntry(StrictModel):
+    """A service that the map is about."""
+
     name: Name
     namespace: Name | None = None
     labels: Labels | None = None
+    """Default: `app` with the service's name. No other pod of the namespace may carry all of them."""
     ports: list[AnyServicePort]
+    """Container ports: a number, or a mapping with `port`, `name`, `protocol` and `service`."""
     node: NodeIndex | None = None
+    """The node it runs on. Absent: services take turns."""
     replicas: Annotated[int, Field(strict=True, ge=1, le=50)] = 1
+    """How many probe pods stand for it: one has the service's name, more are `name-0`, `name-1`, …"""
     ingressFrom: list[Annotated[PeerEntry, BeforeValidator(_source_as_mapping)]] | None = None
-    egressTo: list[Annotated[PeerEntry, BeforeValidator(_destination_as_mapping)]] | None = None
+    """Who may reach this service. Absent: unrestricted. `[]`: nobody."""
+    egressTo: (
+        list[Annotated[PeerEntry, BeforeValidator(_destination_as_mapping, json_schema_input_type=str | PeerEntry)]]
+        | None
+    ) = None
+    """Whom this service may reach; `s3:443` is an external destination. Absent: unrestricted. `[]`: nobody."""
     externalIngress: StrictBool = False
+    """Whether every source that is not a pod may reach the ports of the Service."""
 
 
 class PeerPodEntry(StrictModel):
@@ -140,7 +172,9 @@ class SourceEntry(StrictModel):
 
 class ExternalEntry(StrictModel):
     destinations: list[DestinationEntry] = Field(default_factory=list)
+    """Hosts that services may reach, with the ports they listen on."""
     sources: list[SourceEntry] = Field(default_factory=list)
+    """Hosts that try to come in."""
 
 
 class BystanderEntry(StrictModel):
@@ -151,12 +185,17 @@ class BystanderEntry(StrictModel):
 
 
 class MapFile(StrictModel):
-    """A service map's file."""
+    """A service map's file: who may talk to whom."""
 
     name: Name
     namespace: Name
+    """The namespace of everything that names none."""
     namespaceLabels: dict[Name, Labels] = Field(default_factory=dict)
+    """Labels of namespaces, beside `kubernetes.io/metadata.name`, which every namespace has."""
     services: Annotated[list[ServiceEntry], Field(min_length=1)]
     peers: list[PeerPodEntry] = Field(default_factory=list)
+    """Pods of others that `ingressFrom` and `egressTo` may name, such as Prometheus."""
     external: ExternalEntry = Field(default_factory=ExternalEntry)
+    """Hosts outside the cluster."""
     bystanders: list[BystanderEntry] = Field(default_factory=list)
+    """Pods that the map has no arrow for. Without any there are two: `stranger` and `neighbour`."""

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, str] = {
     "compare": "records side by side: CNIs, versions, nights",
     "engines": "one chart under each of its engines: where they agree, and why where they do not",
     "explain": "why one cell of a record is as it is, or what the policies mean for one path",
+    "schema": "the JSON Schema of a file that people write: service map, scenario, recipe, …",
     "coverage": "what of the NetworkPolicy API no scenario uses; no cluster is touched",
     "mutate": "plant faults in the reference dataplane and the evaluator, and see that the catalogue catches them",
     "refused": "try generated objects that the API server must refuse, on the reader and a kept cluster",
