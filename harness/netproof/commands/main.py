@@ -9,6 +9,7 @@ from importlib import import_module
 
 from netproof import __version__
 from netproof.errors import NetproofError
+from netproof.report.output import protect_streams, write_failure
 
 INTERRUPTED = 2
 
@@ -37,6 +38,15 @@ the rest, and a check in an editor or a commit hook is to be there at once."""
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code of one command (design, decision 14)."""
     words = sys.argv[1:] if arguments is None else list(arguments)
+    protect_streams()
+    code = _run(words)
+    if (failure := write_failure(sys.stdout)) is not None:
+        print(f"netproof: standard output: {failure.strerror}", file=sys.stderr)
+        return code or NetproofError.exit_code
+    return code
+
+
+def _run(words: Sequence[str]) -> int:
     asked = _parser(next((word for word in words if not word.startswith("-")), "")).parse_args(words)
     try:
         code: int = asked.handler(asked)
@@ -46,8 +56,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("netproof: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        return 0
     return code
 
 

@@ -14,6 +14,7 @@ from netproof.model import Intent
 from netproof.model.verdict import WHOSE
 from netproof.report import findings
 from netproof.report.findings import Finding, Standing, count, seconds
+from netproof.report.output import to_ascii
 from netproof.report.record import Cell, Record, Reviewed, Target
 
 Style = Literal["", "good", "bad", "warn", "dim", "bold"]
@@ -32,8 +33,6 @@ STYLES: dict[Standing, Style] = {
     Standing.UNSPECIFIED: "dim",
     Standing.HOLDS: "good",
 }
-
-ASCII = str.maketrans({"→": "->", "…": "...", "–": "-", "—": "-", "·": "-", "’": "'", "“": '"', "”": '"', "×": "x"})
 
 
 def blocks(
@@ -178,7 +177,7 @@ def table(rows: Sequence[tuple[str, ...]], styles: Sequence[Style]) -> list[Line
 def safe(lines: list[Line], unicode: bool) -> list[Line]:
     if unicode:
         return lines
-    return [(text.translate(ASCII).encode("ascii", "replace").decode(), style) for text, style in lines]
+    return [(to_ascii(text), style) for text, style in lines]
 
 
 def declared(record: Record, *, unicode: bool = True) -> list[Line]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shlex
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from netproof.clusters import recipes
 from netproof.clusters.recipes import Wanted
 from netproof.errors import InputError
 from netproof.generate.request import Wish, parse
+from netproof.report.writer import default_directory
 from netproof.run.session import RunOptions
 
 DEFAULT_SET = "berserk"
@@ -179,7 +179,7 @@ def check(get: Callable[[str], Any], command: list[str]) -> Asked:
     if get("fault") and [wanted.name for wanted in cnis] != ["reference"]:
         raise InputError("faults are planted in the reference dataplane only: use --cni reference", key="--fault")
     name = ",".join(wanted.name for wanted in cnis)
-    directory = Path(get("report_dir") or Path("reports") / f"{time.strftime('%Y%m%d-%H%M%S')}-{name}")
+    directory = Path(get("report_dir") or default_directory(name))
     return Asked(
         cnis=cnis,
         scenario_set=get("scenario_set"),
