@@ -82,7 +82,7 @@ def test_an_unstated_cell_compares_specified_and_measured(measured: Measured, ve
 def test_release_namespace_and_values_reach_helm(tmp_path: Path) -> None:
     values = tmp_path / "values.yaml"
     values.write_text("networkPolicy: {enabled: false}\napi: {port: 9999}\n", encoding="utf-8")
-    chart = HelmChart(path=CHART, values=values, release_name="one", namespace_name="store")
+    chart = HelmChart(path=CHART, values=(values,), release_name="one", namespace_name="store")
     plan = charts.helm_plan(chart)
     assert plan.name == "one"
     assert plan.manifests == ()

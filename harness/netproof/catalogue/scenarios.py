@@ -335,20 +335,18 @@ def of_plan(plan: Plan, *, claim: str, side: Literal["both", "ingress", "egress"
     return Scenario(claim=claim, topology=plan.topology, steps=(step,), warnings=plan.warnings, **fields)
 
 
-def of_map(service_map: Path, values: Path | None = None, policies: Path | str | None = None) -> Scenario:
-    """A user's own service map as one scenario: policies generated from it, or the user's own manifests."""
-    plan = charts.map_plan(service_map, values, policies)
-    how = f"the manifests of {policies}" if policies else "the policies generated from the map"
-    options = [f"--service-map {service_map}"]
-    options += [f"--values {values}"] if values else []
-    options += [f"--policies {policies}"] if policies else []
+def of_map(service_map: Path, values: Sequence[Path] = (), policies: Sequence[Path | str] | None = None) -> Scenario:
+    """A user's own service map as one scenario: policies generated from it (shaped by values files, later ones win), or
+    the user's own manifests."""
+    plan = charts.map_plan(service_map, values, policies or None)
+    how = f"the manifests of {', '.join(map(str, policies))}" if policies else "the policies generated from the map"
     return of_plan(
         plan,
         claim=f"With {how}, exactly the paths of the service map connect.",
         source=str(service_map),
         documented=documented(Path(service_map), plan),
-        values=Path(values).read_text(encoding="utf-8") if values else "",
-        select=" ".join(options),
+        values=_texts(values),
+        select=_selecting({"--service-map": [service_map], "--values": values, "--policies": policies or ()}),
     )
 
 
@@ -357,21 +355,32 @@ def of_helm(chart: HelmChart, service_map: Path | None = None) -> Scenario:
     plan = charts.helm_plan(chart, service_map)
     claim = f"With the policies of the chart {chart.path}, exactly the paths of the service map connect."
     alone = f"Nobody says what is meant of the chart {chart.path}: what its policies mean is what happens."
-    given = {
-        "--chart": chart.path,
-        "--service-map": service_map,
+    given: dict[str, Sequence[object]] = {
+        "--chart": [chart.path],
+        "--service-map": [service_map],
         "--values": chart.values,
-        "--release": chart.release_name,
-        "--namespace": chart.namespace_name,
+        "--set": chart.sets,
+        "--release": [chart.release_name],
+        "--namespace": [chart.namespace_name],
     }
     return of_plan(
         plan,
         claim=claim if service_map else alone,
         source=str(chart.path),
         documented=documented(service_map, plan) if service_map else reviews.Reviews(fault="policy"),
-        values=chart.values.read_text(encoding="utf-8") if chart.values else "",
-        select=shlex.join(str(word) for flag, value in given.items() if value for word in (flag, value)),
+        values=_texts(chart.values),
+        select=_selecting(given),
     )
+
+
+def _selecting(given: Mapping[str, Sequence[object]]) -> str:
+    """The options that select a scenario, for the shell."""
+    return shlex.join(str(word) for flag, words in given.items() for one in words if one for word in (flag, one))
+
+
+def _texts(files: Sequence[Path]) -> str:
+    """Values files as a record keeps them."""
+    return "---\n".join(Path(file).read_text(encoding="utf-8") for file in files)
 
 
 def documented(service_map: Path, plan: Plan) -> reviews.Reviews:

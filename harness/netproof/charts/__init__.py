@@ -13,18 +13,22 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from netproof.charts.layers import read_values
 from netproof.charts.plan import Plan
 from netproof.errors import InputError
 from netproof.manifests import load as own
 from netproof.manifests.load import Side
-from netproof.manifests.yaml_documents import Document, read_document
+from netproof.manifests.yaml_documents import Document
 from netproof.model import Manifest
 
 if TYPE_CHECKING:
     from netproof.charts.helm import HelmChart
     from netproof.manifests.yaml_documents import Located
 
-ValuesSource = Mapping[str, Any] | Path | Document | None
+ValuesSource = Mapping[str, Any] | Path | Document | Sequence[Path] | None
+"""Several files are laid over each other, as helm does: later ones win."""
+PoliciesSource = Path | str | Sequence[Path | str]
+"""Files, folders and `-` for standard input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,22 +110,24 @@ def in_namespace_of(chart: HelmChart, service_map: Path) -> HelmChart:
     return chart if chart.namespace_name else replace(chart, namespace_name=load_map(service_map).namespace)
 
 
-def map_plan(path: Path, values: ValuesSource = None, policies: Path | str | Sequence[Located] | None = None) -> Plan:
+def map_plan(
+    path: Path, values: ValuesSource = None, policies: PoliciesSource | Sequence[Located] | None = None
+) -> Plan:
     """A user's own map. The policies are generated from it (shaped by `values`), or are the user's own: a file, a
-    folder, `-` for standard input, or what was read from them. Raises InputError."""
+    folder, `-` for standard input, several of them, or what was read from them. Raises InputError."""
     from netproof.charts import generated
     from netproof.charts.servicemap import load_map
     from netproof.policy import read_each
 
     service_map = load_map(path)
+    document = _document(values)
     if policies is None:
-        return generated.own_map(service_map, _document(values))
-    if values is not None:
+        return generated.own_map(service_map, document)
+    if document is not None:
         raise InputError(
             "values shape the policies that are generated from the map; with policies of your own, leave them out"
         )
-    objects = own.read_located(policies) if isinstance(policies, str | Path) else policies
-    objects = own.in_namespace(objects, service_map.namespace)
+    objects = own.in_namespace(own.read_each_located(policies), service_map.namespace)
     read_each(objects)  # a fault is told with its line, which nobody knows later
     manifests = tuple(one.content for one in objects)
     topology = service_map.topology()
@@ -152,7 +158,7 @@ def _document(values: ValuesSource) -> Document | None:
         return values
     if isinstance(values, Mapping):
         return Document(file="values", content=dict(values), lines={})
-    return read_document(values, may_be_empty=True)
+    return read_values([values] if isinstance(values, Path | str) else values)
 
 
 __all__ = [

@@ -26,7 +26,10 @@ class HelmChart:
     without a `namespace` it goes to one that is called like the release."""
 
     path: Path
-    values: Path | None = None
+    values: tuple[Path, ...] = ()
+    """Later files win."""
+    sets: tuple[str, ...] = ()
+    """`key=value`, as helm's --set takes them."""
     release_name: str = ""
     namespace_name: str = ""
 
@@ -65,7 +68,9 @@ def _template(chart: HelmChart) -> str:
             key="--chart",
         )
     command = ["helm", "template", chart.release, str(chart.path), "--namespace", chart.namespace, "--skip-tests"]
-    command += ["--values", str(chart.values)] if chart.values else []
+    for flag, words in (("--values", chart.values), ("--set", chart.sets)):
+        for word in words:
+            command += [flag, str(word)]
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=TIMEOUT, check=False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,11 @@ from netproof.catalogue import scenarios as catalogue
 from netproof.catalogue.scenarios import Scenario
 from netproof.charts import helm
 from netproof.charts.helm import HelmChart
+from netproof.charts.layers import read_values
 from netproof.clusters import reviews
 from netproof.lint import Cell, Ground, Intended, World, ground, unread, written
 from netproof.manifests.data_dirs import data_dir, display_path
-from netproof.manifests.load import policies_of, read_located
+from netproof.manifests.load import policies_of, read_each_located
 from netproof.manifests.yaml_documents import Document, Located, read_document, read_yaml
 from netproof.model import Intent, Specified, Verdict
 from netproof.model.placement import place_on_paper
@@ -25,9 +26,9 @@ Options = Mapping[str, Any]
 """Keyword arguments of `ground`."""
 
 
-def of_chart(name: str, file: Path | None, options: Options) -> Ground:
-    """A bundled chart with the values of a file. Raises InputError."""
-    values = read_document(file, may_be_empty=True) if file else None
+def of_chart(name: str, files: Sequence[Path], options: Options) -> Ground:
+    """A bundled chart with the values of these files; later ones win. Raises InputError."""
+    values = read_values(files)
     plan = charts.chart_plan(name, values)
     documented = reviews.load(charts.findings_path(name), "policy")
     scenarios, exact = _scenarios(name, dict(values.content) if values else {})
@@ -36,9 +37,9 @@ def of_chart(name: str, file: Path | None, options: Options) -> Ground:
     return _compared(scenario, _Compared(document=document, scenarios=scenarios, exact=exact), options)
 
 
-def of_map(service_map: Path, values: Path | None, policies: str | None, options: Options) -> Ground:
+def of_map(service_map: Path, values: Sequence[Path], policies: Sequence[str], options: Options) -> Ground:
     """A map with the policies that are generated from it, or with the user's own. Raises InputError."""
-    objects = read_located(policies) if policies else None
+    objects = read_each_located(policies) if policies else None
     return _of_map(service_map, charts.map_plan(service_map, values, objects), objects, options)
 
 

@@ -26,7 +26,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--chart", metavar="NAME", default="", help="a bundled chart under each of its engines, with --values"
     )
     parser.add_argument(
-        "--values", metavar="FILE", type=Path, help="values of the chart, with the lists of all engines"
+        "--values",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="values of the chart, with the lists of all engines; may be repeated, later files win",
     )
     parser.add_argument(
         "--scenario-set", metavar="SET", default="", help="the catalogue's scenarios to compare (default: all variants)"
@@ -106,7 +111,7 @@ def _fitting(arguments: argparse.Namespace) -> None:
         )
 
 
-def _of_chart(name: str, values: Path | None) -> list[Scenario]:
+def _of_chart(name: str, values: list[Path]) -> list[Scenario]:
     from netproof import charts
     from netproof.catalogue.scenarios import of_plan
 

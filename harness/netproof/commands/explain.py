@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not inputs.given(arguments):
         raise InputError("a path needs one of --chart, --service-map and --manifests", key="FROM TO PORT")
     # What CNIs are known for is for `check`: a path is decided by the API's text.
-    arguments.cni = ""
+    arguments.cni = []
     ground, probe = probe_of(inputs.read(arguments), *words)
     print("\n".join(told(ground, probe)))
     return 0
@@ -70,7 +70,8 @@ def _cell(arguments: argparse.Namespace) -> int:
     file = arguments.record / "record.json" if arguments.record.is_dir() else arguments.record
     record = load(file)
     wanted = explain.parse(arguments.cell)
-    found = explain.find(record, wanted, scenario=arguments.scenario, step=arguments.step, cni=arguments.cni or "*")
+    cni = ",".join(arguments.cni) or "*"
+    found = explain.find(record, wanted, scenario=arguments.scenario, step=arguments.step, cni=cni)
     if not found:
         raise InputError(_nothing(record, arguments), file=file)
     if len(found) > 1:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from netproof import charts
 from netproof.errors import InputError
 from netproof.lint import POD_RANGE, Engine, Ground, ground, unread, world_of, written
-from netproof.manifests.load import in_namespace, read_located
+from netproof.manifests.load import in_namespace, read_each_located
 from netproof.manifests.yaml_documents import Located
 
 if TYPE_CHECKING:
@@ -32,12 +32,16 @@ def add(parser: argparse.ArgumentParser, *, cni: str = "warn of what these CNIs 
         default=[],
         help=f"the cluster's range of pod addresses; may be repeated (default: {POD_RANGE})",
     )
-    parser.add_argument("--cni", metavar="NAME,…", default="", help=cni)
+    parser.add_argument("--cni", metavar="NAME,…", action="append", default=[], help=f"{cni}; may be repeated")
 
 
 def add_manifests(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--manifests", metavar="FILE|DIR|-", help="manifests alone: policies, and workloads if there are"
+        "--manifests",
+        metavar="FILE|DIR|-",
+        action="append",
+        default=[],
+        help="manifests alone: policies, and workloads if there are; may be repeated",
     )
 
 
@@ -50,9 +54,33 @@ def add_charts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--service-map", metavar="FILE", type=Path, help="your own service map; with --chart PATH that chart's intent"
     )
-    parser.add_argument("--values", metavar="FILE", type=Path, help="values of the chart or map")
-    parser.add_argument("--policies", metavar="FILE|DIR|-", help="your own manifests instead of the map's policies")
+    add_values(parser, "values of the chart or map")
+    parser.add_argument(
+        "--policies",
+        metavar="FILE|DIR|-",
+        action="append",
+        default=[],
+        help="your own manifests instead of the map's policies; may be repeated",
+    )
     add_release(parser)
+
+
+def add_values(parser: argparse.ArgumentParser, help: str) -> None:
+    parser.add_argument(
+        "--values",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help=f"{help}; may be repeated, later files win",
+    )
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="a value of --chart PATH, as helm's --set takes it; may be repeated",
+    )
 
 
 def add_release(parser: argparse.ArgumentParser) -> None:
@@ -82,7 +110,8 @@ def helm_chart(arguments: argparse.Namespace) -> HelmChart | None:
 
     return HelmChart(
         path=Path(arguments.chart),
-        values=arguments.values,
+        values=tuple(arguments.values),
+        sets=tuple(arguments.set),
         release_name=arguments.release,
         namespace_name=arguments.namespace,
     )
@@ -98,6 +127,7 @@ def fitting(arguments: argparse.Namespace) -> None:
         ("--manifests", manifests and (a_map or a_chart), "neither --chart nor --service-map"),
         ("--policies", arguments.policies and a_chart, "--service-map FILE, which says what is meant"),
         ("--service-map", a_map and bundled, "--chart PATH; a bundled chart has a map of its own"),
+        ("--set", arguments.set and (bundled or not a_chart), "--chart PATH"),
         ("--release", arguments.release and (bundled or not a_chart), "--chart PATH"),
     ):
         if refused:
@@ -107,7 +137,8 @@ def fitting(arguments: argparse.Namespace) -> None:
 def read(arguments: argparse.Namespace) -> Ground:
     """All that was asked for, read and compared. Raises InputError."""
     fitting(arguments)
-    options: dict[str, Any] = {"pod_ranges": arguments.pod_cidr or (POD_RANGE,), "engines": _engines(arguments.cni)}
+    engines = _engines(",".join(arguments.cni))
+    options: dict[str, Any] = {"pod_ranges": arguments.pod_cidr or (POD_RANGE,), "engines": engines}
     chart = helm_chart(arguments)
     if arguments.manifests or (chart and not arguments.service_map):
         objects, namespace = objects_of(arguments)
@@ -130,7 +161,7 @@ def objects_of(arguments: argparse.Namespace) -> tuple[tuple[Located, ...], str]
 
         return helm.rendered(chart), chart.namespace
     namespace = arguments.namespace or DEFAULT_NAMESPACE
-    return in_namespace(read_located(arguments.manifests), namespace), namespace
+    return in_namespace(read_each_located(arguments.manifests), namespace), namespace
 
 
 def _engines(word: str) -> tuple[Engine, ...]:

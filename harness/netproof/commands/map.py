@@ -18,11 +18,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     inputs.add_manifests(parser)
     parser.add_argument("--chart", metavar="PATH", help="a helm chart, rendered by your helm")
-    parser.add_argument("--values", metavar="FILE", type=Path, help="values of the chart")
+    inputs.add_values(parser, "values of the chart")
     inputs.add_release(parser)
     parser.add_argument("--name", metavar="NAME", default="", help="the map's name (default: the release or namespace)")
     parser.add_argument("--output", metavar="FILE", type=Path, help="write it there; a file that exists is kept")
-    parser.set_defaults(handler=run, service_map=None, policies=None)
+    parser.set_defaults(handler=run, service_map=None, policies=[])
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -54,5 +54,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _source(arguments: argparse.Namespace) -> str:
     if arguments.chart:
-        return f"the chart {arguments.chart}" + (f" with {arguments.values}" if arguments.values else "")
-    return "standard input" if arguments.manifests == "-" else str(arguments.manifests)
+        given = [*map(str, arguments.values), *arguments.set]
+        return f"the chart {arguments.chart}" + (f" with {', '.join(given)}" if given else "")
+    return ", ".join("standard input" if source == "-" else source for source in arguments.manifests)

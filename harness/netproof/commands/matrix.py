@@ -49,5 +49,5 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     if arguments.chart:
         return charts.chart_plan(arguments.chart, arguments.values)
     if arguments.service_map:
-        return charts.map_plan(arguments.service_map, arguments.values, arguments.policies)
+        return charts.map_plan(arguments.service_map, arguments.values, arguments.policies or None)
     raise inputs.nothing_given()

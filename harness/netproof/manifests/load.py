@@ -34,6 +34,17 @@ def read_located(source: Path | str) -> tuple[Located, ...]:
     return tuple(found)
 
 
+def read_each_located(sources: Path | str | Sequence[Path | str] | Sequence[Located]) -> tuple[Located, ...]:
+    """The objects of one source or of several, in their order; what was read already stays. Raises InputError."""
+    named: Sequence[Any] = [sources] if isinstance(sources, Path | str) else sources
+    if sum(str(one) == "-" for one in named if not isinstance(one, Located)) > 1:
+        raise InputError("standard input can be read once only")
+    found: list[Located] = []
+    for one in named:
+        found += [one] if isinstance(one, Located) else read_located(one)
+    return tuple(found)
+
+
 def objects_of(document: Document) -> Iterator[Located]:
     """The objects of one document; Lists are flattened. Raises InputError as `read_located` does."""
     return _objects(document, (), document.content)

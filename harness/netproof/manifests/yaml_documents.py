@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ class Document:
     file: str
     content: Any
     lines: Mapping[KeyPath, int]
+    origins: Mapping[KeyPath, str] = field(default_factory=dict)
+    """Of several files that are laid over each other: the file of each key and list item."""
 
     def line(self, path: KeyPath) -> int | None:
         """The line of a key path, or of its nearest parent that has one."""
@@ -35,7 +37,11 @@ class Document:
 
     def error(self, path: KeyPath, message: str) -> InputError:
         """An error about one key of this document, for whoever read its content to raise."""
-        return InputError(message, file=self.file, line=self.line(path), key=format_key_path(path) or None)
+        place = path
+        while place and place not in self.origins:
+            place = place[:-1]
+        file = self.origins.get(place, self.file)
+        return InputError(message, file=file, line=self.line(path), key=format_key_path(path) or None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -235,7 +235,7 @@ class Netproof:
         wanted = [recipes.load(w) for w in asked.cnis]
         made = asked.generate and f"generated {asked.generate.first}-{asked.generate.last}, seed {asked.generate.seed}"
         what = asked.file or made or f"set {asked.scenario_set}"
-        policies = asked.policies or (asked.chart.path if asked.chart else "generated")
+        policies = ", ".join(asked.policies) or (asked.chart.path if asked.chart else "generated")
         lines = [
             f"cni: {', '.join(f'{r.title} {r.version} ({r.driver} driver)' for r in wanted)}",
             f"scenarios: {what}; policies: {policies}; dialect: networking.k8s.io/v1",

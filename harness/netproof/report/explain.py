@@ -104,10 +104,12 @@ class Found:
 
 
 def find(record: Record, wanted: Wanted, *, scenario: str = "*", step: str = "*", cni: str = "*") -> list[Found]:
-    """Every cell that matches, in the order of the record. `scenario`, `step` and `cni` take `*`."""
+    """Every cell that matches, in the order of the record. `scenario`, `step` and `cni` take `*`, and `cni`
+    several names with commas."""
     found: dict[tuple[str, str, str], list[tuple[Target, Cell]]] = {}
     for target in record.targets:
-        if not (fnmatchcase(target.cni, cni) or fnmatchcase(target.cni.partition("@")[0], cni)):
+        names = (target.cni, target.cni.partition("@")[0])
+        if not any(fnmatchcase(name, one.strip()) for one in cni.split(",") for name in names):
             continue
         for cell in target.cells:
             if fnmatchcase(cell.scenario, scenario) and fnmatchcase(cell.step, step) and wanted.matches(cell):

@@ -43,7 +43,7 @@ class Option:
         """Keyword arguments for `add_argument` and pytest's `addoption`."""
         shown = "" if self.action == "store_true" else f" (default: {self.default or 'none'})"
         arguments: dict[str, Any] = {"help": self.help + shown, "dest": self.dest, "action": self.action}
-        if self.action == "store":
+        if self.action != "store_true":
             arguments |= {"default": os.environ.get(self.env, self.default) if self.env else self.default}
             arguments |= {"metavar": self.metavar} if self.metavar else {}
             arguments |= {"choices": self.choices} if self.choices else {}
@@ -96,12 +96,22 @@ OPTIONS = (
     Option(
         flag="--values",
         metavar="FILE",
-        help="values of --chart, or for the policies that are generated from --service-map",
+        action="append",
+        help="values of --chart, or for the policies that are generated from --service-map; may be repeated, later "
+        "files win",
+    ),
+    Option(
+        flag="--set",
+        metavar="KEY=VALUE",
+        action="append",
+        help="a value of --chart, as helm's --set takes it; may be repeated",
     ),
     Option(
         flag="--policies",
         metavar="FILE|DIR|-",
-        help="measure these manifests against the intent of --service-map instead of generated policies",
+        action="append",
+        help="measure these manifests against the intent of --service-map instead of generated policies; may be "
+        "repeated",
     ),
     Option(
         flag="--report-dir",
@@ -140,8 +150,10 @@ class Asked:
     cnis: tuple[Wanted, ...]
     scenario_set: str
     service_map: Path | None
-    values: Path | None
-    policies: Path | str | None
+    values: tuple[Path, ...]
+    """Later files win."""
+    policies: tuple[str, ...]
+    """Files, folders and `-`."""
     chart: HelmChart | None
     dry_run: bool
     run: RunOptions
@@ -156,19 +168,22 @@ class Asked:
 def check(get: Callable[[str], Any], command: list[str]) -> Asked:
     """The options as values. `get` gives an option by its dest. Raises InputError that says what goes with what."""
     cnis = tuple(recipes.parse_cni(get("cni")))
-    service_map, values, policies, chart = (get(name) for name in ("service_map", "values", "policies", "chart"))
+    service_map, chart = get("service_map"), get("chart")
+    values, policies = get("values") or (), get("policies") or ()
     for flag, given, allowed, what in (
         ("--values", values, chart or service_map, "--service-map FILE or --chart PATH"),
         ("--policies", policies, service_map, "--service-map FILE, which says what is meant"),
         ("--policies", policies, not chart, "--service-map FILE, not with --chart, which has its own"),
+        ("--set", get("set"), chart, "--chart PATH"),
         ("--release", get("release"), chart, "--chart PATH"),
         ("--namespace", get("namespace"), chart, "--chart PATH"),
     ):
         if given and not allowed:
             raise InputError(f"goes with {what}", key=flag)
-    for flag, given in (("--service-map", service_map), ("--values", values), ("--policies", policies)):
-        if given and given != "-" and not Path(given).exists():
-            raise InputError(f"there is no {given}", key=flag)
+    for flag, files in (("--service-map", [service_map]), ("--values", values), ("--policies", policies)):
+        for file in files:
+            if file and file != "-" and not Path(file).exists():
+                raise InputError(f"there is no {file}", key=flag)
     if chart and charts.is_bundled(chart):
         raise InputError(
             f"{chart} is a bundled chart, measured by the catalogue: leave --chart out, and see --scenario-set",
@@ -184,11 +199,12 @@ def check(get: Callable[[str], Any], command: list[str]) -> Asked:
         cnis=cnis,
         scenario_set=get("scenario_set"),
         service_map=Path(service_map) if service_map else None,
-        values=Path(values) if values else None,
-        policies=(policies if policies == "-" else Path(policies)) if policies else None,
+        values=tuple(map(Path, values)),
+        policies=tuple(policies),
         chart=HelmChart(
             path=Path(chart),
-            values=Path(values) if values else None,
+            values=tuple(map(Path, values)),
+            sets=tuple(get("set") or ()),
             release_name=get("release") or "",
             namespace_name=get("namespace") or "",
         )
