@@ -345,7 +345,7 @@ def test_a_canary_that_could_not_be_measured_is_no_sign_of_a_cni_that_enforces_n
     removed: list[str] = []
     world = SimpleNamespace(deploy=lambda *_: None, close=lambda: None)
     monkeypatch.setattr(canary, "Deployment", lambda *_: world)
-    monkeypatch.setattr(canary.KindDriver, "visiting", lambda *_: SimpleNamespace(stop=lambda keep: None))
+    monkeypatch.setattr(canary, "GuestDriver", lambda *_: SimpleNamespace(stop=lambda keep: None))
     monkeypatch.setattr(canary.preflight, "examine", lambda _: done)
     monkeypatch.setattr(canary.pods, "remove", lambda _, names: removed.extend(names))
     found: list[Finding] = []

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from netproof.model import Pod, Port, Topology
-from netproof.model.topology import NAME_LABEL
+from netproof.model.topology import DNS_POD, NAME_LABEL
 from netproof.policy import Policy
-from netproof.policy.groups import ASSUMED_DNS, Groups
+from netproof.policy.groups import Groups
 from netproof.policy.rules import NAMESPACE, NetworkPeer, PodPeer, Requirement, Rule, Selector, leaves
 
 ELSEWHERE = "elsewhere"
@@ -28,7 +28,7 @@ class Unknown:
 
 def others(policies: Sequence[Policy], topology: Topology) -> tuple[list[tuple[Pod, str]], list[Unknown]]:
     """A pod for each selector that selects none of the topology's, with where it is from; and what stays unknown."""
-    groups = Groups(topology, (ASSUMED_DNS,))
+    groups = Groups(topology, (DNS_POD,))
     pods: dict[tuple[str, frozenset[tuple[str, str]]], tuple[Pod, str]] = {}
     unknown: list[Unknown] = []
     for policy, rule, peer in _peers(policies):

@@ -17,7 +17,6 @@ from netproof.clusters.recipes import Recipe, Source
 from netproof.doctor.finding import Finding, missing, ok, warn
 from netproof.drivers.kind import docker, state
 from netproof.drivers.kind.artifacts import VARIABLE
-from netproof.drivers.programs import run as run_program
 from netproof.errors import NetproofError
 
 CPUS, MEMORY, DISK = 2, 4 << 30, 10 << 30
@@ -177,16 +176,7 @@ def _strays() -> Iterator[Finding]:
     """Clusters with our names that no record here knows: another user's, or their records were deleted."""
     known = {cluster.name for cluster in state.list_clusters()}
     try:
-        command = [
-            "docker",
-            "ps",
-            "--all",
-            "--filter",
-            f"label={docker.LABEL_NODE}",
-            "--format",
-            f'{{{{.Label "{docker.LABEL_NODE}"}}}}',
-        ]
-        names = set(run_program(command, timeout=PATIENCE).stdout.split())
+        names = docker.clusters_of_nodes(timeout=PATIENCE)
     except NetproofError:
         return
     for name in sorted(names - known):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
 from netproof.model import Channel, Manifest, Placement, Say, Topology
+
+Origin = Literal["created", "reused", "existing"]
+"""Of a cluster: this run made it, an earlier run kept it, or it is the user's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +34,7 @@ class Environment:
     kubernetes: str = ""
     cluster: str = ""
     engine: str = ""
-    state: str = ""
-    """`created`, `reused` or `existing` for clusters."""
+    state: Origin | Literal[""] = ""
     applied: tuple[Applied, ...] = ()
     images: tuple[str, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)

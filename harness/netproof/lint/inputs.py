@@ -9,8 +9,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from netproof.errors import InputError
 from netproof.lint.model import DIRECTIONS, Engine, Ground, Intended, World, Written
 from netproof.manifests.yaml_documents import Located
+from netproof.model.topology import DNS_POD
 from netproof.policy import READERS, Evaluator, read_each
-from netproof.policy.groups import ASSUMED_DNS, Groups
+from netproof.policy.groups import Groups
 from netproof.policy.rules import Direction
 from netproof.policy.warnings import oddities
 
@@ -49,7 +50,7 @@ def ground(
         if key in by_ref:
             replaced.append(by_ref.pop(key))
         by_ref[key] = one
-    groups = Groups(world.topology, world.placement.dns_pods or (ASSUMED_DNS,))
+    groups = Groups(world.topology, world.placement.dns_pods or (DNS_POD,))
     of_group: dict[int, list[str]] = defaultdict(list)
     for pod in groups.pods:
         group = groups.of(pod)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from netproof.model.topology import DNS_LABELS, DNS_PORTS, DNS_SERVICE, Family, Pod, Topology
+from netproof.model.topology import DNS_POD, DNS_SERVICE, Family, Pod, Topology
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +36,6 @@ class Placement:
         """The endpoint's address of that family, or None when it has none."""
         found = (a for a in self.addresses.get(endpoint, ()) if (":" in a) == (family == 6))
         return next(found, None)
-
-
-DNS_POD = Pod(namespace="kube-system", name="coredns", labels=DNS_LABELS, ports=DNS_PORTS)
 
 
 def place_on_paper(topology: Topology) -> Placement:

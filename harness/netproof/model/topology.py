@@ -74,14 +74,6 @@ class Pod:
     def id(self) -> str:
         return f"{self.namespace}/{self.name}"
 
-    def agent_first(self) -> dict[str, object]:
-        """Its first attempts as its agent is told them (protocol.md), or nothing."""
-        probes = [
-            {"host": one.host, "port": one.port} | ({"kind": "back", "back": one.back} if one.back else {})
-            for one in self.first
-        ]
-        return {"first": {"seconds": FIRST_SECONDS, "probes": probes}} if probes else {}
-
     def port_number(self, target: int | str, protocol: str) -> int | None:
         """The number behind a Service's target: itself, or the container port of that name and protocol, if any."""
         if isinstance(target, int):
@@ -152,6 +144,8 @@ DNS_SERVICE = Service(
     ),
 )
 """The cluster's DNS. Every cluster has it and no topology lists it; its pods are in the Placement."""
+DNS_POD = Pod(namespace=DNS_NAMESPACE.name, name="coredns", labels=DNS_LABELS, ports=DNS_PORTS)
+"""A pod behind it, where no cluster tells which there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,15 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from netproof.model.placement import Placement
-from netproof.model.topology import DNS_LABELS, DNS_NAMESPACE, DNS_PORTS, NAME_LABEL, Pod, Port, Topology
+from netproof.model.topology import DNS_NAMESPACE, DNS_POD, NAME_LABEL, Pod, Port, Topology
 from netproof.policy.rules import NAMESPACE, SERVICE_ACCOUNT, PodPeer, Requirement, Selector
-
-ASSUMED_DNS = Pod(namespace=DNS_NAMESPACE.name, name="kube-dns", labels=DNS_LABELS, ports=DNS_PORTS)
-"""The cluster's DNS where no driver has placed it yet: every cluster has it."""
 
 
 def dns_pods(placement: Placement) -> tuple[Pod, ...]:
-    return placement.dns_pods or (ASSUMED_DNS,)
+    return placement.dns_pods or (DNS_POD,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

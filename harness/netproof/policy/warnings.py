@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal, get_args
 
-from netproof.model.topology import Protocol, Topology
-from netproof.policy.groups import ASSUMED_DNS, Groups
+from netproof.model.topology import DNS_POD, Protocol, Topology
+from netproof.policy.groups import Groups
 from netproof.policy.rules import PodPeer, Policy, Requirement, Rule, Selector
 
 Kind = Literal["ignored-rules", "unknown-namespace", "no-namespace", "host-pods-only", "no-pod", "unknown-port-name"]
@@ -31,7 +31,7 @@ def warnings(policies: Sequence[Policy], topology: Topology) -> list[str]:
     """One sentence for each selector that matches no pod, each namespaceSelector that matches no namespace, each port
     name that no selected pod has (with the nearest label or name that exists), and rules that policyTypes leaves out.
     """
-    groups = Groups(topology, (ASSUMED_DNS,))
+    groups = Groups(topology, (DNS_POD,))
     return list(dict.fromkeys(oddity.sentence for oddity in oddities(policies, groups)))
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from netproof.drivers.kind import docker, externals, peers, state
+from netproof.drivers.kind import docker, peers, state
+from netproof.drivers.kind.externals import ContainerExternals
 from netproof.model import External, Port
 
 BANK = External(name="bank", ports=(Port(port=443),))
-RECORD = state.ClusterState(
+CLUSTER = state.ClusterState(
     name="netproof-x", cni="x", version="1", run="r", token="word", created="", host="", pid=1, started=""
 )
 
@@ -38,22 +39,45 @@ def containers(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
             del there[identifier]
 
     monkeypatch.setattr(peers, "start", start)
-    monkeypatch.setattr(externals, "_inspect", lambda record: list(there.values()))
+    monkeypatch.setattr(docker, "containers", lambda *labels: list(there))
+    monkeypatch.setattr(docker, "inspect_containers", lambda ids: [there[one] for one in ids])
     monkeypatch.setattr(docker, "remove_containers", remove)
     return there
 
 
+def ensure(agent: bytes) -> Mapping[str, tuple[str, ...]]:
+    return ContainerExternals(CLUSTER, "run", "image", agent).ensure([BANK], {})
+
+
 def test_a_peer_is_used_again_while_it_runs_the_same_agent(containers: dict[str, dict[str, Any]]) -> None:
-    assert externals.ensure(RECORD, "run", "image", b"agent", [BANK]) == {"external:bank": ("172.18.0.9",)}
-    externals.ensure(RECORD, "run", "image", b"agent", [BANK])
+    assert ensure(b"agent") == {"external:bank": ("172.18.0.9",)}
+    ensure(b"agent")
     assert list(containers) == ["bank-5"]
-    externals.ensure(RECORD, "run", "image", b"newer agent", [BANK])
+    ensure(b"newer agent")
     assert list(containers) == ["bank-11"]
+
+
+def test_a_peer_that_has_stopped_is_told_apart_and_started_anew(containers: dict[str, dict[str, Any]]) -> None:
+    ensure(b"agent")
+    peers = ContainerExternals(CLUSTER, "run", "image", b"agent")
+    assert peers.is_running("external:bank")
+    containers["bank-5"]["State"]["Running"] = False
+    assert not peers.is_running("external:bank")
+    assert not peers.is_running("external:other")
+    ensure(b"agent")
+    assert peers.is_running("external:bank")
+
+
+def test_who_looks_for_a_peer_by_hand_reaches_its_container() -> None:
+    peers = ContainerExternals(CLUSTER, "run", "image", b"agent")
+    assert peers.command("external:bank", ["echo", "a b"]) == "docker exec netproof-x-bank echo 'a b'"
+    assert peers.hostname(BANK) == "bank.netproof-x.test"
 
 
 ONE_IMPORTER = """
 import sys, threading
-from netproof.drivers.kind import docker, externals, state
+from netproof.drivers.kind import docker, state
+from netproof.drivers.kind.externals import ContainerExternals
 from netproof.model import External, Port
 
 importers = set()
@@ -64,14 +88,14 @@ class Watch:
             importers.add(threading.current_thread().name)
 
 sys.meta_path.insert(0, Watch())
-externals._inspect = lambda record: []
+docker.containers = lambda *labels: []
 docker.local_images = lambda images: {}
-record = state.ClusterState(
+cluster = state.ClusterState(
     name="netproof-x", cni="x", version="1", run="r", token="word", created="", host="", pid=1, started=""
 )
 wanted = [External(name=f"peer-{number}", ports=(Port(port=443),)) for number in range(8)]
 try:
-    externals.ensure(record, "run", "image", b"agent", wanted)
+    ContainerExternals(cluster, "run", "image", b"agent").ensure(wanted, {})
 finally:
     print(len(importers))
 """

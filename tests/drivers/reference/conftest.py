@@ -3,9 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from reference.wire import Wire
 
 from netproof.errors import ClusterError
+from tests.drivers.reference.wire import Wire
 
 
 @pytest.fixture(scope="session")

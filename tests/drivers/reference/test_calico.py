@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from reference.wire import SHOP, Wire, policy
 
 from netproof.model import Probe, Specified
 from netproof.policy import Evaluator, read_policies
+from tests.drivers.reference.wire import SHOP, Wire, policy
 
 
 def calico(name: str, text: str) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from reference.wire import policy
 
 from netproof.drivers.reference.compile import ruleset, services
 from netproof.model import Namespace, Placement, Pod, Port, Service, ServicePort, Topology
 from netproof.policy import read_policies
+from tests.drivers.reference.wire import policy
 
 TOPOLOGY = Topology(
     namespaces=(Namespace(name="shop"), Namespace(name="ops", labels={"team": "b"})),

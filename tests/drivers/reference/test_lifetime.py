@@ -14,18 +14,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from reference.wire import SHOP, Wire, make, quiet
 
 from netproof.drivers.reference.inside import supervisor
 from netproof.drivers.reference.inside.namespaces import Unavailable
 from netproof.errors import AgentLost, ClusterError
 from netproof.model import Pod, Port, Topology
+from tests.drivers.reference.wire import SHOP, Wire, make, quiet
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 HOLD = """
 import json, sys, time
-from reference.wire import Wire, policy
+from tests.drivers.reference.wire import Wire, policy
 from netproof.errors import ClusterError
 try:
     wire = Wire()
@@ -44,7 +44,7 @@ RIGHT = ["connected", "connected", "connected", "dropped"]
 
 
 def start(*arguments: str, before: Sequence[str] = (), python: str = sys.executable) -> subprocess.Popen[str]:
-    path = os.pathsep.join([str(ROOT), str(HERE.parent), *filter(None, sys.path)])
+    path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
     return subprocess.Popen(
         [*before, python, "-c", HOLD, *arguments],
         stdout=subprocess.PIPE,

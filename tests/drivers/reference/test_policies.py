@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from reference.wire import SHOP, Wire, policy
 
 from netproof.catalogue.topologies import changed
 from netproof.drivers.reference import faults
 from netproof.errors import InputError
+from tests.drivers.reference.wire import SHOP, Wire, policy
 
 WEB, DB = {"matchLabels": {"app": "web"}}, {"matchLabels": {"app": "db"}}
 JOB = {"matchLabels": {"app": "job"}}

@@ -6,10 +6,10 @@ import json
 from dataclasses import replace
 
 import pytest
-from reference.wire import SHOP, Wire, quiet
 
 from netproof.errors import InputError
 from netproof.model import Channel, External, Node, Pod, Port, Topology
+from tests.drivers.reference.wire import SHOP, Wire, quiet
 
 
 def answered(channel: Channel) -> int:

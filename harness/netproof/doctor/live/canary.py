@@ -10,8 +10,8 @@ from typing import Any
 from netproof.clusters.recipes import Recipe, Settle
 from netproof.doctor.finding import Finding, missing, ok, warn
 from netproof.drivers import DriverOptions
-from netproof.drivers.kind.driver import KindDriver
 from netproof.drivers.kubernetes import pods, waiting
+from netproof.drivers.kubernetes.guest import GuestDriver
 from netproof.drivers.kubernetes.objects import Api
 from netproof.drivers.worker import WorkerDriver
 from netproof.errors import ClusterError, NotEnforced
@@ -36,7 +36,7 @@ def measure(api: Api, nodes: Sequence[Mapping[str, Any]], title: str, say: Calla
         name="canary", title=title, driver="kind", version="", dialects=["networking.k8s.io/v1"], settle=settings
     )
     options = DriverOptions(run_id=f"doctor-{word}", token=secrets.token_hex(8))
-    driver = WorkerDriver(KindDriver.visiting(api, recipe, options, able), f"doctor-{word}")
+    driver = WorkerDriver(GuestDriver(api, able, recipe, options), f"doctor-{word}")
     deployment = Deployment(driver, settings)
     try:
         deployment.deploy(preflight.TOPOLOGY, say)

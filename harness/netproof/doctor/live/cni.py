@@ -13,7 +13,6 @@ from pydantic import Field
 
 from netproof.doctor.finding import Finding, ok, warn
 from netproof.doctor.live.policies import Counted
-from netproof.drivers import programs
 from netproof.drivers.kind import docker
 from netproof.drivers.kubernetes import waiting
 from netproof.drivers.kubernetes.objects import Api, Ref
@@ -187,9 +186,9 @@ def _files(nodes: Sequence[Mapping[str, Any]], found: Sequence[Found]) -> Iterat
         try:
             if not _is_here(node):
                 continue
-            listed = programs.run(["docker", "exec", name, "ls", CONFIGS]).stdout.split()
+            listed = docker.run_in(name, ["ls", CONFIGS]).stdout.split()
             first = next((file for file in sorted(listed) if file.endswith((".conf", ".conflist", ".json"))), "")
-            content = programs.run(["docker", "exec", name, "cat", f"{CONFIGS}/{first}"]).stdout if first else "{}"
+            content = docker.run_in(name, ["cat", f"{CONFIGS}/{first}"]).stdout if first else "{}"
         except NetproofError:
             continue
         what = f"{CONFIGS} on {name}"
@@ -203,12 +202,8 @@ def _files(nodes: Sequence[Mapping[str, Any]], found: Sequence[Found]) -> Iterat
 
 def _is_here(node: Mapping[str, Any]) -> bool:
     """A container of that name and address is kind's."""
-    form = f'{{{{index .Config.Labels "{docker.LABEL_NODE}"}}}}'
-    form += "{{range .NetworkSettings.Networks}} {{.IPAddress}}{{end}}"
-    done = programs.run(["docker", "inspect", "--format", form, node["metadata"]["name"]], check=False)
     addresses = {one["address"] for one in node["status"].get("addresses") or () if one["type"] == "InternalIP"}
-    cluster, *found = done.stdout.strip("\n").split(" ")
-    return done.returncode == 0 and bool(cluster) and bool(addresses.intersection(found))
+    return docker.is_kind_node(node["metadata"]["name"], addresses)
 
 
 def _plugins(text: str) -> list[str]:

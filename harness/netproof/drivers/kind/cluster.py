@@ -85,7 +85,7 @@ class Creation:
             if len(nodes) < self._nodes:
                 raise NotYet(f"{len(nodes)} of {self._nodes} nodes are there")
             for node in nodes:
-                probe = programs.run(["docker", "exec", node, "ctr", "version"], check=False)
+                probe = docker.run_in(node, ["ctr", "version"], check=False)
                 if probe.returncode:
                     raise NotYet(f"the container runtime of {node} does not answer: {programs.tail(probe.stderr, 2)}")
             return nodes
@@ -158,9 +158,9 @@ def _import(cluster: str, node: str, tar: Path) -> None:
     """`kind load image-archive` for one node, but from the folder that the node shares with us: half the work of
     sending it there. An engine that does not run on this machine shares no folder; then it is sent."""
     mounted = f"{IMAGES_MOUNT}/{tar.name}"
-    command = ["docker", "exec", node, "ctr", "--namespace", "k8s.io", "images", "import", "--local", "--all-platforms"]
+    command = ["ctr", "--namespace", "k8s.io", "images", "import", "--local", "--all-platforms"]
     command += ["--digests", "--snapshotter", "overlayfs", mounted]
-    if programs.run(command, timeout=LOAD_TIMEOUT, check=False).returncode:
+    if docker.run_in(node, command, timeout=LOAD_TIMEOUT, check=False).returncode:
         programs.run(
             ["kind", "load", "image-archive", str(tar), "--name", cluster, "--nodes", node],
             timeout=LOAD_TIMEOUT,

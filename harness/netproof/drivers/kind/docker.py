@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import subprocess
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,46 @@ def save_images(images: Sequence[str], target: Path) -> None:
     programs.run(
         ["docker", "save", "--output", str(target), *images], timeout=600, purpose="saving images from the engine"
     )
+
+
+def run_in(
+    container: str,
+    command: Sequence[str],
+    *,
+    privileged: bool = False,
+    timeout: float = 60,
+    check: bool = True,
+    purpose: str = "",
+) -> subprocess.CompletedProcess[str]:
+    """Run a command in a container to its end; `privileged` as root, with more rights than the container has."""
+    rights = ["--privileged", "--user", "0"] if privileged else []
+    return programs.run(["docker", "exec", *rights, container, *command], timeout=timeout, check=check, purpose=purpose)
+
+
+def exec_command(container: str, command: Sequence[str]) -> list[str]:
+    """What a person types to run a command in a container."""
+    return ["docker", "exec", container, *command]
+
+
+def attach_command(container: str) -> list[str]:
+    """The program whose standard streams are those of a container's main process."""
+    return ["docker", "attach", "--sig-proxy=false", container]
+
+
+def clusters_of_nodes(*, timeout: float = 60) -> set[str]:
+    """The names of kind's clusters, ours and others: whose nodes are here, running or not."""
+    form = f'{{{{.Label "{LABEL_NODE}"}}}}'
+    command = ["docker", "ps", "--all", "--filter", f"label={LABEL_NODE}", "--format", form]
+    return set(programs.run(command, timeout=timeout, purpose="listing kind's nodes").stdout.split())
+
+
+def is_kind_node(name: str, addresses: Collection[str]) -> bool:
+    """Whether a container of that name, with one of the addresses, is one of kind's nodes."""
+    form = f'{{{{index .Config.Labels "{LABEL_NODE}"}}}}'
+    form += "{{range .NetworkSettings.Networks}} {{.IPAddress}}{{end}}"
+    done = programs.run(["docker", "inspect", "--format", form, name], check=False)
+    cluster, *found = done.stdout.strip("\n").split(" ")
+    return done.returncode == 0 and bool(cluster) and not set(found).isdisjoint(addresses)
 
 
 def containers(*labels: str) -> list[str]:

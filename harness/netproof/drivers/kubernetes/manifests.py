@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from netproof.model import Manifest, Namespace, Pod, Service, Topology
+from netproof.probing.spec import agent_spec, first_attempts, serve_command
 
 MANAGED = "netproof.dev/managed"
 RUN = "netproof.dev/run"
@@ -138,12 +139,7 @@ def _account(namespace: str, name: str) -> Manifest:
 
 
 def _pod(pod: Pod, agent_name: str, source: str, terms: Terms) -> Manifest:
-    spec = {
-        "name": agent_name,
-        "token": terms.token,
-        "ports": [{"port": port.port, "protocol": port.protocol} for port in pod.ports],
-        **pod.agent_first(),
-    }
+    spec = agent_spec(agent_name, terms.token, pod.ports, **first_attempts(pod))
     security: dict[str, Any] = {"runAsNonRoot": True, "runAsUser": USER, "runAsGroup": USER}
     security["seccompProfile"] = {"type": "RuntimeDefault"}
     if not pod.host_network:
@@ -153,7 +149,7 @@ def _pod(pod: Pod, agent_name: str, source: str, terms: Terms) -> Manifest:
         "name": CONTAINER,
         "image": terms.image,
         "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", "-I", "-S", AGENT_PATH, "serve", json.dumps(spec, separators=(",", ":"))],
+        "command": serve_command(AGENT_PATH, spec),
         "stdin": True,
         "ports": [
             {"containerPort": port.port, "protocol": port.protocol, **({"name": port.name} if port.name else {})}

@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
-from netproof.drivers.kubernetes import waiting
-from netproof.drivers.kubernetes.manifests import CONTAINER, FIRST, MANAGED, SPEC, Deployment
+from netproof.drivers.kubernetes import nodeports, waiting
+from netproof.drivers.kubernetes.manifests import CONTAINER, FIRST, MANAGED, RUN, SPEC, Deployment
 from netproof.drivers.kubernetes.objects import Api, Ref, Refused, concurrently
 from netproof.drivers.kubernetes.polling import NotYet, poll
 from netproof.errors import ClusterError, InputError
@@ -23,19 +23,26 @@ Name = tuple[str, str]
 """Namespace and name."""
 
 
-def ensure(api: Api, wanted: Sequence[Deployment], say: Say) -> set[Name]:
+def ensure(
+    api: Api, wanted: Sequence[Deployment], say: Say, *, own: Collection[str] = (), clear: bool = True
+) -> set[Name]:
     """Make namespaces and all that is in them exist. What a namespace of ours holds is made anew when it is something
     else; the namespace stays, since the cluster takes seconds to delete one. Gives the pods that were there and stay.
 
-    Raises InputError when a namespace of that name is not ours, or when an object is refused.
+    A pod with a port of a node that is needed now goes, if this process deployed it before (in the namespaces `own`),
+    or with `clear` if an earlier run left it. Raises ClusterError where another one has such a port; InputError when a
+    namespace of that name is not ours, or an object is refused.
     """
+    made = [pod for one in wanted for pod in one.pods]
+    for number, pod in enumerate(made):
+        nodeports.refuse_if_taken(pod, made[:number])
     there = {item["metadata"]["name"]: item["metadata"] for item in api.list("/api/v1/namespaces")}
     dying, other = [], []
     for deployment in wanted:
         name = deployment.namespace["metadata"]["name"]
         if name not in there:
             continue
-        if (there[name].get("labels") or {}).get(MANAGED) != "true":
+        if not _is_managed(there[name]):
             raise InputError(
                 f"the namespace {name} exists and was not made by netproof (it lacks the label {MANAGED}): "
                 "it is left alone; rename the namespace in the topology, or remove it from the cluster"
@@ -55,39 +62,67 @@ def ensure(api: Api, wanted: Sequence[Deployment], say: Say) -> set[Name]:
     kept = there.keys() - {*dying, *other}
     fresh = [one for one in wanted if one.namespace["metadata"]["name"] not in kept]
     concurrently(lambda manifest: apply(api, manifest), [item for one in fresh for item in (*one.basis, *one.services)])
-    wanted_names = {deployment.namespace["metadata"]["name"] for deployment in wanted}
-    ours = {name for name, metadata in there.items() if (metadata.get("labels") or {}).get(MANAGED) == "true"}
-    left = [item for item in api.list("/api/v1/pods") if item["metadata"]["namespace"] in ours]
-    taken = _node_ports(pod for one in wanted for pod in one.pods)
-    gone = []
-    for item in left:
-        metadata = item["metadata"]
-        if metadata["namespace"] in wanted_names:
-            unwanted = FIRST in (metadata.get("annotations") or {}) or is_over(item)
-        else:
-            # Of an earlier run that shared its namespaces out in another way.
-            unwanted = not taken.isdisjoint(_node_ports([item]))
-        if unwanted:
-            gone.append((metadata["namespace"], metadata["name"]))
-    remove_pods(api, gone)
-    running = {
-        (item["metadata"]["namespace"], item["metadata"]["name"]): item["metadata"]
-        for item in left
-        if (item["metadata"]["namespace"], item["metadata"]["name"]) not in gone
-    }
-    missing = [
-        pod
-        for one in wanted
-        for pod in one.pods
-        if not _has(running.get((pod["metadata"]["namespace"], pod["metadata"]["name"])), pod)
-    ]
+    runs = {one.namespace["metadata"]["annotations"][RUN] for one in wanted}
+    left = [name for name, metadata in there.items() if _is_managed(metadata) and _run(metadata) not in runs]
+    running = _make_room(api, wanted, there, {*own, *(left if clear else ())})
+    missing = [pod for pod in made if not _has(running.get(_name(pod)), pod)]
     concurrently(lambda manifest: apply(api, manifest), missing)
-    return running.keys() - {(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in missing}
+    return running.keys() - {_name(pod) for pod in missing}
+
+
+def _make_room(
+    api: Api, wanted: Sequence[Deployment], there: Mapping[str, Mapping[str, Any]], may_go: Collection[str]
+) -> dict[Name, Mapping[str, Any]]:
+    """Remove pods that stand in the way: those whose time is over, and in the namespaces of `may_go` those with a port
+    of a node that is needed now. Gives the metadata of our other pods."""
+    made = {_name(pod): pod for one in wanted for pod in one.pods}
+    on_nodes = [pod for pod in made.values() if any(nodeports.node_ports(pod))]
+    names = {one.namespace["metadata"]["name"] for one in wanted}
+    gone: list[Name] = []
+    ending: list[Name] = []
+    stay: dict[Name, Mapping[str, Any]] = {}
+    for item in api.list("/api/v1/pods"):
+        name = _name(item)
+        is_first = FIRST in (item["metadata"].get("annotations") or {})
+        in_the_way = (
+            [] if name in made or has_ended(item) else [p for p in on_nodes if nodeports.find_holder(p, [item])]
+        )
+        if name[0] in names and (is_first or in_the_way or is_over(item)):
+            gone.append(name)
+        elif in_the_way and "deletionTimestamp" in item["metadata"]:
+            ending.append(name)
+        elif in_the_way and name[0] in may_go:
+            gone.append(name)
+        elif in_the_way:
+            nodeports.refuse_if_taken(in_the_way[0], [item])
+        elif _is_managed(there.get(name[0], {})) or name[0] in names:
+            stay[name] = item["metadata"]
+    remove_pods(api, gone)
+    wait_gone(api, ending)
+    return stay
+
+
+def _is_managed(metadata: Mapping[str, Any]) -> bool:
+    return bool((metadata.get("labels") or {}).get(MANAGED) == "true")
+
+
+def _run(metadata: Mapping[str, Any]) -> str:
+    """The run that deployed a namespace last."""
+    return str((metadata.get("annotations") or {}).get(RUN))
+
+
+def _name(item: Mapping[str, Any]) -> Name:
+    return item["metadata"]["namespace"], item["metadata"]["name"]
+
+
+def has_ended(pod: Mapping[str, Any]) -> bool:
+    """For good: it has nothing of its node's any more."""
+    return (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
 
 
 def is_over(pod: Mapping[str, Any]) -> bool:
     """Whether it ends or has ended for good, as when its node evicted it for want of memory."""
-    return "deletionTimestamp" in pod["metadata"] or (pod.get("status") or {}).get("phase") in ("Failed", "Succeeded")
+    return "deletionTimestamp" in pod["metadata"] or has_ended(pod)
 
 
 def _has(there: Mapping[str, Any] | None, manifest: Manifest) -> bool:
@@ -100,17 +135,6 @@ def _has(there: Mapping[str, Any] | None, manifest: Manifest) -> bool:
     return labels == dict(wanted.get("labels") or {}) and all(
         annotations.get(key) == value for key, value in (wanted.get("annotations") or {}).items()
     )
-
-
-def _node_ports(found: Iterable[Mapping[str, Any]]) -> set[tuple[int, str]]:
-    """The ports that pods take from their nodes."""
-    return {
-        (port["containerPort"], port["protocol"])
-        for pod in found
-        if pod["spec"].get("hostNetwork")
-        for container in pod["spec"]["containers"]
-        for port in container.get("ports") or ()
-    }
 
 
 def remove(api: Api, namespaces: Iterable[str]) -> None:
@@ -143,8 +167,14 @@ def empty(api: Api, namespaces: Iterable[str]) -> None:
 
 def remove_pods(api: Api, names: Iterable[tuple[str, str]]) -> None:
     """Delete pods (namespace, name) and wait until their containers have ended."""
+    names = list(names)
+    concurrently(api.delete, [Ref("v1", "Pod", *name) for name in names])
+    wait_gone(api, names)
+
+
+def wait_gone(api: Api, names: Iterable[tuple[str, str]]) -> None:
+    """Until pods (namespace, name) that are being deleted are gone."""
     refs = {Ref("v1", "Pod", *name) for name in names}
-    concurrently(api.delete, refs)
 
     def step() -> None:
         while refs:

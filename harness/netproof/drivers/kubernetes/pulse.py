@@ -3,15 +3,21 @@ our pods. A cell that disagrees while one of them was away says nothing of the C
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from netproof.clusters.recipes import Ready
 from netproof.drivers.kubernetes import waiting
-from netproof.drivers.kubernetes.objects import Api
+from netproof.drivers.kubernetes.objects import Api, Refused
 
 Object = Mapping[str, Any]
+
+LASTS = 2.0
+"""Seconds for which a pulse serves as the one before a step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +27,40 @@ class Pulse:
 
     nodes: Mapping[str, bool] = field(default_factory=dict)
     workloads: Mapping[str, tuple[str, int, bool]] = field(default_factory=dict)
+
+
+class Watch:
+    """The pulse before each step, and what became of it when a cell of the step disagrees."""
+
+    def __init__(self, api: Api, ready: Ready) -> None:
+        self._api, self._ready = api, ready
+        self._pulse = Pulse()
+        self._felt_at = -LASTS
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="netproof-pulse")
+        self._feeling: Future[None] = self._pool.submit(lambda: None)
+
+    def begin(self) -> None:
+        """Before a step. Feels beside the measuring, which must not wait for it; and not at all after a pulse that is
+        young enough: what happened since makes a step that disagrees doubtful, never one that agrees wrong."""
+        if time.monotonic() - self._felt_at < LASTS:
+            return
+        self._felt_at = time.monotonic()
+        self._feeling = self._pool.submit(self._feel)
+
+    def compare(self, placed: Mapping[str, Sequence[str]]) -> str:
+        """What became of the cluster, and of the pods at these addresses (endpoint id -> addresses), since the step
+        began; or ''. Raises Refused."""
+        self._feeling.result()
+        self._felt_at = -LASTS
+        return missed(self._pulse, feel(self._api, self._ready)) or moved(self._api, placed)
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+    def _feel(self) -> None:
+        # Of a cluster that does not answer now, an earlier pulse tells the difference as well.
+        with contextlib.suppress(Refused):
+            self._pulse = feel(self._api, self._ready)
 
 
 def feel(api: Api, ready: Ready) -> Pulse:

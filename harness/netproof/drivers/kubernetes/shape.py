@@ -10,14 +10,16 @@ from netproof.drivers.kubernetes import pods, waiting
 from netproof.drivers.kubernetes.manifests import Deployment
 from netproof.drivers.kubernetes.objects import Api, concurrently
 from netproof.drivers.kubernetes.pods import Name
+from netproof.drivers.protocol import Origin
 from netproof.model import Manifest, Say, Topology
 
 
 class Shape:
-    """`fresh`: this process made the cluster, so its CNI may still be starting."""
+    """Of a cluster that this run created the CNI may still be starting; on one of the user's, other runs may be at
+    work."""
 
-    def __init__(self, api: Api, ready: Ready, *, fresh: bool) -> None:
-        self._api, self._ready, self._fresh = api, ready, fresh
+    def __init__(self, api: Api, ready: Ready, *, origin: Origin) -> None:
+        self._api, self._ready, self._origin = api, ready, origin
         self._spaces: dict[str, Manifest] = {}
         self._pods: dict[Name, Manifest] = {}
         self._incarnations: dict[Name, int] = {}
@@ -29,12 +31,12 @@ class Shape:
     def deploy(self, topology: Topology, wanted: Sequence[Deployment], say: Say) -> None:
         """Pods are made while the rest of the CNI still starts, and awaited together with it."""
         say("making pods")
-        kept = pods.ensure(self._api, wanted, say)
+        kept = pods.ensure(self._api, wanted, say, own=self._spaces, clear=self._origin != "existing")
         self._spaces.update((one.namespace["metadata"]["name"], one.namespace) for one in wanted)
         made = _pods(wanted)
         self._pods.update(made)
         self._incarnations.update(_incarnations(topology))
-        nudge = waiting.Sandboxes(self._api, made.values()).renew if self._fresh else None
+        nudge = waiting.Sandboxes(self._api, made.values()).renew if self._origin == "created" else None
         say("waiting for the CNI")
         waiting.wait_rollouts(self._api, self._ready, timeout=self._ready.timeout, nudge=nudge)
         say("waiting for pods")

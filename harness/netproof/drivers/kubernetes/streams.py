@@ -1,5 +1,6 @@
-"""Channels: a line stream to the agent that is a container's main process, in a pod (the API server's attach) or a peer
-outside (`docker attach`). No process is started for it: a hundred pods' execs would keep a small machine busy."""
+"""Channels: a line stream to the agent that is a container's main process, in a pod (the API server's attach) or in a
+peer outside (a program's standard streams). A pod's needs no process here: a hundred of them would keep a small machine
+busy."""
 
 from __future__ import annotations
 
@@ -171,7 +172,7 @@ def output(configuration: Any, namespace: str, pod: str, container: str, command
 
 
 class ProcessPipe:
-    """The standard streams of a program, here `docker attach`."""
+    """The standard streams of a program, such as `docker attach`."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self._process = subprocess.Popen(

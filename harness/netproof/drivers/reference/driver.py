@@ -17,10 +17,10 @@ from netproof.drivers.reference.compile import ruleset, services
 from netproof.drivers.reference.fabric import Fabric
 from netproof.errors import AgentLost, ClusterError, InputError
 from netproof.model import Channel, External, Manifest, Namespace, Placement, Pod, Port, Say, Service, Topology
-from netproof.model.topology import DNS_LABELS, DNS_NAMESPACE, DNS_PORTS, DNS_SERVICE
+from netproof.model.topology import DNS_NAMESPACE, DNS_POD, DNS_SERVICE
 from netproof.policy import Policy, read_policies
+from netproof.probing.spec import agent_spec, first_attempts
 
-DNS_POD = Pod(namespace=DNS_NAMESPACE.name, name="coredns", labels=DNS_LABELS, ports=DNS_PORTS)
 NODES = tuple(f"node:{index}" for index in range(addresses.NODES))
 
 
@@ -52,8 +52,8 @@ class ReferenceDriver:
         self._running = fabric = Fabric()
         given = self._addresses = addresses.Addresses(fabric.facts["families"])
         given.fixed(DNS_SERVICE.id, addresses.DNS_SERVICE)
-        nodes = [self._wish(node, given.node(index), ()) for index, node in enumerate(NODES)]
-        nameserver = self._wish(DNS_POD.id, given.pod(DNS_POD.id, DNS_POD.node), ())
+        nodes = [self._describe(node, given.node(index), ()) for index, node in enumerate(NODES)]
+        nameserver = self._describe(DNS_POD.id, given.pod(DNS_POD.id, DNS_POD.node), ())
         self._pids |= fabric.add([{**nameserver, "nameserver": True}, *nodes])
         facts = {"privilege": fabric.facts["privilege"], "nft": fabric.facts["nft"], "fault": self._options.fault}
         return Environment(
@@ -85,8 +85,8 @@ class ReferenceDriver:
         new_pods = [pod for pod in topology.pods if pod.id not in self._pods or pod.id in gone]
         new_externals = [e for e in topology.externals if e.id not in self._externals or e.id in gone]
         say(f"bringing {len(new_pods) + len(new_externals)} endpoints up")
-        wishes = [self._pod_wish(pod) for pod in new_pods]
-        wishes += [self._wish(e.id, self._addresses.external(e.id), e.ports) for e in new_externals]
+        endpoints = [self._describe_pod(pod) for pod in new_pods]
+        endpoints += [self._describe(e.id, self._addresses.external(e.id), e.ports) for e in new_externals]
         self._pods |= {pod.id: pod for pod in topology.pods}
         self._externals |= {external.id: external for external in topology.externals}
         self._services |= {service.id: service for service in topology.services}
@@ -99,8 +99,8 @@ class ReferenceDriver:
         # Rules come before the pods that they are about: a pod is isolated from its first instruction on.
         self._program()
         self._serve()
-        if wishes:
-            self._pids |= self._fabric.add(wishes)
+        if endpoints:
+            self._pids |= self._fabric.add(endpoints)
         return self._there[1]
 
     def open(self, endpoint: str) -> Channel:
@@ -112,14 +112,14 @@ class ReferenceDriver:
 
     def apply(self, manifests: Sequence[Manifest]) -> None:
         """Policies by create or replace."""
-        wished = [*self._manifests, *manifests]
-        for policy in read_policies(wished):
+        kept = [*self._manifests, *manifests]
+        for policy in read_policies(kept):
             namespace = policy.subject.namespace
             if namespace is not None and namespace not in self._namespaces:
                 raise InputError(
                     f"its namespace is not deployed; deployed: {', '.join(self._namespaces)}", key=policy.ref
                 )
-        self._manifests = wished
+        self._manifests = kept
         self._program()
 
     def delete(self, manifests: Sequence[Manifest]) -> None:
@@ -158,7 +158,7 @@ class ReferenceDriver:
         """Works while this process lives (`pytest --pdb`): the namespaces have no name and end with it."""
         user = "--user --preserve-credentials " if self._fabric.facts["privilege"] != "root" else ""
         probe = {"kind": "echo", "protocol": protocol, "host": host, "port": port}
-        spec = {**self._spec(source), "probe": probe}
+        spec = {"token": self._options.token, **self._resolver(source), "probe": probe}
         inside = shlex.join([sys.executable, "-m", "netproof.probing.agent.main", "once", json.dumps(spec)])
         return f"nsenter --target {self._pids[source]} {user}--net {inside}"
 
@@ -228,24 +228,24 @@ class ReferenceDriver:
             if node.id not in NODES:
                 raise InputError(f"the reference dataplane has no {node.id}; it has {', '.join(NODES)}", key="nodes")
 
-    def _pod_wish(self, pod: Pod) -> dict[str, Any]:
+    def _describe_pod(self, pod: Pod) -> dict[str, Any]:
         if pod.host_network:
-            return self._wish(pod.id, self._addresses.same(pod.id, _node(pod)), pod.ports, host=_node(pod))
-        wish = self._wish(pod.id, self._addresses.pod(pod.id, pod.node % len(NODES)), pod.ports)
-        return {**wish, "spec": {**wish["spec"], **pod.agent_first()}}
+            return self._describe(pod.id, self._addresses.same(pod.id, _node(pod)), pod.ports, host=_node(pod))
+        found = self._describe(pod.id, self._addresses.pod(pod.id, pod.node % len(NODES)), pod.ports)
+        return {**found, "spec": {**found["spec"], **first_attempts(pod)}}
 
-    def _wish(
+    def _describe(
         self, endpoint: str, given: Sequence[str], ports: Sequence[Port], *, host: str | None = None
     ) -> dict[str, Any]:
         """What the supervisor is told of one endpoint."""
-        listening = [{"port": port.port, "protocol": port.protocol} for port in ports]
-        spec = {**self._spec(endpoint), "name": endpoint, "ports": listening}
+        spec = agent_spec(endpoint, self._options.token, ports, **self._resolver(endpoint))
         return {"name": endpoint, "addresses": list(given), "host": host, "nameserver": False, "spec": spec}
 
-    def _spec(self, endpoint: str) -> dict[str, Any]:
+    def _resolver(self, endpoint: str) -> dict[str, Any]:
+        """By whom an endpoint finds names, and in which domains."""
         resolver = self._addresses.given[DNS_SERVICE.id][0]
         namespace = endpoint.partition("/")[0] if "/" in endpoint else "default"
-        return {"token": self._options.token, "resolver": resolver, "search": names.search(namespace)}
+        return {"resolver": resolver, "search": names.search(namespace)}
 
 
 def _node(pod: Pod) -> str:

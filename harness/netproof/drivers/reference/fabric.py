@@ -59,9 +59,9 @@ class Fabric:
     def pid(self) -> int:
         return self._process.pid
 
-    def add(self, wishes: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
+    def add(self, endpoints: Sequence[Mapping[str, Any]]) -> Mapping[str, int]:
         """Bring endpoints up, listening; endpoint -> process id."""
-        pids: Mapping[str, int] = self._ask(op="add", endpoints=list(wishes))["pids"]
+        pids: Mapping[str, int] = self._ask(op="add", endpoints=list(endpoints))["pids"]
         return pids
 
     def remove(self, names: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from itertools import chain
 from netproof.drivers.reference import ranges
 from netproof.drivers.reference.addresses import EXTERNAL_RANGES, SERVICE_RANGES
 from netproof.drivers.reference.inside.endpoint import ROUTER_ADDRESS
-from netproof.model import Placement, Pod, Service, ServicePort, Topology
+from netproof.model import Placement, Service, ServicePort, Topology
 
 IP = {4: "ip", 6: "ip6"}
 ADDRESS_TYPE = {4: "ipv4_addr", 6: "ipv6_addr"}
@@ -62,7 +62,7 @@ class _Port:
         self._targets = [
             (pod.id, self._address(pod.id), number)
             for pod in topology.backends(service)
-            if (number := _target(pod, port)) is not None
+            if (number := pod.port_number(port.target, port.protocol)) is not None
         ]
         self._node_port = placement.node_ports.get((service.id, port.port, port.protocol))
 
@@ -117,13 +117,6 @@ class _Port:
 
     def _address(self, endpoint: str) -> str:
         return next(a for a in self._placement.addresses[endpoint] if ranges.family(a) == self._family)
-
-
-def _target(pod: Pod, port: ServicePort) -> int | None:
-    """The number that a pod gives a Service's target port; None when the pod has no port of that name."""
-    if isinstance(port.target, int):
-        return port.target
-    return next((p.port for p in pod.ports if p.name == port.target and p.protocol == port.protocol), None)
 
 
 def _pod_addresses(topology: Topology, placement: Placement, family: int) -> list[str]:

@@ -34,30 +34,30 @@ def agent() -> ModuleType:
     return importlib.import_module("agent.main")
 
 
-def live(wish: dict[str, Any], index: int, control: socket.socket, router: netlink.Netlink, parent: int) -> NoReturn:
+def live(plan: dict[str, Any], index: int, control: socket.socket, router: netlink.Netlink, parent: int) -> NoReturn:
     """The whole life of a forked endpoint: it ends with its parent, or when `control` does."""
     try:
         namespaces.die_with(parent)
         _close_all_but(control.fileno(), router.fileno())
         _raise_file_limit()
-        if wish["host"] is None:
+        if plan["host"] is None:
             namespaces.unshare(namespaces.CLONE_NEWNET)
             namespaces.prepare_endpoint()
-            _connect(index, wish["addresses"], router)
+            _connect(index, plan["addresses"], router)
         else:
-            namespaces.enter(wish["host"])
-        table = _serve(wish)
+            namespaces.enter(plan["host"])
+        table = _serve(plan)
         lines.send(control, {"ok": True})
         while (received := lines.receive(control)) is not None:
             message, fds = received
             for fd in fds:
-                threading.Thread(target=_probe, args=(wish["spec"], fd), daemon=True).start()
+                threading.Thread(target=_probe, args=(plan["spec"], fd), daemon=True).start()
             if "names" in message and table is not None:
                 table.names = message["names"]
                 lines.send(control, {"ok": True})
     except Exception as error:
         with contextlib.suppress(OSError):
-            lines.send(control, {"error": f"{wish['name']}: {error}"})
+            lines.send(control, {"error": f"{plan['name']}: {error}"})
     os._exit(0)
 
 
@@ -86,13 +86,13 @@ def _connect(index: int, addresses: list[str], router: netlink.Netlink) -> None:
     netlink.Netlink().ask(inside)
 
 
-def _serve(wish: dict[str, Any]) -> Any:
+def _serve(plan: dict[str, Any]) -> Any:
     """Listen before anybody is told that the endpoint is ready; the name server's table when it is one."""
-    if wish["nameserver"]:
+    if plan["nameserver"]:
         from . import nameserver
 
-        return nameserver.start(wish["addresses"])
-    server = agent().Server(wish["spec"])
+        return nameserver.start(plan["addresses"])
+    server = agent().Server(plan["spec"])
     for missing in server.missing:
         if missing["protocol"] == "SCTP":
             continue  # the pre-flight finds out, and scenarios that need it are skipped with the reason

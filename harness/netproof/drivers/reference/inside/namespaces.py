@@ -103,7 +103,7 @@ def switch_on_routing() -> bool:
             "in a container, start it with --privileged, or with --security-opt systempaths=unconfined"
         ) from None
     # Leftovers of finished probes would fill the connection table; a redirect would bypass the rules on a hairpin.
-    wishes = {
+    settings = {
         **UNLIMITED_REJECTS,
         "ipv4/conf/all/rp_filter": "0",
         "ipv4/conf/default/rp_filter": "0",
@@ -115,7 +115,7 @@ def switch_on_routing() -> bool:
         "netfilter/nf_conntrack_udp_timeout": "5",
         "netfilter/nf_conntrack_udp_timeout_stream": "5",
     }
-    for name, value in wishes.items():
+    for name, value in settings.items():
         _try_to_write(SYSTEM / name, value)
     return _try_to_write(SYSTEM / "ipv6/conf/all/forwarding", "1")
 

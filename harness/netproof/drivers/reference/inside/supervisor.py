@@ -57,8 +57,8 @@ class Supervisor:
         return {"privilege": self.privilege, "families": self.families, "nft": version.strip()}
 
     def add(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Fork all wished endpoints, then wait until each one listens."""
-        new = {wish["name"]: self._fork(wish) for wish in message["endpoints"]}
+        """Fork all endpoints, then wait until each one listens."""
+        new = {plan["name"]: self._fork(plan) for plan in message["endpoints"]}
         self._children.update(new)
         errors = []
         for name, child in new.items():
@@ -69,16 +69,16 @@ class Supervisor:
                 errors.append(received[0]["error"])
         return {"error": "; ".join(errors)} if errors else {"pids": {name: child.pid for name, child in new.items()}}
 
-    def _fork(self, wish: dict[str, Any]) -> Child:
+    def _fork(self, plan: dict[str, Any]) -> Child:
         ours, theirs = socket.socketpair()
         self._forked += 1
-        wish["host"] = self._children[wish["host"]].pid if wish["host"] else None
+        plan["host"] = self._children[plan["host"]].pid if plan["host"] else None
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            endpoint.live(wish, self._forked, theirs, self._router, parent)
+            endpoint.live(plan, self._forked, theirs, self._router, parent)
         theirs.close()
-        return Child(pid=pid, index=self._forked, has_link=wish["host"] is None, control=ours)
+        return Child(pid=pid, index=self._forked, has_link=plan["host"] is None, control=ours)
 
     def remove(self, message: dict[str, Any]) -> dict[str, Any]:
         children = [self._children.pop(name) for name in message["names"]]

@@ -3,59 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from netproof.clusters.recipes import Recipe
-from netproof.drivers import Applied, Environment
-from netproof.drivers.kind import state
 from netproof.drivers.kubernetes import streams, waiting
 from netproof.drivers.kubernetes.objects import Api
+from netproof.drivers.protocol import Environment, Origin
 
 EVIDENCE_LINES = 200
 
 
-def environment(
-    api: Api,
-    record: state.ClusterState,
-    recipe: Recipe,
-    nodes: Sequence[str],
-    *,
-    origin: str,
-    engine: Mapping[str, Any],
-) -> Environment:
-    """Everything here was read from the engine (`docker info`), the nodes or the cluster's record."""
+def describe_environment(api: Api, recipe: Recipe, nodes: Sequence[str], *, origin: Origin) -> Environment:
+    """What the API server and the nodes tell. Who made the cluster knows more."""
     items = {item["metadata"]["name"]: item for item in api.list("/api/v1/nodes")}
     about = items[nodes[0]]["status"]["nodeInfo"]
     ranges = items[nodes[0]]["spec"].get("podCIDRs") or []
-    node_image = recipe.kind.node_image if recipe.kind else ""
     return Environment(
-        driver="kind",
-        cni=record.cni,
-        cni_version=record.version,
+        driver=recipe.driver,
+        cni=recipe.name,
+        cni_version=recipe.version,
         kernel=about["kernelVersion"],
         nodes=tuple(nodes),
         families=tuple(sorted({6 if ":" in one else 4 for one in ranges})) or (4,),
         kubernetes=api.version(),
-        cluster=record.name,
-        engine=f"docker {engine.get('ServerVersion')}",
         state=origin,
-        applied=tuple(Applied(**one) for one in record.applied),
-        images=tuple(record.images),
         facts={
-            "kind": record.kind,
-            "node image": node_image,
             "container runtime": about["containerRuntimeVersion"],
             "node system": f"{about['osImage']}, {about['architecture']}",
-            "cgroup": f"v{engine.get('CgroupVersion', '2')}",
             "pod ranges": ", ".join(
                 sorted(cidr for item in items.values() for cidr in item["spec"].get("podCIDRs") or [])
             ),
-            "processors": str(engine.get("NCPU", "")),
         },
     )
 
 
-def evidence(api: Api, recipe: Recipe, namespaces: Sequence[str], policies: str) -> Mapping[str, str]:
+def collect_evidence(api: Api, recipe: Recipe, namespaces: Sequence[str], policies: str) -> Mapping[str, str]:
     """File name -> text: policies as the cluster has them, pods, events of our namespaces, the CNI's logs and state."""
     files = {"policies.yaml": policies, "pods.txt": _pods(api)}
     for namespace in namespaces:
