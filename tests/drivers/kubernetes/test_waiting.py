@@ -160,3 +160,37 @@ def test_a_deadline_moves_while_there_is_progress() -> None:
 
     with pytest.raises(TooLate, match=r"counting took longer than 0 s"):
         poll(unknown, timeout=0.1, every=0.01, what="counting")
+
+
+def refused(name: str, reason: str, message: str) -> dict[str, Any]:
+    return {
+        "metadata": {"namespace": "shop", "name": name},
+        "spec": {"nodeName": "w1", "hostNetwork": True, "containers": [{"ports": [{"containerPort": 6443}]}]},
+        "status": {"phase": "Failed", "reason": reason, "message": message},
+    }
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "says"),
+    [
+        ("NodePorts", "Pod was rejected: Predicate NodePorts failed", r"a port of the node is taken by the pod ops/b"),
+        ("OutOfpods", "Node didn't have enough resource: pods", r"OutOfpods: Node didn't have enough resource: pods"),
+        ("OutOfcpu", "", r"shop/a cannot run on w1: OutOfcpu"),
+        ("UnexpectedAdmissionError", "no device", r"UnexpectedAdmissionError: no device"),
+        ("", "", r"shop/a cannot run on w1: it has ended"),
+    ],
+)
+def test_a_pod_that_its_node_refuses_ends_the_wait_at_once(reason: str, message: str, says: str) -> None:
+    holder = refused("b", "", "") | {"metadata": {"namespace": "ops", "name": "b"}, "status": {"phase": "Running"}}
+    api = cast(Api, FakeApi([refused("a", reason, message), holder]))
+    began = time.monotonic()
+    with pytest.raises(ClusterError, match=says) as caught:
+        waiting.wait_pods(api, [("shop", "a")], timeout=30)
+    assert time.monotonic() - began < 5
+    assert "pod shop/a: Failed on w1" in str(caught.value)
+
+
+def test_a_port_that_nobody_shows_is_still_called_taken() -> None:
+    api = cast(Api, FakeApi([refused("a", "NodePorts", "Predicate NodePorts failed")]))
+    with pytest.raises(ClusterError, match="a port of the node is taken, by none of the pods that are there now"):
+        waiting.wait_pods(api, [("shop", "a")], timeout=30)

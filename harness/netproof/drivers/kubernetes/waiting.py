@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from netproof.clusters.recipes import Ready
+from netproof.drivers.kubernetes import nodeports
 from netproof.drivers.kubernetes.objects import Api, Ref, Refused
 from netproof.drivers.kubernetes.polling import NotYet, TooLate, poll
 from netproof.errors import ClusterError
@@ -157,18 +158,21 @@ def wait_rollouts(api: Api, ready: Ready, *, timeout: float, nudge: Callable[[],
 def wait_pods(
     api: Api, wanted: Iterable[tuple[str, str]], *, timeout: float, nudge: Callable[[], None] | None = None
 ) -> dict[tuple[str, str], Object]:
-    """Until the pods (namespace, name) run: their objects. `nudge` is called at each poll."""
+    """Until the pods (namespace, name) run: their objects. `nudge` is called at each poll. Raises ClusterError at once
+    for a pod that its node refuses: it never starts."""
     stuck = Stuck()
     names = set(wanted)
 
     def step() -> dict[tuple[str, str], Object]:
         if nudge:
             nudge()
+        there = _list(api, "/api/v1/pods")
         found: dict[tuple[str, str], Object] = {
-            key: pod
-            for pod in _list(api, "/api/v1/pods")
-            if (key := (pod["metadata"]["namespace"], pod["metadata"]["name"])) in names
+            key: pod for pod in there if (key := (pod["metadata"]["namespace"], pod["metadata"]["name"])) in names
         }
+        for pod in found.values():
+            if pod.get("status", {}).get("phase") == "Failed":
+                raise ClusterError(_explain_refusal(pod, there), details=diagnose(api, [pod]))
         late = sorted("/".join(key) for key in names if key not in found or not pod_ready(found[key]))
         if late:
             stuck.check(found.values(), api)
@@ -177,6 +181,21 @@ def wait_pods(
         return found
 
     return _explained(api, step, timeout=timeout, what="starting the pods", among=names)
+
+
+def _explain_refusal(pod: Object, others: Iterable[Object]) -> str:
+    """Why a pod has failed as a whole, which only its node's kubelet says: it did not admit it, or evicted it."""
+    status, node = pod["status"], pod["spec"].get("nodeName", "?")
+    reason, message = status.get("reason", ""), " ".join(status.get("message", "").split())
+    why = ": ".join(filter(None, (reason, message))) or "it has ended"
+    what = f"the pod {nodeports.name(pod)} cannot run on {node}"
+    if "NodePorts" not in why:
+        return f"{what}: {why}"
+    running = (one for one in others if one.get("status", {}).get("phase") not in ("Failed", "Succeeded"))
+    if found := nodeports.find_holder(pod, running):
+        holder, port = found
+        return f"{what}: a port of the node is taken by the pod {nodeports.name(holder)} ({port})"
+    return f"{what}: a port of the node is taken, by none of the pods that are there now ({why})"
 
 
 def diagnose(api: Api, pods: Iterable[Object]) -> str:
