@@ -241,7 +241,7 @@ def test_the_last_job_does_what_it_says(name: str, case: Case, tmp_path: Path, m
 
 
 def test_the_page_about_nights_names_every_class_of_a_comparison() -> None:
-    from netproof.report.compare import WORDS, Class
+    from netproof.report.comparison import WORDS, RowClass
 
     text = (ROOT / "docs" / "nights.md").read_text(encoding="utf-8")
-    assert all(f"| {WORDS[kind]} |" in text for kind in Class if kind not in (Class.ALONE, Class.SAME))
+    assert all(f"| {WORDS[kind]} |" in text for kind in RowClass if kind not in (RowClass.ALONE, RowClass.SAME))

@@ -14,16 +14,16 @@ from netproof.model import Intent, Measured, Outcome, Specified, judge
 from netproof.model.verdict import WRONG
 from netproof.report.record import (
     AppliedFile,
-    Attempt,
     Cell,
     EnvironmentRecord,
     Phase,
     PreflightCheck,
     Record,
+    RecordedAttempt,
+    RecordedSide,
     Reviewed,
     Run,
     ScenarioResult,
-    Side,
     StepResult,
     Target,
 )
@@ -64,8 +64,8 @@ class Meaning:
     intended: bool
     specified: bool | None
     because: str
-    egress: Side
-    ingress: Side
+    egress: RecordedSide
+    ingress: RecordedSide
 
 
 def pairs() -> Iterator[Pair]:
@@ -116,13 +116,13 @@ def meaning(pair: Pair, ingress_on: bool, egress_on: bool) -> Meaning:
         meant_in = listed or (source.startswith("external:") and target in EXTERNAL_INGRESS)
         allowed_in = listed or target in EXTERNAL_INGRESS
         rule_in = "" if not allowed_in else f"berserk/{target} ingress[{0 if listed else 1}]"
-    egress = Side(
+    egress = RecordedSide(
         isolated=ours and egress_on,
         isolating=[f"berserk/{short}"] if ours and egress_on else [],
         allowed=allowed_out,
         rule=rule_out,
     )
-    ingress = Side(
+    ingress = RecordedSide(
         isolated=theirs and ingress_on,
         isolating=[f"berserk/{target}"] if theirs and ingress_on else [],
         allowed=allowed_in,
@@ -193,15 +193,15 @@ def cell(cni: str, scenario: str, pair: Pair, rng: random.Random, place: dict[st
     ms = round(rng.uniform(0.2, 1.9), 2)
     if measured is Measured.UNMEASURED:
         outcome = Outcome.ERROR
-        attempts = [Attempt(at_s=0.05, outcome=Outcome.ERROR, count=1, detail="stream ended")]
+        attempts = [RecordedAttempt(at_s=0.05, outcome=Outcome.ERROR, count=1, detail="stream ended")]
     elif measured is Measured.CONNECTED:
         outcome = Outcome.CONNECTED
-        attempts = [Attempt(at_s=0.05, outcome=outcome, count=rounds + 2, ms=ms)]
+        attempts = [RecordedAttempt(at_s=0.05, outcome=outcome, count=rounds + 2, ms=ms)]
     else:
         outcome = Outcome.DROPPED
         attempts = [
-            Attempt(at_s=0.05, outcome=Outcome.CONNECTED, count=1 if cni == "calico" else 4, ms=ms),
-            Attempt(at_s=slow, outcome=outcome, count=rounds, ms=250.4),
+            RecordedAttempt(at_s=0.05, outcome=Outcome.CONNECTED, count=1 if cni == "calico" else 4, ms=ms),
+            RecordedAttempt(at_s=slow, outcome=outcome, count=rounds, ms=250.4),
         ]
     host = place.setdefault(destination, f"10.244.{len(place) % 2}.{len(place) + 4}")
     port_dialled = 30080 if via == "nodeport" else port

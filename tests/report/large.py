@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from netproof.model import Intent, Measured, Outcome, Specified, Verdict
-from netproof.report.record import Attempt, Record
+from netproof.report.record import Record, RecordedAttempt
 
 from .example import example
 
@@ -42,8 +42,8 @@ def large(services: int = 50, ports: int = 10, cnis: int = 4) -> Record:
                                     "verdict": Verdict.CNI_DIFFERENCE if wrong else Verdict.HOLDS,
                                     "accepted": not wrong,
                                     "attempts": [
-                                        Attempt(at_s=0.05, outcome=Outcome.CONNECTED, count=1, ms=rng.random()),
-                                        Attempt(
+                                        RecordedAttempt(at_s=0.05, outcome=Outcome.CONNECTED, count=1, ms=rng.random()),
+                                        RecordedAttempt(
                                             at_s=round(rng.choice([0.3, 0.6, 0.9]), 2), outcome=outcome, count=4, ms=ms
                                         ),
                                     ],

@@ -8,8 +8,10 @@ import pytest
 
 from netproof.model import Intent, Measured, Outcome, Specified, Verdict, judge
 from netproof.model.verdict import WRONG
-from netproof.report.compare import Class, Comparison, Source, State, compare
+from netproof.report.compare import compare
+from netproof.report.compare_groups import group_rows
 from netproof.report.compare_text import compare_lines, compare_markdown
+from netproof.report.comparison import Comparison, NamedRecord, RowClass, TargetState
 from netproof.report.record import Cell, Record, Run, ScenarioResult, Target
 
 from .example import edited, example
@@ -25,8 +27,10 @@ def night(record: Record, day: int) -> Record:
 
 
 def only(*records: Record, baseline: tuple[Record, ...] = (), expect: tuple[str, ...] = ()) -> Comparison:
-    named = [Source(label=f"{n}/record.json", record=record) for n, record in enumerate(records)]
-    return compare(named, baseline=[Source(label="before.json", record=record) for record in baseline], expect=expect)
+    named = [NamedRecord(label=f"{n}/record.json", record=record) for n, record in enumerate(records)]
+    return compare(
+        named, baseline=[NamedRecord(label="before.json", record=record) for record in baseline], expect=expect
+    )
 
 
 def small(change: Callable[[Cell], dict[str, object]] = lambda _: {}, *, cni: str = "calico") -> Record:
@@ -54,11 +58,11 @@ def declared_leak(cell: Cell) -> dict[str, object]:
 def test_two_cnis_differ_where_one_connects_and_the_other_denies() -> None:
     found = only(TODAY)
     assert [side.label for side in found.sides] == ["calico 3.28.5", "cilium 1.17.2"]
-    differing = [row for row in found.rows if Class.DIFFERS in row.classes]
+    differing = [row for row in found.rows if RowClass.DIFFERS in row.classes]
     assert differing
     for row in differing:
         assert {cell.measured for cell in row.cells if cell} == {Measured.CONNECTED, Measured.DENIED}
-    group = next(group for group in found.groups(Class.DIFFERS) if group.rows[0].cell.source == "node:1")
+    group = next(group for group in group_rows(found, RowClass.DIFFERS) if group.rows[0].cell.source == "node:1")
     assert group.headline == "node:1 → berserk/meta:9500: denied on calico 3.28.5, connected on cilium 1.17.2"
     same, shared = found.agreement or (0, 0)
     assert shared - same == len(differing)
@@ -67,7 +71,7 @@ def test_two_cnis_differ_where_one_connects_and_the_other_denies() -> None:
 
 def test_equal_records_agree_and_nothing_is_new() -> None:
     found = only(small(), baseline=(small(),))
-    assert set(found.counts) == {Class.SAME}
+    assert set(found.counts) == {RowClass.SAME}
     assert found.failures("new") == []
     assert found.failures("any") == []
 
@@ -79,7 +83,7 @@ def test_a_new_fault_is_new_and_a_vanished_one_is_gone() -> None:
     assert row.new == ("calico",)
     assert row.cell.verdict is Verdict.CNI_DIFFERENCE
     assert found.failures("new") == ["1 new difference"]
-    (group,) = found.groups(Class.NEW)
+    (group,) = group_rows(found, RowClass.NEW)
     assert group.headline == "berserk/meta → berserk/query:9510: was denied, now connected on calico 3.28.5"
     back = only(night(small(), 22), baseline=(now,))
     assert [row.gone for row in back.rows if row.gone] == [("calico",)]
@@ -90,15 +94,15 @@ def test_the_same_cnis_record_before_is_the_earlier_one_whatever_the_order_of_th
     found = only(night(small(leak), 21), night(small(), 19), night(small(), 20))
     assert [side.night[:10] for side in found.sides] == ["2026-11-19", "2026-11-20", "2026-11-21"]
     assert found.sides[found.earlier["calico"]].night.startswith("2026-11-20")
-    assert found.counts[Class.NEW] == 1
+    assert found.counts[RowClass.NEW] == 1
     assert found.title == "What changed on calico 3.28.5 since 2026-11-20 03:00"
 
 
 def test_a_declared_new_difference_is_shown_and_fails_nothing() -> None:
     found = only(small(declared_leak), baseline=(small(),))
-    assert found.counts[Class.NEW] == 1
+    assert found.counts[RowClass.NEW] == 1
     assert found.failures("new") == []
-    assert found.groups(Class.NEW)[0].declared == ("known-1",)
+    assert group_rows(found, RowClass.NEW)[0].declared == ("known-1",)
     assert "1 new difference since 2026-11-21 03:12, 0 of them undeclared." in dict(found.sentences)
 
 
@@ -108,13 +112,13 @@ def test_a_fault_in_a_cell_that_the_earlier_record_lacks_is_new_unless_it_is_dec
     before = edited(before, cells=[cell for cell in target.cells if not leak(cell)])
     assert only(small(leak), baseline=(before,)).failures("new") == ["1 new difference"]
     found = only(small(declared_leak), baseline=(before,))
-    assert found.counts[Class.NEW] == 0
-    assert found.counts[Class.ONLY] == 1
+    assert found.counts[RowClass.NEW] == 0
+    assert found.counts[RowClass.ONLY] == 1
 
 
 def test_a_difference_that_the_night_before_had_fails_only_any() -> None:
     found = only(small(leak), baseline=(small(leak),))
-    assert found.counts[Class.NEW] == 0
+    assert found.counts[RowClass.NEW] == 0
     assert found.failures("new") == []
     assert found.failures("any") == ["1 undeclared difference on calico 3.28.5 (0/record.json)"]
     assert found.failures("none") == []
@@ -124,9 +128,9 @@ def test_a_difference_that_the_night_before_had_fails_only_any() -> None:
 def test_a_missing_cni_is_missing_and_agrees_with_nobody(expect: tuple[str, ...]) -> None:
     found = only(CALICO, expect=expect)
     (missing,) = found.missing
-    assert (missing.state, missing.why) == (State.MISSING, "no record has it")
+    assert (missing.state, missing.why) == (TargetState.MISSING, "no record has it")
     assert found.agreement is None
-    assert found.counts[Class.SAME] == 0
+    assert found.counts[RowClass.SAME] == 0
     assert all(row.cells[found.sides.index(missing)] is None for row in found.rows)
     assert any("is missing" in sentence and stands == "bad" for sentence, stands in found.sentences)
     assert found.failures("new") == []
@@ -143,9 +147,9 @@ def test_a_cni_of_the_baseline_that_no_record_has_is_missing() -> None:
 def test_a_cni_that_ended_early_is_no_agreement_and_its_older_record_does_not_stand_in() -> None:
     dead = edited(night(CALICO, 22), cells=[], scenarios=[], error="calico did not come up\nmore", error_code=11)
     found = only(night(CALICO, 21), CILIUM, dead)
-    assert [(side.state, side.why) for side in found.missing] == [(State.ENDED_EARLY, "calico did not come up")]
+    assert [(side.state, side.why) for side in found.missing] == [(TargetState.ENDED_EARLY, "calico did not come up")]
     assert found.agreement is None
-    assert found.counts[Class.DIFFERS] == 0
+    assert found.counts[RowClass.DIFFERS] == 0
 
 
 def test_unmeasured_is_neither_equal_nor_different() -> None:
@@ -153,12 +157,12 @@ def test_unmeasured_is_neither_equal_nor_different() -> None:
         return {"measured": Measured.UNMEASURED, "outcome": Outcome.ERROR} if leak(cell) else {}
 
     found = only(small(), small(lost, cni="cilium"))
-    assert found.counts[Class.UNMEASURED] == 1
-    assert found.counts[Class.DIFFERS] == 0
+    assert found.counts[RowClass.UNMEASURED] == 1
+    assert found.counts[RowClass.DIFFERS] == 0
     same, shared = found.agreement or (0, 0)
     assert same == shared == len(found.rows) - 1
     gone = only(small(lost), baseline=(small(leak),))
-    assert gone.counts[Class.GONE] == 0
+    assert gone.counts[RowClass.GONE] == 0
 
 
 def test_denied_in_another_way_is_said_apart() -> None:
@@ -166,9 +170,9 @@ def test_denied_in_another_way_is_said_apart() -> None:
         return {"outcome": Outcome.REJECTED} if cell.measured is Measured.DENIED else {}
 
     found = only(small(), small(reject, cni="cilium"))
-    assert found.counts[Class.HOW] > 0
-    assert found.counts[Class.DIFFERS] == 0
-    assert "dropped on calico 3.28.5, rejected on" in found.groups(Class.HOW)[0].headline
+    assert found.counts[RowClass.HOW] > 0
+    assert found.counts[RowClass.DIFFERS] == 0
+    assert "dropped on calico 3.28.5, rejected on" in group_rows(found, RowClass.HOW)[0].headline
 
 
 def test_other_policies_are_a_change_and_no_new_difference() -> None:
@@ -178,8 +182,8 @@ def test_other_policies_are_a_change_and_no_new_difference() -> None:
         return {}
 
     found = only(small(meant), baseline=(small(),))
-    assert found.counts[Class.CHANGED] == 1
-    assert found.counts[Class.NEW] == 0
+    assert found.counts[RowClass.CHANGED] == 1
+    assert found.counts[RowClass.NEW] == 0
 
 
 def test_a_skipped_scenario_says_why_it_is_not_there() -> None:
@@ -215,7 +219,7 @@ def test_no_records_are_no_agreement() -> None:
     )
     empty = Record(run=run, targets=[Target(cni="calico", title="Calico")])
     found = only(empty)
-    assert [side.state for side in found.sides] == [State.ENDED_EARLY]
+    assert [side.state for side in found.sides] == [TargetState.ENDED_EARLY]
     assert found.agreement is None
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from netproof.report.compare import Comparison
+from netproof.report.compare_groups import group_rows
 from netproof.report.compare_html import link, render_compare
+from netproof.report.comparison import Comparison
 
 from .browser import CHROMIUM, Page, browser
 from .example import example
@@ -141,10 +142,10 @@ def test_arrows_walk_the_rows_and_enter_opens_one(page: Page) -> None:
 @needs_browser
 def test_every_listed_difference_links_to_its_row(page: Page, file: Path) -> None:
     comparison = today()
-    from netproof.report.compare import LOUD
+    from netproof.report.comparison import LOUD
 
     for kind in LOUD:
-        for group in comparison.groups(kind)[:2]:
+        for group in group_rows(comparison, kind)[:2]:
             page.open(file, link(group))
             assert page.run(PANEL), link(group)
             assert page.run("document.querySelector('#list tr.at') !== null")

@@ -9,16 +9,16 @@ import pytest
 
 from netproof.model import Intent, Measured, Outcome, Specified, judge
 from netproof.model.verdict import WRONG
-from netproof.report.engines import Engines, Kind, side_by_side
+from netproof.report.engines import Agreement, Engines, side_by_side
 from netproof.report.engines_html import render_engines
 from netproof.report.engines_text import engines_lines, engines_markdown
-from netproof.report.record import Cell, Record, Reviewed, Run, ScenarioResult, Side, Target, Variant
+from netproof.report.record import Cell, Record, RecordedSide, Reviewed, Run, ScenarioResult, Target, Variant
 
 from .browser import CHROMIUM, browser
 from .test_html import Outline
 
 PLUS, MINUS, OPEN = Specified.CONNECTED, Specified.DENIED, Specified.UNSPECIFIED
-SIDE = Side(isolated=False, allowed=True)
+SIDE = RecordedSide(isolated=False, allowed=True)
 RUN = Run(netproof="1", command="", started_at="2026-01-01T00:00:00", duration_s=1, interrupted=False, exit_code=0)
 
 
@@ -96,18 +96,18 @@ def both(
 @pytest.mark.parametrize(
     ("one", "two", "does", "kind"),
     [
-        (PLUS, PLUS, (None, None), Kind.AGREE),
-        (PLUS, PLUS, (Measured.CONNECTED, Measured.CONNECTED), Kind.AGREE),
-        (MINUS, MINUS, (None, None), Kind.OTHERWISE),
-        (PLUS, MINUS, (None, None), Kind.DIFFER),
-        (PLUS, MINUS, (Measured.CONNECTED, Measured.CONNECTED), Kind.DIFFER),
-        (PLUS, PLUS, (Measured.CONNECTED, Measured.DENIED), Kind.MEASURED),
-        (PLUS, OPEN, (None, None), Kind.OPEN),
-        (PLUS, OPEN, (Measured.CONNECTED, Measured.DENIED), Kind.OPEN),
+        (PLUS, PLUS, (None, None), Agreement.AGREE),
+        (PLUS, PLUS, (Measured.CONNECTED, Measured.CONNECTED), Agreement.AGREE),
+        (MINUS, MINUS, (None, None), Agreement.OTHERWISE),
+        (PLUS, MINUS, (None, None), Agreement.DIFFER),
+        (PLUS, MINUS, (Measured.CONNECTED, Measured.CONNECTED), Agreement.DIFFER),
+        (PLUS, PLUS, (Measured.CONNECTED, Measured.DENIED), Agreement.MEASURED),
+        (PLUS, OPEN, (None, None), Agreement.OPEN),
+        (PLUS, OPEN, (Measured.CONNECTED, Measured.DENIED), Agreement.OPEN),
     ],
 )
 def test_what_can_be_said_of_a_cell(
-    one: Specified, two: Specified, does: tuple[Measured | None, Measured | None], kind: Kind
+    one: Specified, two: Specified, does: tuple[Measured | None, Measured | None], kind: Agreement
 ) -> None:
     engines = both(one, two, does=does)
     assert [row.kind for row in engines.rows] == [kind]
@@ -119,7 +119,7 @@ def test_an_engine_without_cells_agrees_with_nobody() -> None:
     cells = {"one": [cell("s-one", PLUS, Measured.CONNECTED, Intent.CONNECTED, ())]}
     engines = side_by_side([("", record("fake", cells, {"two": "fake enforces no such thing"}))])
     (group,) = engines.groups
-    assert [row.kind for row in group.rows] == [Kind.ALONE]
+    assert [row.kind for row in group.rows] == [Agreement.ALONE]
     assert group.absent == {"two": "skipped: fake enforces no such thing"}
     assert "no cells" in render_engines(engines)
     assert any("fake enforces no such thing" in text for text, _ in engines_lines(engines))
@@ -137,7 +137,7 @@ def test_engines_of_several_cnis_come_together() -> None:
     )
     engines = side_by_side([("a.json", one), ("b.json", two)])
     (row,) = engines.rows
-    assert row.kind is Kind.MEASURED
+    assert row.kind is Agreement.MEASURED
     assert row.answers["two"].odd == (("b", Measured.DENIED),)
     assert row.undeclared
     assert engines.cnis == ("a", "b")

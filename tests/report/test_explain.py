@@ -6,7 +6,7 @@ import pytest
 
 from netproof.errors import InputError
 from netproof.report import findings
-from netproof.report.explain import Wanted, explanation, find, nearest, parse, short
+from netproof.report.explain import CellQuery, explain_cell, find, nearest, parse, short
 
 from .example import edited, example
 
@@ -34,7 +34,7 @@ LEAK = next(cell for cell in CILIUM.cells if cell.source == "node:1" and not cel
     ],
 )
 def test_a_name_is_read_in_every_form_that_reports_show(name: str, wanted: dict[str, object]) -> None:
-    assert parse(name) == Wanted(source="a/b", destination="c/d", **wanted)  # type: ignore[arg-type]
+    assert parse(name) == CellQuery(source="a/b", destination="c/d", **wanted)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a/b->", "a/b->c/d:80/TCP via carrier pigeon"])
@@ -65,7 +65,7 @@ def test_the_nearest_names_come_first() -> None:
 
 def test_it_says_everything() -> None:
     evidence = {"bpf.txt": f"nothing here\nallow {LEAK.host} because\nberserk/meta policy of {LEAK.host}\n"}
-    text = "\n".join(line for line, _ in explanation(CILIUM, LEAK, evidence))
+    text = "\n".join(line for line, _ in explain_cell(CILIUM, LEAK, evidence))
     for part in (
         "node:1 → berserk/meta:9500/TCP by pod address on cilium 1.17.2",
         "in         berserk-enabled, policies applied: Only known communication paths",
@@ -87,7 +87,7 @@ def test_it_says_everything() -> None:
 
 
 def test_ascii_for_terminals_that_have_no_more() -> None:
-    assert all(line.isascii() for line, _ in explanation(CILIUM, LEAK, {}, unicode=False))
+    assert all(line.isascii() for line, _ in explain_cell(CILIUM, LEAK, {}, unicode=False))
 
 
 def test_a_policy_that_steps_change_is_not_shown_as_if_it_were_the_one() -> None:
@@ -95,4 +95,4 @@ def test_a_policy_that_steps_change_is_not_shown_as_if_it_were_the_one() -> None
     other = scenario.manifests.split("---")[0].replace("policyTypes", "x")
     twice = scenario.model_copy(update={"manifests": f"{scenario.manifests}\n---\n{other}"})
     target = edited(RECORD, scenarios=[twice]).targets[0]
-    assert not [line for line, _ in explanation(target, LEAK, {}) if line.startswith("  policy")]
+    assert not [line for line, _ in explain_cell(target, LEAK, {}) if line.startswith("  policy")]

@@ -11,7 +11,7 @@ import pytest
 from netproof.errors import InputError, NetproofError
 from netproof.report import writer
 from netproof.report.record import load
-from netproof.report.traits import filled
+from netproof.report.traits import add_traits
 from netproof.report.writer import default_directory, ensure_writable, is_default, write_report
 
 from .example import example
@@ -30,7 +30,7 @@ def test_all_files_are_there_and_evidence_stays(tmp_path: Path) -> None:
         *("badge.json", "conformance.yaml", "evidence", "junit.xml", "record.json", "report.html", "summary.md"),
     ]
     assert (directory / "evidence" / "ruleset.txt").read_text() == "table inet netproof"
-    assert load(directory / "record.json") == filled(RECORD)
+    assert load(directory / "record.json") == add_traits(RECORD)
 
 
 def test_latest_points_to_the_newest_with_a_relative_link(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_full_disk_keeps_the_record_and_says_how_to_go_on(tmp_path: Path, monk
         f"no space left to write the report to {tmp_path / 'one'}; record.json is whole. Free some space, then draw it "
         f"again with `netproof report {tmp_path / 'one' / 'record.json'}`"
     )
-    assert load(tmp_path / "one" / "record.json") == filled(RECORD)
+    assert load(tmp_path / "one" / "record.json") == add_traits(RECORD)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_scraps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     bench.main(
         recipes.parse_cni(arguments.cni),
-        bench.Asked(
+        bench.BenchOptions(
             what=arguments.what,
             scenario_set=arguments.scenario_set,
             again=arguments.again,

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from netproof.commands.console import new_console, show, takes_unicode
-from netproof.commands.records import sources
+from netproof.commands.records import read_records
 from netproof.errors import InputError
 from netproof.report.compare import compare
 from netproof.report.compare_html import render_compare
@@ -51,8 +51,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 13 when there is what `--fail-on` asks about. Raises InputError."""
     comparison = compare(
-        sources(arguments.records),
-        baseline=sources(arguments.baseline, "--baseline"),
+        read_records(arguments.records),
+        baseline=read_records(arguments.baseline, "--baseline"),
         expect=[cni.strip() for cni in arguments.expect.split(",") if cni.strip()],
     )
     if not comparison.sides:

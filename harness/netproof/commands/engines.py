@@ -72,13 +72,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _engines(arguments: argparse.Namespace) -> Engines:
     from netproof.charts.stageset.values import ENGINES
-    from netproof.commands.records import sources
+    from netproof.commands.records import read_records
     from netproof.errors import InputError
     from netproof.report.engines import side_by_side
 
     _fitting(arguments)
     if arguments.records:
-        found = side_by_side([(source.label, source.record) for source in sources(arguments.records)], ENGINES)
+        found = side_by_side([(source.label, source.record) for source in read_records(arguments.records)], ENGINES)
         if not found.groups:
             raise InputError(
                 "these records have no scenario under two engines; `netproof run --scenario-set stageset` measures some"

@@ -82,11 +82,11 @@ def _cell(arguments: argparse.Namespace) -> int:
         evidence = _evidence(file.resolve().parent / "evidence" / target.cni / cell.scenario)
         if n:
             console.print()
-        show(console, explain.explanation(target, cell, evidence, unicode=takes_unicode()))
+        show(console, explain.explain_cell(target, cell, evidence, unicode=takes_unicode()))
     return 0
 
 
-def _list(found: list[explain.Found], record: Path) -> str:
+def _list(found: list[explain.MatchedCell], record: Path) -> str:
     lines = [f"{len(found)} cells match; explain one of them:"]
     for one in found[:MOST]:
         scenario, step, _ = one.key

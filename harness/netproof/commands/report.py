@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from netproof.commands.records import sources
+from netproof.commands.records import read_records
 from netproof.errors import InputError
-from netproof.report.record import merged
+from netproof.report.record import merge
 from netproof.report.writer import write_report
 
 
@@ -25,9 +25,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the path of the page. Raises InputError."""
-    found = sources(arguments.records)
+    found = read_records(arguments.records)
     if len(found) > 1 and arguments.report_dir is None:
         raise InputError("several records become one report: say where to write it", key="--report-dir")
     directory = arguments.report_dir or Path(found[0].label).resolve().parent
-    print(write_report(merged([source.record for source in found]), directory))
+    print(write_report(merge([source.record for source in found]), directory))
     return 0

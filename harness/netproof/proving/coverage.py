@@ -37,7 +37,7 @@ class LeftOut(StrictModel):
     why: str
 
 
-class Wanted(StrictModel):
+class CoverageTable(StrictModel):
     """coverage.yaml."""
 
     fields: dict[str, list[str]]
@@ -45,7 +45,7 @@ class Wanted(StrictModel):
     left_out: list[LeftOut]
 
     @model_validator(mode="after")
-    def _known(self) -> Wanted:
+    def _known(self) -> CoverageTable:
         for one in self.left_out:
             if len(one.pair) != 2 or any(value not in self.dimensions.get(key, ()) for key, value in one.pair.items()):
                 raise ValueError(f"{one.pair} is no pair of two dimensions' values")
@@ -63,8 +63,8 @@ class Wanted(StrictModel):
 
 
 @cache
-def wanted() -> Wanted:
-    return validate(Wanted, read_document(Path(__file__).with_name("coverage.yaml")))
+def wanted() -> CoverageTable:
+    return validate(CoverageTable, read_document(Path(__file__).with_name("coverage.yaml")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,12 +13,12 @@ from typing import Any
 
 from netproof.model import Outcome
 from netproof.report import findings
-from netproof.report.record import Attempt, Cell, Record, Target
+from netproof.report.record import Cell, Record, RecordedAttempt, Target
 
 Json = Any
 
 
-class Table:
+class IndexTable:
     """Values in the order of their first use; a value's number is its place."""
 
     def __init__(self) -> None:
@@ -35,8 +35,8 @@ class Table:
 
 class _Encoder:
     def __init__(self) -> None:
-        self.strings, self.steps, self.pairs, self.stories = Table(), Table(), Table(), Table()
-        self.wires, self.whens, self.times = Table(), Table(), Table()
+        self.strings, self.steps, self.pairs, self.stories = IndexTable(), IndexTable(), IndexTable(), IndexTable()
+        self.wires, self.whens, self.times = IndexTable(), IndexTable(), IndexTable()
 
     def target(self, target: Target) -> Json:
         entries = {entry.id: entry for entry in target.reviewed}
@@ -83,7 +83,7 @@ class _Encoder:
         settled = None if cell.settled_after_s is None else round(cell.settled_after_s, 2)
         return [settled, [self._attempt(attempt) for attempt in cell.attempts]]
 
-    def _attempt(self, attempt: Attempt) -> Json:
+    def _attempt(self, attempt: RecordedAttempt) -> Json:
         return [
             round(attempt.at_s, 2),
             self.strings.place(attempt.outcome),

@@ -6,8 +6,9 @@ from typing import Any
 
 from netproof import __version__
 from netproof.report import findings, traits
-from netproof.report.columns import Table, encode, pack
-from netproof.report.compare import LOUD, WORDS, Class, Comparison, Group, Side, State
+from netproof.report.columns import IndexTable, encode, pack
+from netproof.report.compare_groups import ComparedGroup, group_rows
+from netproof.report.comparison import LOUD, WORDS, ComparedTarget, Comparison, RowClass, TargetState
 from netproof.report.page import anchor, draw
 from netproof.report.record import Record
 
@@ -25,8 +26,8 @@ def render_compare(comparison: Comparison) -> str:
         globals={
             "link": link,
             "WORDS": WORDS,
-            "Class": Class,
-            "State": State,
+            "RowClass": RowClass,
+            "TargetState": TargetState,
             "LINES": LINES,
             "standing": _standing,
             "traits_differ": traits.differ,
@@ -36,7 +37,7 @@ def render_compare(comparison: Comparison) -> str:
         comparison=comparison,
         sides=comparison.sides,
         traits=traits.table([side.target for side in comparison.sides]) if comparison.rows else [],
-        groups={kind: comparison.groups(kind) for kind in LOUD if kind is not Class.ONLY},
+        groups={kind: group_rows(comparison, kind) for kind in LOUD if kind is not RowClass.ONLY},
         loud=sorted(
             (name for name, counts in comparison.scenarios.items() if any(counts[kind] for kind in LOUD)),
             key=lambda name: min(n for n, kind in enumerate(LOUD) if comparison.scenarios[name][kind]),
@@ -47,13 +48,13 @@ def render_compare(comparison: Comparison) -> str:
     )
 
 
-def link(group: Group) -> str:
+def link(group: ComparedGroup) -> str:
     """The anchor of a group's first cell in the table."""
     scenario, step, cell = group.rows[0].key
     return anchor(**{"in": scenario, "step": step, "cell": cell})
 
 
-def _standing(comparison: Comparison, side: Side, scenario: str) -> tuple[str, str]:
+def _standing(comparison: Comparison, side: ComparedTarget, scenario: str) -> tuple[str, str]:
     """How a scenario stands on a side: a tag's class, and its words."""
     result = comparison.result(side, scenario)
     if result is None:
@@ -65,14 +66,14 @@ def _standing(comparison: Comparison, side: Side, scenario: str) -> tuple[str, s
 def _data(comparison: Comparison) -> Any:
     sides = [side for side in comparison.sides if side.target]
     record = Record.model_construct(targets=[side.target for side in sides if side.target])
-    about, steps, scenarios = Table(), Table(), list(comparison.scenarios)
+    about, steps, scenarios = IndexTable(), IndexTable(), list(comparison.scenarios)
     places = [
         {findings.identity(cell): n for n, cell in enumerate(side.target.cells, 1)} if side.target else {}
         for side in comparison.sides
     ]
     rows = comparison.rows
     whose = [
-        [[kind for kind in Class if kind in row.classes], list(row.new), list(row.gone), list(row.changed)]
+        [[kind for kind in RowClass if kind in row.classes], list(row.new), list(row.gone), list(row.changed)]
         for row in rows
     ]
     return encode(record) | {

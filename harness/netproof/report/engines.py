@@ -19,7 +19,7 @@ from netproof.report.record import Cell, Record, Reviewed
 FailOn = Literal["undeclared", "any", "none"]
 
 
-class Kind(StrEnum):
+class Agreement(StrEnum):
     """What can be said of a cell over all engines. The order is the order in which a reader needs them."""
 
     DIFFER = "differ"
@@ -35,21 +35,21 @@ class Kind(StrEnum):
     """Fewer than two engines have it: nothing to compare with."""
 
 
-WORDS: Mapping[Kind, str] = {
-    Kind.DIFFER: "engines differ",
-    Kind.MEASURED: "measured otherwise",
-    Kind.OPEN: "left open",
-    Kind.OTHERWISE: "agree, not as meant",
-    Kind.AGREE: "agree, as meant",
-    Kind.ALONE: "one engine only",
+WORDS: Mapping[Agreement, str] = {
+    Agreement.DIFFER: "engines differ",
+    Agreement.MEASURED: "measured otherwise",
+    Agreement.OPEN: "left open",
+    Agreement.OTHERWISE: "agree, not as meant",
+    Agreement.AGREE: "agree, as meant",
+    Agreement.ALONE: "one engine only",
 }
 
-LOUD = (Kind.DIFFER, Kind.MEASURED, Kind.OPEN)
+LOUD = (Agreement.DIFFER, Agreement.MEASURED, Agreement.OPEN)
 """The kinds that are disagreements."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class EngineAnswer:
     """What one engine says of a cell: its policies by the API's text, and each CNI's name with what it did."""
 
     cell: Cell
@@ -80,14 +80,14 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class EngineRow:
     """One cell: step and probe, what is meant, and an answer for each engine that has it."""
 
     step: str
     key: str
     intended: Intent
-    answers: Mapping[str, Answer]
-    kind: Kind
+    answers: Mapping[str, EngineAnswer]
+    kind: Agreement
 
     @property
     def cell(self) -> Cell:
@@ -99,17 +99,17 @@ class Row:
         """A disagreement of which some side is declared by no reviewed entry."""
         wrong = [answer for answer in self.answers.values() if not answer.as_meant]
         wrong = [answer for answer in wrong if answer.specified is not Specified.UNSPECIFIED]
-        return self.kind in (Kind.DIFFER, Kind.MEASURED) and not all(answer.accepted for answer in wrong)
+        return self.kind in (Agreement.DIFFER, Agreement.MEASURED) and not all(answer.accepted for answer in wrong)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class EngineLine:
     """Rows that say the same of one destination: what a reader sees as one."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[EngineRow, ...]
 
     @property
-    def head(self) -> Row:
+    def head(self) -> EngineRow:
         return self.rows[0]
 
     @property
@@ -123,17 +123,17 @@ class Line:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class EngineGroup:
     """The variants of one scenario. `claims`: engine -> its scenario's id and claim; `absent`: engine -> why it has
     no cells here."""
 
     of: str
     claims: Mapping[str, tuple[str, str]]
     absent: Mapping[str, str]
-    rows: tuple[Row, ...]
+    rows: tuple[EngineRow, ...]
 
     @cached_property
-    def counts(self) -> Counter[Kind]:
+    def counts(self) -> Counter[Agreement]:
         return Counter(row.kind for row in self.rows)
 
     @property
@@ -147,26 +147,26 @@ class Group:
         return sum(answer.as_meant for answer in answers), len(answers)
 
     @property
-    def lines(self) -> list[Line]:
-        made: dict[tuple[object, ...], list[Row]] = {}
+    def lines(self) -> list[EngineLine]:
+        made: dict[tuple[object, ...], list[EngineRow]] = {}
         for row in self.rows:
             said = tuple((engine, answer.said) for engine, answer in row.answers.items())
             made.setdefault((row.step, findings.route(row.cell).partition(" → ")[2], row.intended, said), []).append(
                 row
             )
-        lines = [Line(rows=tuple(rows)) for rows in made.values()]
-        order = list(Kind)
+        lines = [EngineLine(rows=tuple(rows)) for rows in made.values()]
+        order = list(Agreement)
         return sorted(lines, key=lambda line: order.index(line.head.kind))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cause:
+class Disagreement:
     """Why engines are apart: a reviewed entry (None: nobody declares it), and in which cells it shows."""
 
     entry: Reviewed | None
     cells: Mapping[str, int]
     """Engine -> how many cells, in which engines disagree, it explains."""
-    example: Row
+    example: EngineRow
     group: str
 
 
@@ -175,17 +175,17 @@ class Engines:
     """All groups. `cnis` are those that measured something; `sources` the records' names."""
 
     engines: tuple[str, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[EngineGroup, ...]
     entries: Mapping[str, Reviewed]
     cnis: tuple[str, ...]
     sources: tuple[str, ...] = ()
 
     @cached_property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[EngineRow]:
         return [row for group in self.groups for row in group.rows]
 
     @cached_property
-    def counts(self) -> Counter[Kind]:
+    def counts(self) -> Counter[Agreement]:
         return Counter(row.kind for row in self.rows)
 
     @property
@@ -195,27 +195,30 @@ class Engines:
     @cached_property
     def sentences(self) -> list[tuple[str, str]]:
         """The conclusions, each with `good`, `warn` or `bad`."""
-        asked = sum(self.counts[kind] for kind in Kind if kind is not Kind.ALONE)
-        agreed, open_cells = self.counts[Kind.AGREE] + self.counts[Kind.OTHERWISE], self.counts[Kind.OPEN]
+        asked = sum(self.counts[kind] for kind in Agreement if kind is not Agreement.ALONE)
+        agreed, open_cells = (
+            self.counts[Agreement.AGREE] + self.counts[Agreement.OTHERWISE],
+            self.counts[Agreement.OPEN],
+        )
         said = [
             (
                 f"The engines agree on {agreed:,} of {findings.count(asked, 'cell')}, and "
-                f"{self.counts[Kind.AGREE]:,} of these are as meant.",
+                f"{self.counts[Agreement.AGREE]:,} of these are as meant.",
                 "good" if agreed == asked else "warn",
             )
         ]
-        if self.counts[Kind.DIFFER]:
-            said.append((f"They differ on {findings.count(self.counts[Kind.DIFFER], 'cell')}.", "warn"))
+        if self.counts[Agreement.DIFFER]:
+            said.append((f"They differ on {findings.count(self.counts[Agreement.DIFFER], 'cell')}.", "warn"))
         if open_cells:
             are = "is" if open_cells == 1 else "are"
             said.append((f"{findings.count(open_cells, 'cell')} {are} left open by some engine's API.", "warn"))
-        if self.counts[Kind.MEASURED]:
-            what = findings.count(self.counts[Kind.MEASURED], "cell")
+        if self.counts[Agreement.MEASURED]:
+            what = findings.count(self.counts[Agreement.MEASURED], "cell")
             said.append((f"In {what} all policies say the same, and a CNI does something else.", "bad"))
         undeclared = sum(row.undeclared for row in self.rows)
         if undeclared:
             said.append((f"{findings.count(undeclared, 'disagreement')} that no reviewed entry declares.", "bad"))
-        elif self.counts[Kind.DIFFER] or self.counts[Kind.MEASURED]:
+        elif self.counts[Agreement.DIFFER] or self.counts[Agreement.MEASURED]:
             said.append(("Every difference is a documented one; its reason stands below.", "good"))
         if not self.cnis:
             said.append(("Nothing was measured: this is what the policies say by the APIs' text.", "warn"))
@@ -224,13 +227,13 @@ class Engines:
         return said
 
     @cached_property
-    def causes(self) -> list[Cause]:
+    def causes(self) -> list[Disagreement]:
         """The reasons of all differences, the one of the most cells first."""
         cells: dict[str, Counter[str]] = {}
-        first: dict[str, tuple[Row, str]] = {}
+        first: dict[str, tuple[EngineRow, str]] = {}
         for group in self.groups:
             for row in group.rows:
-                if row.kind not in (Kind.DIFFER, Kind.MEASURED):
+                if row.kind not in (Agreement.DIFFER, Agreement.MEASURED):
                     continue
                 for engine, answer in row.answers.items():
                     wrong = not answer.as_meant and answer.specified is not Specified.UNSPECIFIED
@@ -238,7 +241,7 @@ class Engines:
                         cells.setdefault(name, Counter())[engine] += 1
                         first.setdefault(name, (row, group.of))
         found = [
-            Cause(entry=self.entries.get(name), cells=by, example=first[name][0], group=first[name][1])
+            Disagreement(entry=self.entries.get(name), cells=by, example=first[name][0], group=first[name][1])
             for name, by in cells.items()
         ]
         return sorted(found, key=lambda cause: (cause.entry is not None, -sum(cause.cells.values())))
@@ -303,7 +306,7 @@ def _group(
     claims: Mapping[str, tuple[str, str]],
     tables: Mapping[str, Mapping[tuple[str, str], list[tuple[str, Cell]]]],
     skipped: Mapping[str, str],
-) -> Group:
+) -> EngineGroup:
     keys = dict.fromkeys(key for engine in engines for key in tables.get(engine, {}))
     rows = []
     for step, key in keys:
@@ -311,19 +314,19 @@ def _group(
             engine: _answer(tables[engine][step, key]) for engine in engines if (step, key) in tables.get(engine, {})
         }
         intended = next(iter(answers.values())).cell.intended
-        rows.append(Row(step=step, key=key, intended=intended, answers=answers, kind=_kind(answers)))
+        rows.append(EngineRow(step=step, key=key, intended=intended, answers=answers, kind=_kind(answers)))
     absent = {
         engine: skipped.get(engine, "nothing was asked" if engine in claims else "there is no such variant here")
         for engine in engines
         if not tables.get(engine)
     }
     claims = {engine: claims[engine] for engine in engines if engine in claims}
-    return Group(of=of, claims=claims, absent=absent, rows=tuple(rows))
+    return EngineGroup(of=of, claims=claims, absent=absent, rows=tuple(rows))
 
 
-def _answer(found: Sequence[tuple[str, Cell]]) -> Answer:
+def _answer(found: Sequence[tuple[str, Cell]]) -> EngineAnswer:
     seen = [(name, cell.measured) for name, cell in found if cell.measured is not Measured.UNMEASURED]
-    return Answer(
+    return EngineAnswer(
         cell=found[0][1],
         seen=tuple(seen),
         reviewed=tuple(dict.fromkeys(name for _, cell in found for name in cell.reviewed)),
@@ -331,15 +334,15 @@ def _answer(found: Sequence[tuple[str, Cell]]) -> Answer:
     )
 
 
-def _kind(answers: Mapping[str, Answer]) -> Kind:
+def _kind(answers: Mapping[str, EngineAnswer]) -> Agreement:
     given = list(answers.values())
     if len(given) < 2:
-        return Kind.ALONE
+        return Agreement.ALONE
     decided = {answer.specified for answer in given} - {Specified.UNSPECIFIED}
     if len(decided) > 1:
-        return Kind.DIFFER
+        return Agreement.DIFFER
     if any(answer.odd for answer in given):
-        return Kind.MEASURED
+        return Agreement.MEASURED
     if any(answer.specified is Specified.UNSPECIFIED for answer in given):
-        return Kind.OPEN
-    return Kind.AGREE if all(answer.as_meant for answer in given) else Kind.OTHERWISE
+        return Agreement.OPEN
+    return Agreement.AGREE if all(answer.as_meant for answer in given) else Agreement.OTHERWISE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from netproof import __version__
-from netproof.report.engines import LOUD, WORDS, Answer, Engines, Kind
+from netproof.report.engines import LOUD, WORDS, Agreement, EngineAnswer, Engines
 from netproof.report.engines_text import line_of
 from netproof.report.page import draw
 
@@ -19,7 +19,7 @@ def render_engines(engines: Engines) -> str:
         {"strings": [], "pairs": [], "stories": [], "targets": [], "steps": [], "by": {}, "kinds": {}},
         globals={
             "WORDS": WORDS,
-            "Kind": Kind,
+            "Agreement": Agreement,
             "LOUD": LOUD,
             "SIGNS": SIGNS,
             "SAYS": SAYS,
@@ -32,7 +32,7 @@ def render_engines(engines: Engines) -> str:
     )
 
 
-def standing(answer: Answer) -> str:
+def standing(answer: EngineAnswer) -> str:
     """The class of an answer: as meant, left open, declared or not."""
     if answer.specified == "unspecified":
         return "open"

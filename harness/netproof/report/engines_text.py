@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from netproof.report.engines import LOUD, WORDS, Answer, Cause, Engines, Group, Kind, Line
+from netproof.report.engines import LOUD, WORDS, Agreement, Disagreement, EngineAnswer, EngineGroup, EngineLine, Engines
 from netproof.report.findings import count, several
 from netproof.report.markdown import code, plain
-from netproof.report.terminal import Line as Text
-from netproof.report.terminal import Style, safe, table, wrapped
+from netproof.report.terminal import Line, Style, safe, table, wrap_lines
 
 MOST_LINES = 30
 STYLES: dict[str, Style] = {"good": "good", "bad": "bad", "warn": "warn"}
 MARKS = {"good": "✅", "bad": "❌", "warn": "⚠️"}
 
 
-def engines_lines(engines: Engines, *, unicode: bool = True) -> list[Text]:
+def engines_lines(engines: Engines, *, unicode: bool = True) -> list[Line]:
     """What `netproof engines` prints."""
     rows = [_row(engines, group) for group in engines.groups]
     head = ("INTENT", "CELLS", *engines.engines, "AGREE", "DIFFER", "OPEN")
-    lines: list[Text] = table([head, *rows], ["dim", *(_style(group) for group in engines.groups)])
+    lines: list[Line] = table([head, *rows], ["dim", *(_style(group) for group in engines.groups)])
     lines.append(("as meant, of each engine's cells; how many engines agree on, differ on and leave open", "dim"))
     lines.append(("", ""))
     for sentence, stands in engines.sentences:
-        lines += wrapped("", sentence, STYLES[stands])
+        lines += wrap_lines("", sentence, STYLES[stands])
     if engines.causes:
         lines += [("", ""), ("WHY THEY DIFFER", "bold")]
     for cause in engines.causes[:MOST_LINES]:
-        lines += wrapped("  ", f"{_name(cause)}: {_where(cause)}", "bad" if cause.entry is None else "warn")
-        lines += wrapped("    ", _why(cause), "")
+        lines += wrap_lines("  ", f"{_name(cause)}: {_where(cause)}", "bad" if cause.entry is None else "warn")
+        lines += wrap_lines("    ", _why(cause), "")
     for group in engines.groups:
         for engine, reason in group.absent.items():
-            lines += wrapped("  ", f"{group.of}: {engine} has no cells: {reason}", "dim")
+            lines += wrap_lines("  ", f"{group.of}: {engine} has no cells: {reason}", "dim")
     return safe(lines, unicode)
 
 
@@ -58,7 +57,7 @@ def engines_markdown(engines: Engines) -> str:
     return "\n".join([*lines, ""])
 
 
-def said(answer: Answer | None, intended: str) -> str:
+def said(answer: EngineAnswer | None, intended: str) -> str:
     """An answer in words: `denied`, `≠ connected` where it is not as meant, and who measured otherwise."""
     if answer is None:
         return "–"
@@ -68,48 +67,48 @@ def said(answer: Answer | None, intended: str) -> str:
     return f"{mark}{word}{odd}"
 
 
-def _claims(group: Group) -> list[str]:
+def _claims(group: EngineGroup) -> list[str]:
     return [f"- {engine}: {plain(claim)} ({code(name)})" for engine, (name, claim) in group.claims.items()]
 
 
-def _cells(engines: Engines, line: Line) -> str:
+def _cells(engines: Engines, line: EngineLine) -> str:
     head = line.head
     answers = [said(head.answers.get(engine), head.intended) for engine in engines.engines]
     texts = [several(line.sources, 4), line.target, str(head.intended), *answers]
     return f"| {' | '.join(plain(text) for text in texts)} |"
 
 
-def _row(engines: Engines, group: Group) -> tuple[str, ...]:
+def _row(engines: Engines, group: EngineGroup) -> tuple[str, ...]:
     each = []
     for engine in engines.engines:
         good, asked = group.as_meant(engine)
         each.append(f"{good}/{asked}" if asked else "-")
-    agree = group.counts[Kind.AGREE] + group.counts[Kind.OTHERWISE]
-    differ = group.counts[Kind.DIFFER] + group.counts[Kind.MEASURED]
-    return (group.of, f"{len(group.rows)}", *each, f"{agree}", f"{differ}", f"{group.counts[Kind.OPEN]}")
+    agree = group.counts[Agreement.AGREE] + group.counts[Agreement.OTHERWISE]
+    differ = group.counts[Agreement.DIFFER] + group.counts[Agreement.MEASURED]
+    return (group.of, f"{len(group.rows)}", *each, f"{agree}", f"{differ}", f"{group.counts[Agreement.OPEN]}")
 
 
-def _style(group: Group) -> Style:
+def _style(group: EngineGroup) -> Style:
     return "warn" if any(group.counts[kind] for kind in LOUD) else ""
 
 
-def _name(cause: Cause) -> str:
+def _name(cause: Disagreement) -> str:
     return cause.entry.id if cause.entry else "undeclared"
 
 
-def _where(cause: Cause) -> str:
+def _where(cause: Disagreement) -> str:
     return several([f"{engine} ({count(cells, 'cell')})" for engine, cells in cause.cells.items()], 4)
 
 
-def _why(cause: Cause) -> str:
+def _why(cause: Disagreement) -> str:
     if cause.entry:
         return cause.entry.reason
     answers = "; ".join(f"{engine} {answer.specified}" for engine, answer in cause.example.answers.items())
     return f"no reviewed entry declares it, such as {line_of(cause)} in {cause.group}: {answers}"
 
 
-def line_of(cause: Cause) -> str:
-    line = Line(rows=(cause.example,))
+def line_of(cause: Disagreement) -> str:
+    line = EngineLine(rows=(cause.example,))
     return f"{line.sources[0]} → {line.target}"
 
 

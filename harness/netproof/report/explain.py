@@ -17,7 +17,7 @@ from netproof.model.verdict import WHOSE
 from netproof.report import findings
 from netproof.report.findings import seconds
 from netproof.report.record import Cell, Record, ScenarioResult, Target
-from netproof.report.terminal import STYLES, Line, labelled, safe, wrapped
+from netproof.report.terminal import STYLES, Line, label_lines, safe, wrap_lines
 
 HOW = {"pod": "pod", "service": "service", "service address": "service", "name": "name", "dns name": "name"}
 HOW |= {"pod address": "pod", "nodeport": "nodeport", "node port": "nodeport", "address": "address"}
@@ -33,7 +33,7 @@ _NAME = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class CellQuery:
     """A cell's name as somebody wrote it; what was left out is None, and matches anything. `*` stands for any text."""
 
     source: str
@@ -61,7 +61,7 @@ class Wanted:
         )
 
 
-def parse(name: str) -> Wanted:
+def parse(name: str) -> CellQuery:
     """`berserk/ui->berserk/meta:9500/TCP via service`, or any form that a report or a link shows. Raises InputError."""
     found = _NAME.match(name)
     if not found:
@@ -80,7 +80,7 @@ def parse(name: str) -> Wanted:
     if destination.startswith("svc:") and via is None:
         via = "service"
     family = 6 if found["six"] else int(found["family"]) if found["family"] else None
-    return Wanted(
+    return CellQuery(
         source=found["source"],
         destination=destination.removeprefix("svc:"),
         port=int(port) if port and port != "*" else None,
@@ -92,7 +92,7 @@ def parse(name: str) -> Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class MatchedCell:
     """The same cell (scenario, step and probe) on every CNI that has it."""
 
     key: tuple[str, str, str]
@@ -103,7 +103,9 @@ class Found:
         return self.on[0][1]
 
 
-def find(record: Record, wanted: Wanted, *, scenario: str = "*", step: str = "*", cni: str = "*") -> list[Found]:
+def find(
+    record: Record, wanted: CellQuery, *, scenario: str = "*", step: str = "*", cni: str = "*"
+) -> list[MatchedCell]:
     """Every cell that matches, in the order of the record. `scenario`, `step` and `cni` take `*`, and `cni`
     several names with commas."""
     found: dict[tuple[str, str, str], list[tuple[Target, Cell]]] = {}
@@ -114,7 +116,7 @@ def find(record: Record, wanted: Wanted, *, scenario: str = "*", step: str = "*"
         for cell in target.cells:
             if fnmatchcase(cell.scenario, scenario) and fnmatchcase(cell.step, step) and wanted.matches(cell):
                 found.setdefault(findings.identity(cell), []).append((target, cell))
-    return [Found(key=key, on=tuple(on)) for key, on in found.items()]
+    return [MatchedCell(key=key, on=tuple(on)) for key, on in found.items()]
 
 
 def short(cell: Cell) -> str:
@@ -137,28 +139,28 @@ Evidence = Mapping[str, str]
 """File name -> text: what a run kept of the CNI's own view."""
 
 
-def explanation(target: Target, cell: Cell, evidence: Evidence, *, unicode: bool = True) -> list[Line]:
+def explain_cell(target: Target, cell: Cell, evidence: Evidence, *, unicode: bool = True) -> list[Line]:
     """Everything that is known of one cell on one CNI."""
     entries = {entry.id: entry for entry in target.reviewed}
     stands = findings.standing(cell, entries)
     result = next((scenario for scenario in target.scenarios if scenario.id == cell.scenario), None)
     intended, specified, measured = findings.values(cell)
-    lines: list[Line] = list(wrapped("", f"{findings.route(cell)} on {findings.name(target)}", "bold"))
+    lines: list[Line] = list(wrap_lines("", f"{findings.route(cell)} on {findings.name(target)}", "bold"))
     where = ", ".join(filter(None, (cell.scenario, cell.step)))
-    lines += labelled("in", f"{where}: {result.claim}" if result else where)
-    lines += labelled("verdict", f"{cell.verdict}: {WHOSE[cell.verdict]}", STYLES[stands])
-    lines += labelled("values", f"intended {intended}, specified {specified}, measured {measured} ({cell.outcome})")
+    lines += label_lines("in", f"{where}: {result.claim}" if result else where)
+    lines += label_lines("verdict", f"{cell.verdict}: {WHOSE[cell.verdict]}", STYLES[stands])
+    lines += label_lines("values", f"intended {intended}, specified {specified}, measured {measured} ({cell.outcome})")
     for identifier in cell.reviewed:
         entry = entries.get(identifier)
         words = f"{entry.sentence or entry.reason} {entry.link}".strip() if entry else ""
-        lines += labelled("declared", f"{identifier}: {words}" if words else identifier, STYLES[stands])
-    lines += labelled("why", cell.because or "the record gives no reason")
+        lines += label_lines("declared", f"{identifier}: {words}" if words else identifier, STYLES[stands])
+    lines += label_lines("why", cell.because or "the record gives no reason")
     for side in findings.sides(cell):
-        lines += labelled("", side)
+        lines += label_lines("", side)
     lines += _rules(cell, result)
     lines += _attempts(cell)
     if cell.note:
-        lines += labelled("note", cell.note)
+        lines += label_lines("note", cell.note)
     if result:
         lines += _settling(cell, result)
     lines += _view(cell, evidence)
@@ -174,13 +176,13 @@ def _attempts(cell: Cell) -> Iterator[Line]:
         took = f", the last after {attempt.ms:g} ms" if attempt.ms is not None else ""
         detail = f" ({attempt.detail})" if attempt.detail else ""
         text = f"from {seconds(attempt.at_s)} after the change: {attempt.outcome}{times}{took}{detail}"
-        yield from labelled("attempts" if n == 0 else "", text)
+        yield from label_lines("attempts" if n == 0 else "", text)
     if not cell.attempts:
-        yield from labelled("attempts", "none are recorded", "dim")
+        yield from label_lines("attempts", "none are recorded", "dim")
     if cell.host:
-        yield from labelled("dialled", cell.host)
+        yield from label_lines("dialled", cell.host)
     if cell.seen_source:
-        yield from labelled("server saw", cell.seen_source)
+        yield from label_lines("server saw", cell.seen_source)
 
 
 def _settling(cell: Cell, result: ScenarioResult) -> Iterator[Line]:
@@ -193,7 +195,7 @@ def _settling(cell: Cell, result: ScenarioResult) -> Iterator[Line]:
     if step:
         own += f"; the whole step {seconds(step.settled_after_s)}, first correct {seconds(step.first_correct_s)}"
         own += f", {findings.count(step.rounds, 'round')}"
-    yield from labelled("time", own)
+    yield from label_lines("time", own)
 
 
 def _rules(cell: Cell, result: ScenarioResult | None) -> Iterator[Line]:
@@ -207,7 +209,7 @@ def _rules(cell: Cell, result: ScenarioResult | None) -> Iterator[Line]:
     for direction, name in names:
         spec = _spec(documents, name, direction)
         if spec:
-            yield from labelled("policy", f"{name}, {direction}")
+            yield from label_lines("policy", f"{name}, {direction}")
             yield from ((f"  {'':11}  {line}", "dim") for line in spec[: MOST_LINES * 2])
             if len(spec) > MOST_LINES * 2:
                 yield f"  {'':11}  … {len(spec) - MOST_LINES * 2} more lines", "dim"
@@ -248,7 +250,7 @@ def _view(cell: Cell, evidence: Evidence) -> Iterator[Line]:
             (sum(bool(pattern.search(line)) for pattern in words.values()), line.strip()) for line in text.splitlines()
         ]
         hits = [line for score, line in sorted(scored, key=lambda pair: -pair[0]) if score]
-        yield from labelled("evidence", f"{name}: {findings.count(len(hits), 'line')} about this cell")
+        yield from label_lines("evidence", f"{name}: {findings.count(len(hits), 'line')} about this cell")
         yield from ((f"  {'':11}  {line[:160]}", "dim") for line in hits[:MOST_LINES])
         if len(hits) > MOST_LINES:
             yield f"  {'':11}  +{len(hits) - MOST_LINES} more lines", "dim"

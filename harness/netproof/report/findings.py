@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from netproof.model import Intent, Measured, Specified, Verdict
 from netproof.model.verdict import WRONG
-from netproof.report.record import Cell, Record, Reviewed, ScenarioResult, Side, StepResult, Target
+from netproof.report.record import Cell, Record, RecordedSide, Reviewed, ScenarioResult, StepResult, Target
 
 
 class Standing(StrEnum):
@@ -60,7 +60,7 @@ KINDS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class RunFinding:
     """Cells of one target that went wrong in the same way, or a reviewed entry that went stale (then without cells)."""
 
     standing: Standing
@@ -124,7 +124,7 @@ def standing(cell: Cell, reviewed: Mapping[str, Reviewed]) -> Standing:
     return Standing.DOCUMENTED if kinds == {"documented"} else Standing.KNOWN
 
 
-def group(target: Target, scenario: str | None = None) -> list[Finding]:
+def group(target: Target, scenario: str | None = None) -> list[RunFinding]:
     """The findings of a target (or of one of its scenarios), most urgent first, each in the order of the record."""
     entries = {entry.id: entry for entry in target.reviewed}
     kinds: dict[tuple[object, ...], list[Cell]] = {}
@@ -139,7 +139,7 @@ def group(target: Target, scenario: str | None = None) -> list[Finding]:
         key = (stands, cell.scenario, cell.step, destination, cell.verdict, cell.measured, tuple(cell.reviewed), note)
         kinds.setdefault(key, []).append(cell)
     found = [
-        Finding(
+        RunFinding(
             standing=standing(cells[0], entries),
             scenario=cells[0].scenario,
             step=cells[0].step,
@@ -151,7 +151,7 @@ def group(target: Target, scenario: str | None = None) -> list[Finding]:
         for cells in kinds.values()
     ]
     found += [
-        Finding(
+        RunFinding(
             standing=Standing.STALE,
             scenario=entry.scenario,
             step="",
@@ -283,7 +283,7 @@ def values(cell: Cell) -> tuple[Intent, Specified, Measured]:
     return cell.intended, cell.specified, cell.measured
 
 
-def side(direction: str, what: Side) -> str:
+def side(direction: str, what: RecordedSide) -> str:
     """What the policies say at one end: `ingress: isolated by berserk/ui; allowed by berserk/ui ingress[0]`."""
     subject = f"isolated by {several(what.isolating) or 'a policy'}" if what.isolated else "not isolated"
     if what.rule:

@@ -13,7 +13,7 @@ from typing import Any
 from netproof.model import Verdict
 from netproof.report import findings, traits
 from netproof.report.columns import encode
-from netproof.report.findings import Finding, Standing, seconds
+from netproof.report.findings import RunFinding, Standing, seconds
 from netproof.report.page import anchor, draw, slug
 from netproof.report.record import Cell, Record, Reviewed, ScenarioResult, Target, Vote
 
@@ -29,7 +29,7 @@ class Block:
     """One finding as the page shows it: merged over the CNIs on which exactly the same cells went wrong."""
 
     id: str
-    finding: Finding
+    finding: RunFinding
     targets: tuple[Target, ...]
     firsts: tuple[Cell, ...]
     """The first cell of each target: the evidence that is shown."""
@@ -105,7 +105,7 @@ def vote_link(target: Target, vote: Vote) -> str:
 
 
 def _blocks(record: Record) -> list[Block]:
-    merged: dict[tuple[object, ...], list[tuple[Target, Finding]]] = {}
+    merged: dict[tuple[object, ...], list[tuple[Target, RunFinding]]] = {}
     for target in record.targets:
         for finding in findings.group(target):
             cells = tuple(findings.probe_key(cell) for cell in finding.cells)

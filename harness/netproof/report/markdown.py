@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from netproof.model.verdict import WHOSE
 from netproof.report import findings, traits
-from netproof.report.findings import Finding, Standing, count, seconds
+from netproof.report.findings import RunFinding, Standing, count, seconds
 from netproof.report.record import Record, Target
 
 MOST_FINDINGS = 20
@@ -89,7 +89,7 @@ def _findings(target: Target) -> list[str]:
     return lines
 
 
-def _finding(target: Target, finding: Finding) -> list[str]:
+def _finding(target: Target, finding: RunFinding) -> list[str]:
     word = findings.WORDS[finding.standing]
     lines = ["", f"### {word}: {plain(finding.headline(findings.name(target)))}", ""]
     if finding.verdict is None:
@@ -117,7 +117,7 @@ def _finding(target: Target, finding: Finding) -> list[str]:
     return lines
 
 
-def _declared(target: Target, found: list[Finding], title: str) -> list[str]:
+def _declared(target: Target, found: list[RunFinding], title: str) -> list[str]:
     if not found:
         return []
     cells = sum(len(finding.cells) for finding in found)

@@ -20,7 +20,7 @@ from netproof.model.traffic import Kind, ProbeProtocol, Via
 SCHEMA_VERSION: Final = 1
 
 
-class Attempt(StrictModel):
+class RecordedAttempt(StrictModel):
     """Equal outcomes of one cell in a row: the first one's time (seconds after the change), how many, the last's ms."""
 
     at_s: float
@@ -30,7 +30,7 @@ class Attempt(StrictModel):
     detail: str = ""
 
 
-class Side(StrictModel):
+class RecordedSide(StrictModel):
     """What the policies say at one end of a cell: does a policy isolate it in this direction, and which rule allows."""
 
     isolated: bool
@@ -60,9 +60,9 @@ class Cell(StrictModel):
     """False when the verdict is a fault that no reviewed entry declares: such a cell fails its scenario."""
     because: str
     """One sentence: why the policies mean this."""
-    egress: Side
-    ingress: Side
-    attempts: list[Attempt]
+    egress: RecordedSide
+    ingress: RecordedSide
+    attempts: list[RecordedAttempt]
     settled_after_s: float | None
     host: str = ""
     """The address that was dialled."""
@@ -237,7 +237,7 @@ def load(path: Path) -> Record:
     return validate(Record, Document(file=str(path), content=content, lines={}))
 
 
-def merged(records: Sequence[Record]) -> Record:
+def merge(records: Sequence[Record]) -> Record:
     """Several records as one with all their targets, as if one run had measured them: it began with the first one and
     its exit code is the worst."""
     if len(records) == 1:

@@ -13,7 +13,7 @@ from typing import Literal
 from netproof.model import Intent
 from netproof.model.verdict import WHOSE
 from netproof.report import findings
-from netproof.report.findings import Finding, Standing, count, seconds
+from netproof.report.findings import RunFinding, Standing, count, seconds
 from netproof.report.output import to_ascii
 from netproof.report.record import Cell, Record, Reviewed, Target
 
@@ -48,36 +48,38 @@ def blocks(
     return safe(lines, unicode)
 
 
-def _block(target: Target, finding: Finding, most_cells: int) -> Iterator[Line]:
+def _block(target: Target, finding: RunFinding, most_cells: int) -> Iterator[Line]:
     style = STYLES[finding.standing]
     word = findings.WORDS[finding.standing]
-    yield from wrapped(f"{word}  ", f"{finding.scenario}: {finding.headline(findings.name(target))}", style)
+    yield from wrap_lines(f"{word}  ", f"{finding.scenario}: {finding.headline(findings.name(target))}", style)
     if finding.verdict is None:
         entry = finding.reviewed[0]
-        yield from labelled("declared", f"{entry.file}: {entry.sentence}" if entry.file else entry.sentence)
+        yield from label_lines("declared", f"{entry.file}: {entry.sentence}" if entry.file else entry.sentence)
         yield from _items("where", entry.stale, most_cells)
-        yield from labelled("do", f"remove the entry {entry.id}, or narrow it to the cells that still differ")
+        yield from label_lines("do", f"remove the entry {entry.id}, or narrow it to the cells that still differ")
         return
     cell = finding.cells[0]
     intended, specified, measured = findings.values(cell)
-    yield from labelled("verdict", f"{finding.verdict}: {WHOSE[finding.verdict]}", style)
+    yield from label_lines("verdict", f"{finding.verdict}: {WHOSE[finding.verdict]}", style)
     yield from _items("where", [findings.route(cell) for cell in finding.cells], most_cells)
-    yield from labelled("values", f"intended {intended}, specified {specified}, measured {measured}")
+    yield from label_lines("values", f"intended {intended}, specified {specified}, measured {measured}")
     yield from _why(cell, finding)
-    yield from labelled("seen", findings.seen(cell))
+    yield from label_lines("seen", findings.seen(cell))
     if cell.note:
-        yield from labelled("", cell.note)
+        yield from label_lines("", cell.note)
     if cell.reproduce:
         yield f"  {'reproduce':{LABEL}}{cell.reproduce}", "bold"
 
 
-def _why(cell: Cell, finding: Finding) -> Iterator[Line]:
+def _why(cell: Cell, finding: RunFinding) -> Iterator[Line]:
     reasons = finding.reasons
-    yield from labelled("why", reasons[0] if reasons else "the record gives no reason")
+    yield from label_lines("why", reasons[0] if reasons else "the record gives no reason")
     for text in findings.sides(cell):
-        yield from labelled("", text, "dim")
+        yield from label_lines("", text, "dim")
     if len(reasons) > 1:
-        yield from labelled("", f"(of the first cell; +{count(len(reasons) - 1, 'more reason')} in the report)", "dim")
+        yield from label_lines(
+            "", f"(of the first cell; +{count(len(reasons) - 1, 'more reason')} in the report)", "dim"
+        )
 
 
 def _items(label: str, items: list[str], most: int) -> Iterator[Line]:
@@ -87,11 +89,11 @@ def _items(label: str, items: list[str], most: int) -> Iterator[Line]:
         yield f"  {'':{LABEL}}+{len(items) - most} more", "dim"
 
 
-def labelled(label: str, text: str, style: Style = "") -> Iterator[Line]:
-    yield from wrapped(f"  {label:{LABEL}}", text, style)
+def label_lines(label: str, text: str, style: Style = "") -> Iterator[Line]:
+    yield from wrap_lines(f"  {label:{LABEL}}", text, style)
 
 
-def wrapped(start: str, text: str, style: Style) -> Iterator[Line]:
+def wrap_lines(start: str, text: str, style: Style) -> Iterator[Line]:
     indent = " " * len(start)
     for line in wrap(text, WIDTH, initial_indent=start, subsequent_indent=indent, break_on_hyphens=False) or [start]:
         yield line, style
@@ -118,7 +120,7 @@ def summary(record: Record, *, report: Path | str | None = None, unicode: bool =
     styles: list[Style] = ["good" if word == "OK" else "warn" if word == "UNMEASURED" else "bad" for word in words]
     lines = table([COLUMNS, *(_row(target) for target in record.targets)], ["dim", *styles])
     for target, style in zip(record.targets, styles, strict=True):
-        lines.extend(wrapped("", f"{findings.name(target)}: {findings.verdict(target)}", style))
+        lines.extend(wrap_lines("", f"{findings.name(target)}: {findings.verdict(target)}", style))
     agreed = findings.agreement(record)
     if agreed:
         same, shared = agreed
@@ -126,7 +128,7 @@ def summary(record: Record, *, report: Path | str | None = None, unicode: bool =
     unstated = sum(cell.intended is Intent.UNSTATED for target in record.targets for cell in target.cells)
     if unstated:
         told = f"Nobody said what is meant of {count(unstated, 'cell')}: specified and measured were compared, no more."
-        lines.extend(wrapped("", told, "warn"))
+        lines.extend(wrap_lines("", told, "warn"))
     if record.run.interrupted:
         lines.append(("INTERRUPTED: the run was stopped; what is missing was not measured.", "warn"))
     if report is not None:
@@ -196,5 +198,5 @@ def declared(record: Record, *, unicode: bool = True) -> list[Line]:
             where = f", {', '.join(sorted(names))}" if len(record.targets) > 1 else ""
             lines.append((f"  {identifier} ({count(cells, 'cell')}{where})", "warn"))
             quote = f"“{entry.sentence}” " if entry.sentence else ""
-            lines.extend(wrapped("    ", f"{quote}{entry.reason}", ""))
+            lines.extend(wrap_lines("    ", f"{quote}{entry.reason}", ""))
     return safe(lines, unicode)

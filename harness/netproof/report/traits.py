@@ -27,7 +27,7 @@ UNKNOWN = "not measured"
 Text = str | list[str] | None
 
 
-class CellPattern(StrictModel):
+class TraitCells(StrictModel):
     """Cells by their fields: a field takes one value or a list, and one that is left out takes any."""
 
     scenario: Text = None
@@ -50,7 +50,7 @@ class CellPattern(StrictModel):
                 yield from (c for c in found if all(_same(getattr(c, name), value) for name, value in wanted))
 
 
-class StepPattern(StrictModel):
+class TraitSteps(StrictModel):
     """Steps by their names and their scenarios'."""
 
     scenario: Text = None
@@ -69,11 +69,11 @@ class Question(StrictModel):
     id: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     question: str
     read: Literal["measured", "outcome", "verdict"] = "measured"
-    cells: list[CellPattern] = Field(default_factory=list)
+    cells: list[TraitCells] = Field(default_factory=list)
     words: dict[str, str] = Field(default_factory=dict)
     capability: str = ""
     times: Literal["first_correct_s", "settled_after_s", ""] = ""
-    steps: StepPattern | None = None
+    steps: TraitSteps | None = None
     """Whose times; without it those of all steps."""
 
     @model_validator(mode="after")
@@ -115,7 +115,7 @@ def of(target: Target) -> list[Trait]:
     return target.traits or (traits(target) if target.cells else [])
 
 
-def filled(record: Record) -> Record:
+def add_traits(record: Record) -> Record:
     """The record with the traits of every CNI that measured anything."""
     return record.model_copy(
         update={
@@ -168,7 +168,7 @@ def _counted(target: Target, question: Question, cells: Mapping[str, Sequence[Ce
 
 
 def _timed(target: Target, question: Question) -> Trait:
-    wanted = question.steps or StepPattern()
+    wanted = question.steps or TraitSteps()
     steps = [
         getattr(step, question.times)
         for scenario in target.scenarios

@@ -18,7 +18,7 @@ from netproof.report.html import render_html
 from netproof.report.junit import render_junit
 from netproof.report.markdown import render_markdown
 from netproof.report.record import Record
-from netproof.report.traits import filled
+from netproof.report.traits import add_traits
 
 DRAWN: dict[str, Callable[[Record], str]] = {
     "report.html": render_html,
@@ -76,7 +76,7 @@ def write_report(record: Record, directory: Path) -> Path:
     `evidence/` and other files of the directory stay as they are. Raises InputError when the directory cannot be
     written to, and NetproofError when the disk is full.
     """
-    record = filled(record)
+    record = add_traits(record)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         _write(directory / "record.json", record.model_dump_json() + "\n")

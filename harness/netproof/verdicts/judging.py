@@ -113,7 +113,7 @@ def judge_step(
                 egress=_side(decision.egress),
                 ingress=_side(decision.ingress),
                 attempts=[
-                    record.Attempt(at_s=a.at_s, outcome=a.outcome, count=a.count, ms=a.ms, detail=a.detail)
+                    record.RecordedAttempt(at_s=a.at_s, outcome=a.outcome, count=a.count, ms=a.ms, detail=a.detail)
                     for a in settled.attempts[probe]
                 ],
                 settled_after_s=settled.since_s.get(probe),
@@ -144,7 +144,7 @@ def judge_step(
     return Judged(cells=cells, reviewed=entries)
 
 
-def _side(side: Side) -> record.Side:
-    return record.Side(
+def _side(side: Side) -> record.RecordedSide:
+    return record.RecordedSide(
         isolated=side.isolated, isolating=list(side.isolating), allowed=bool(side.allowed), rule=side.rule
     )

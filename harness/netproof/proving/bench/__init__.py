@@ -34,7 +34,7 @@ What = Literal["all", "runs", "rounds", "evaluator", "page"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class BenchOptions:
     """What to time. `sizes` and `evaluator_sizes` are numbers of pods, `page_sizes` of cells; with `one_port` rounds
     ask one port of each pod. `files` are figures of earlier; with them nothing is timed."""
 
@@ -52,7 +52,7 @@ class Asked:
     files: Sequence[Path]
 
 
-def main(cnis: Sequence[Wanted], asked: Asked) -> None:
+def main(cnis: Sequence[Wanted], asked: BenchOptions) -> None:
     """Time, or read, what is asked; print the tables; write the files. Raises NetproofError."""
     console = Console(width=max(150, Console().width))
     found: list[Figure] = load(asked.files)
@@ -70,7 +70,7 @@ def main(cnis: Sequence[Wanted], asked: Asked) -> None:
         write_file(asked.plot, plot.render(found))
 
 
-def _timed(cnis: Sequence[Wanted], asked: Asked, console: Console) -> Iterator[Figure]:
+def _timed(cnis: Sequence[Wanted], asked: BenchOptions, console: Console) -> Iterator[Figure]:
     if asked.what in ("all", "runs"):
         yield from runs.figures([wanted.name for wanted in cnis], asked.scenario_set, asked.again)
     if asked.what in ("all", "rounds"):
@@ -84,7 +84,7 @@ def _timed(cnis: Sequence[Wanted], asked: Asked, console: Console) -> Iterator[F
         yield from page.figures(asked.page_sizes)
 
 
-def _peer(cnis: Sequence[Wanted], asked: Asked, console: Console) -> Iterator[RoundFigure]:
+def _peer(cnis: Sequence[Wanted], asked: BenchOptions, console: Console) -> Iterator[RoundFigure]:
     """Cyclonus on the kept cluster, or a line that says why not. That it fails is no reason to lose our own figures."""
     if not cyclonus.found():
         console.print(cyclonus.NOT_FOUND)

@@ -92,8 +92,8 @@ def _cell(probe: Probe, decision: Decision, number: int, host: str) -> record.Ce
     connected = decision.specified is Specified.CONNECTED
     odd = number % ODD == ODD - 1
     outcome = Outcome.CONNECTED if connected != odd else Outcome.DROPPED
-    first = record.Attempt(at_s=0.05, outcome=Outcome.CONNECTED, ms=0.2 + number % 37 / 20)
-    last = record.Attempt(at_s=0.2 + number % 3 / 10, outcome=outcome, count=3, ms=0.2 + number % 91 / 50)
+    first = record.RecordedAttempt(at_s=0.05, outcome=Outcome.CONNECTED, ms=0.2 + number % 37 / 20)
+    last = record.RecordedAttempt(at_s=0.2 + number % 3 / 10, outcome=outcome, count=3, ms=0.2 + number % 91 / 50)
     return record.Cell(
         scenario="large",
         step="policies applied",
@@ -121,8 +121,8 @@ def _cell(probe: Probe, decision: Decision, number: int, host: str) -> record.Ce
     )
 
 
-def _side(side: Side) -> record.Side:
-    return record.Side(
+def _side(side: Side) -> record.RecordedSide:
+    return record.RecordedSide(
         isolated=side.isolated,
         isolating=list(side.isolating),
         allowed=bool(side.allowed),

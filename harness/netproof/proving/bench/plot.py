@@ -25,7 +25,7 @@ COLOURS = 7
 STEPS = (1, 2, 5)
 
 
-class Source(NamedTuple):
+class CurveSource(NamedTuple):
     """Which figures a panel draws. `lines`: field -> its name in the legend."""
 
     title: str
@@ -34,20 +34,22 @@ class Source(NamedTuple):
     lines: dict[str, str]
 
 
-SOURCES: dict[type[Figure], Source] = {
-    RoundFigure: Source(
+SOURCES: dict[type[Figure], CurveSource] = {
+    RoundFigure: CurveSource(
         "Rounds and cases",
         "pods",
         "pods",
         {"connected_s": "a round", "denied_s": "a round, a third denied", "case_s": "a case"},
     ),
-    EvaluatorFigure: Source("The evaluator, a policy for ten pods", "pods", "pods", {"seconds": "the whole matrix"}),
-    PageFigure: Source("The HTML page", "cells", "cells", {"write_s": "written", "load_s": "opened"}),
+    EvaluatorFigure: CurveSource(
+        "The evaluator, a policy for ten pods", "pods", "pods", {"seconds": "the whole matrix"}
+    ),
+    PageFigure: CurveSource("The HTML page", "cells", "cells", {"write_s": "written", "load_s": "opened"}),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Curve:
     """One curve. `points`: x and y in the SVG's units, and what the point says. `colour`, `mark`: numbers."""
 
     name: str
@@ -62,7 +64,7 @@ class Panel:
 
     title: str
     across: str
-    lines: list[Line]
+    lines: list[Curve]
     x_ticks: list[tuple[float, str]]
     y_ticks: list[tuple[float, str]]
 
@@ -113,7 +115,7 @@ def _panel(kind: type[Figure], found: Sequence[Figure]) -> Panel | None:
     y = _axis([seconds for points in curves.values() for seconds in points.values()], HEIGHT, wide=True)
     whats, fields = list(dict.fromkeys(what for what, _ in curves)), list(source.lines)
     lines = [
-        Line(
+        Curve(
             name=f"{what}: {source.lines[field]}" if what else source.lines[field],
             points=[
                 (x.place(size), HEIGHT - y.place(seconds), f"{size:,} {source.across}: {seconds} s")
