@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from netproof.drivers import DRIVERS
 from netproof.errors import ClusterError, NetproofError
 from netproof.manifests.data_dirs import data_dir
 from netproof.pytest_plugin import plugin
+from netproof.pytest_plugin.handover import Handover
 from netproof.report.record import Record
 from netproof.report.store import ScenarioPart, Store, TargetPart
 from netproof.run import preflight
@@ -402,15 +404,18 @@ def test_a_worker_that_could_not_measure_its_canaries_tries_again_before_it_give
     worker = object.__new__(plugin.Worker)
     worker.asked = SimpleNamespace(cnis=[Wanted(name="calico")])  # type: ignore[assignment]
     worker.run = None  # type: ignore[assignment]
-    worker.scenarios, worker._handles, worker._sessions = {}, {"calico": {"error": ""}}, {}
-    item = SimpleNamespace(cni="calico", session=SimpleNamespace(items=[]))
-    if prepared:
-        assert worker.session(item) is sessions[-1]  # type: ignore[arg-type,comparison-overlap]
-    else:
-        for _ in range(2):
-            with pytest.raises(ClusterError, match="canaries"):
-                worker.session(item)  # type: ignore[arg-type]
-    assert [attempt.closed for attempt in sessions] == [True, True, False]
+    worker.scenarios, worker._sessions = {}, {}
+    with closing(Handover(["calico"])) as given:
+        given.give("calico", {})
+        worker._clusters = given.folder
+        item = SimpleNamespace(cni="calico", session=SimpleNamespace(items=[]))
+        if prepared:
+            assert worker.session(item) is sessions[-1]  # type: ignore[arg-type,comparison-overlap]
+        else:
+            for _ in range(2):
+                with pytest.raises(ClusterError, match="canaries"):
+                    worker.session(item)  # type: ignore[arg-type]
+        assert [attempt.closed for attempt in sessions] == [True, True, False]
 
 
 @pytest.mark.parametrize("words", [["-n", "0"], ["-n", "2"]])

@@ -1,7 +1,8 @@
 """The pytest plugin: options, scenarios as items, terminal lines. It conducts a run and knows no CNI; in a run that is
 not about scenarios it does nothing.
 
-With xdist the controller makes the cluster and the report; workers attach to the cluster and measure (`-n 2`).
+With xdist the controller makes one CNI's cluster after the other, and the report; workers attach to the cluster and
+measure (`-n 2`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
@@ -21,7 +23,8 @@ from netproof.clusters import recipes
 from netproof.errors import ClusterError, InputError, NetproofError, OwnFault
 from netproof.manifests.data_dirs import data_dir
 from netproof.model import Topology
-from netproof.pytest_plugin import scheduler
+from netproof.pytest_plugin import handover, scheduler
+from netproof.pytest_plugin.handover import Handover
 from netproof.report import terminal
 from netproof.report.record import Record, Target
 from netproof.report.store import ScenarioPart
@@ -83,8 +86,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     _choose_set(config)
     with suppress(InputError):  # pytest_configure meets it again, and tells
         config.stash[PLUGIN] = plugin = Netproof(config)
-        if plugin.wants_workers():
-            config.option.numprocesses = min(scheduler.WORKERS[recipes.load(w).driver] for w in plugin.asked.cnis)
+        if (workers := plugin.count_workers()) > 1:
+            config.option.numprocesses = workers
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -191,7 +194,7 @@ class Netproof:
         self.record: Record | None = None
         self.page: Path | None = None
         self.notes: list[str] = []
-        self._xdist = False
+        self._handover: Handover | None = None
 
     @property
     def _reporter(self) -> Any:
@@ -247,29 +250,56 @@ class Netproof:
         return lines
 
     def pytest_xdist_setupnodes(self) -> None:
-        """xdist: the controller makes the clusters before any worker starts."""
+        """xdist: the controller makes the first cluster before any worker starts."""
         if not self._concerns_scenarios():
             return
-        self._xdist = True
-        for wanted in self.asked.cnis:
-            cni = label(wanted.name, wanted.version)
-            session = self.conductor.open_session(cni)
-            self.conductor.current = None
-            try:
-                session.start()
-            except NetproofError as error:
-                self.note(f"{cni}: {error}")
+        cnis = list(self._sharing())
+        self._handover = Handover(cnis)
+        self._bring_up(self._handover, cnis[0])
 
-    def wants_workers(self) -> bool:
-        """Whether the run is so long that several workers are worth their start."""
+    def _bring_up(self, handover: Handover, cni: str) -> None:
+        """Make a CNI's cluster for the workers, after that of the CNI before it is removed."""
+        session = self.conductor.open_session(cni)
+        try:
+            session.start()
+            handover.give(cni, session.handle())
+        except Exception as error:
+            told = OwnFault.of(error)
+            if told is not error:
+                self.write("".join(traceback.format_exception(error)))
+            self.note(f"{cni}: {told}")
+            handover.refuse(cni, str(told))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """What fails in a worker keeps the cluster as well, where the user wants it kept on failure."""
+        session = self.conductor.sessions.get(report.nodeid.rpartition("[")[2].removesuffix("]"))
+        if session is not None and report.failed:
+            session.failed = True
+
+    def _sharing(self) -> dict[str, scheduler.Sharing]:
+        return {label(wanted.name, wanted.version): scheduler.sharing(wanted) for wanted in self.asked.cnis}
+
+    def count_workers(self) -> int:
+        """How many workers are worth their start: one for a run that is short."""
         many = sum(map(len, self.scenarios.values())) >= scheduler.MANY
-        return many and not self.asked.dry_run and self._concerns_scenarios()
+        if not many or self.asked.dry_run or not self._concerns_scenarios():
+            return 1
+        sharing = self._sharing().values()
+        useful = max(scheduler.count_workers(self.scenarios, one) for one in sharing)
+        return min(useful, *(one.workers for one in sharing))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
-        if not self._concerns_scenarios():
+        if (handover := self._handover) is None:
             return None
-        return scheduler.Lanes(config, log, (one for found in self.scenarios.values() for one in found))
+        return scheduler.Lanes(
+            config,
+            log,
+            self.scenarios,
+            self._sharing(),
+            advance=lambda cni: self._bring_up(handover, cni),
+            abandon=handover.abandon,
+        )
 
     def _concerns_scenarios(self) -> bool:
         """Whether the paths on the command line can hold scenarios: `pytest tests -n 2` must not make a cluster."""
@@ -279,10 +309,8 @@ class Netproof:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         node.workerinput["netproof_run"] = dict(options.plain(self.asked.run))
-        node.workerinput["netproof_handles"] = {
-            cni: {**session.handle(), "error": str(session.error or "")}
-            for cni, session in self.conductor.sessions.items()
-        }
+        if self._handover is not None:
+            node.workerinput["netproof_clusters"] = str(self._handover.folder)
 
     def pytest_collection_finish(self) -> None:
         gc.freeze()  # modules and scenarios stay: nobody need look through them again
@@ -302,13 +330,12 @@ class Netproof:
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> Iterator[None]:
         """After the workers are gone: tear down, write the record, and set the exit code."""
+        if self._handover is not None:
+            self._handover.close()
         yield
         if "hypothesis" not in sys.modules and self.config.pluginmanager.has_plugin("hypothesispytest"):
             # Its summary would import the whole library to say nothing, and it comes with us into every environment.
             self.config.pluginmanager.unregister(name="hypothesispytest")
-        for made in self.conductor.sessions.values() if self._xdist else ():
-            self.conductor.current = made
-            self.conductor.close()
         self.conductor.close()
         if self.asked.dry_run or not self.conductor.sessions:
             return
@@ -348,7 +375,7 @@ class Worker:
         self.run = options.unplain(given["netproof_run"], given["workerid"])
         self.asked = options.check(config.getoption, [])
         self.scenarios = load(self.asked)
-        self._handles: dict[str, dict[str, str]] = given["netproof_handles"]
+        self._clusters = Path(given.get("netproof_clusters", ""))
         self._sessions: dict[str, Session] = {}
 
     def failed(self, error: NetproofError, text: str) -> None:
@@ -361,12 +388,10 @@ class Worker:
         cni = item.cni
         if cni not in self._sessions:
             order = next(i for i, w in enumerate(self.asked.cnis) if label(w.name, w.version) == cni)
-            handle = dict(self._handles[cni])
-            if error := handle.pop("error"):
-                raise NetproofError(error)
+            handle = handover.receive(self._clusters, cni)
             together = _topologies(item.session.items, cni)
             # What only one of the workers gets is deployed by that one when it does.
-            most = scheduler.shared(one for found in self.scenarios.values() for one in found)
+            most = scheduler.shared_topology(self.scenarios, scheduler.sharing(self.asked.cnis[order]))
             now, later = ([t for t in together if (repr(t) == most) is is_shared] for is_shared in (True, False))
             for left in reversed(range(PREPARE_TRIES)):
                 session = self._sessions[cni] = Session(self.asked.cnis[order], order, self.run, Progress(_silent))
@@ -383,8 +408,20 @@ class Worker:
             raise session.error
         return session
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+        """Let go of a CNI's cluster with its last scenario here: the controller removes it when all are measured."""
+        result = yield
+        if isinstance(item, ScenarioItem) and isinstance(nextitem, ScenarioItem) and nextitem.cni != item.cni:
+            self._close(item.cni)
+        return result
+
     def pytest_sessionfinish(self) -> None:
-        for session in self._sessions.values():
+        for cni in list(self._sessions):
+            self._close(cni)
+
+    def _close(self, cni: str) -> None:
+        if session := self._sessions.pop(cni, None):
             session.close()
 
 
