@@ -1,5 +1,5 @@
 # Two commands do everything: `make demo` and `make test`. Both set up .venv first.
-.PHONY: demo test lint bench faults clean
+.PHONY: demo test lint docs bench faults clean
 PYTHON ?= python3
 
 .venv/ready: pyproject.toml requirements.lock tools/setup
@@ -17,6 +17,10 @@ test: .venv/ready
 
 lint: .venv/ready
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+
+docs: .venv/ready
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --group docs
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
 
 bench: .venv/ready
 	@.venv/bin/netproof bench
