@@ -13,6 +13,7 @@ from netproof.charts.helm import HelmChart, rendered
 from netproof.commands.main import main
 from netproof.doctor.machine import reference_facts
 from netproof.errors import InputError
+from netproof.manifests.controllers import lasting
 from netproof.manifests.data_dirs import data_dir
 from netproof.model import Intent, Probe, Verdict, judge
 from netproof.model.outcome import Measured, Specified
@@ -49,7 +50,7 @@ def test_workloads_become_pods_and_services_keep_their_selectors() -> None:
     ui, api = topology.pod("shop/ui"), topology.pod("shop/api")
     assert ui is not None
     assert api is not None
-    assert (dict(ui.labels), ui.service_account) == ({"app": "ui", "tier": "front"}, "ui")
+    assert (lasting(ui.labels), ui.service_account) == ({"app": "ui", "tier": "front"}, "ui")
     assert [(port.port, port.name) for port in api.ports] == [(9090, "grpc"), (9100, "metrics")]
     service = topology.service("svc:shop/ui")
     assert service is not None

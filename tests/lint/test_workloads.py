@@ -6,6 +6,7 @@ import pytest
 
 from netproof.errors import InputError
 from netproof.lint import world_of
+from netproof.manifests.controllers import lasting
 from netproof.model import Port
 
 from .example import APP, objects
@@ -42,7 +43,7 @@ spec:
           containers: [{name: main}]
 """
     (pod,) = world_of(objects(text), "shop").topology.pods
-    assert (pod.id, dict(pod.labels)) == ("shop/nightly", {"app": "nightly"})
+    assert (pod.id, lasting(pod.labels)) == ("shop/nightly", {"app": "nightly"})
     assert pod.ports == (Port(port=15001, protocol="UDP"),)
 
 

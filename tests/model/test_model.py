@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from netproof.model import Intent, Matrix, Measured, Probe, Specified, Verdict, judge
+from netproof.model import Intent, Matrix, Measured, Namespace, Probe, Specified, Verdict, judge
+from netproof.model.topology import NAME_LABEL
 
 C, D = "connected", "denied"
 
@@ -51,3 +52,7 @@ def test_a_matrix_prints_sources_as_rows_and_ports_as_columns() -> None:
         "    1  x/b:80/TCP",
         "    2  x/a:53/UDP via service",
     ]
+
+
+def test_no_manifest_overrides_the_name_label_of_a_namespace() -> None:
+    assert Namespace(name="shop", labels={NAME_LABEL: "other"}).all_labels == {NAME_LABEL: "shop"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,11 +17,12 @@ from netproof.charts.draftpeers import Unknown, namespace_labels, others
 from netproof.charts.servicemap import read_map
 from netproof.charts.unmapped import workloads
 from netproof.errors import InputError
+from netproof.manifests.controllers import COMPLETION_INDEX, POD_INDEX, POD_NAME, lasting
 from netproof.manifests.yaml_documents import Located, parse_yaml
 from netproof.model import External, Namespace, Pod, Port, Probe, Service, Topology
 from netproof.model.placement import place_on_paper
 from netproof.policy import Evaluator, Policy, Side, read_each, read_policies
-from netproof.policy.rules import Direction
+from netproof.policy.rules import Direction, PodPeer, Requirement, leaves
 
 OUTSIDE = "outside"
 """The draft's name for outside hosts that the policies do not tell apart."""
@@ -40,7 +41,8 @@ HEADER = """\
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
-    """A service or peer of the map. `carried`: container port -> its number at the Service, or False."""
+    """A service or peer of the map. `carried`: container port -> its number at the Service, or False. `second`: another
+    pod of the same workload, where there may be several."""
 
     name: str
     pod: Pod
@@ -48,6 +50,7 @@ class _Entry:
     labels: Mapping[str, str]
     carried: Mapping[Port, int | bool] = field(default_factory=dict)
     is_peer: bool = False
+    second: Pod | None = None
 
 
 Arrow = tuple[str, tuple[Port, ...], str]
@@ -63,7 +66,7 @@ def draft(objects: Sequence[Located], *, name: str, namespace: str, source: str)
     read_each(objects)  # a fault is told with its line
     policies = read_policies([one.content for one in objects])
     peers, unknown = others(policies, topology)
-    entries = _apart([*_services(topology), *_peers(peers, topology)])
+    entries = _apart([*_services(topology, _selected_keys(policies)), *_peers(peers, topology)])
     text = "".join(_lines(_Drawing.of(policies, topology, entries, unknown), _name(name), source))
     try:
         (document,) = parse_yaml(text, "draft")
@@ -72,22 +75,43 @@ def draft(objects: Sequence[Located], *, name: str, namespace: str, source: str)
         raise InputError(f"no service map can say this: {error}", file=source) from None
 
 
-def _services(topology: Topology) -> Iterator[_Entry]:
+def _services(topology: Topology, selected: Collection[str]) -> Iterator[_Entry]:
+    """`selected` are the keys of labels that policies select by: the others of a controller or of a version of the
+    chart are left out."""
     taken: set[str] = {"global"}
+    members: dict[str, list[Pod]] = {}
     for pod in sorted(topology.pods, key=lambda pod: pod.host_network):
-        behind = [service for service in topology.services if pod in topology.backends(service)]
-        alone = [service for service in behind if topology.backends(service) == (pod,)]
-        name = _free(alone[0].name if len(alone) == 1 else pod.name, pod.namespace, taken)
+        members.setdefault(pod.workload or pod.id, []).append(pod)
+    for workload, pods in members.items():
+        behind = [service for service in topology.services if pods[0] in topology.backends(service)]
+        alone = [service for service in behind if all(pod in pods for pod in topology.backends(service))]
+        own = workload.partition("/")[2]
+        name = _free(alone[0].name if len(alone) == 1 else own, pods[0].namespace, taken)
         services = f" and Service {', '.join(service.name for service in behind)}" if behind else ""
-        pod = replace(pod, ports=_ports(pod))  # noqa: PLW2901
+        pod = replace(pods[0], ports=_ports(pods[0]))
         yield _Entry(
             name=name,
             pod=pod,
-            origin=f"workload {pod.id}{services}",
-            labels=pod.labels,
+            origin=f"workload {workload}{services}",
+            labels={key: value for key, value in pod.labels.items() if key in {*lasting(pod.labels), *selected}},
             carried=_carried(pod, behind),
             is_peer=pod.host_network,
+            second=pods[1] if len(pods) > 1 and not pod.host_network else None,
         )
+
+
+def _selected_keys(policies: Iterable[Policy]) -> set[str]:
+    selections = [policy.subject for policy in policies]
+    selections += [
+        peer
+        for policy in policies
+        for rule in policy.rules
+        for peer in leaves(rule.peers or ())
+        if isinstance(peer, PodPeer)
+    ]
+    found = {one.key for each in selections for one in each.pods.requirements if isinstance(one, Requirement)}
+    # A map's pods have other names and numbers than those of the cluster.
+    return found - {POD_NAME, POD_INDEX, COMPLETION_INDEX}
 
 
 def _peers(peers: Iterable[tuple[Pod, str]], topology: Topology) -> Iterator[_Entry]:
@@ -178,6 +202,8 @@ class _Drawing:
                 continue
             # The API leaves open whether selectors mean pods on a node's network: no arrow is derived from that.
             rest = [other for other in entries if other is not entry and not other.pod.host_network]
+            if entry.second is not None:
+                rest.append(replace(entry, pod=replace(entry.second, ports=entry.pod.ports)))
             into = [
                 _arrow(other, [decide(_probe(other, entry, p)).ingress for p in entry.pod.ports], entry)
                 for other in rest
@@ -294,6 +320,8 @@ def _service(drawing: _Drawing, entry: _Entry) -> Iterator[str]:
             served = {} if carried == port.port and carried is not False else {"service": carried}
             how = "no Service carries it" if carried is False else "its Service carries it"
             yield f"      - {_flow({**_plain(port), **served})}  # derived from its containers; {how}\n"
+    if entry.second is not None:
+        yield "    replicas: 2  # derived from its workload, which may have several pods\n"
     for direction, key in KEYS.items():
         arrows = drawing.arrows[direction][entry.name]
         if arrows is None:

@@ -4,6 +4,7 @@ is unstated, so its cells compare what the policies mean with what is measured.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from netproof.charts.helm import HelmChart
 from netproof.charts.plan import Plan
 from netproof.errors import InputError
 from netproof.lint.workloads import world_of
+from netproof.manifests.controllers import SEVERAL, lasting
 from netproof.manifests.load import policies_of
 from netproof.manifests.yaml_documents import Located
 from netproof.model import External, Namespace, Node, Pod, Port, Probe, Service, Topology
@@ -47,12 +49,14 @@ def plan(chart: HelmChart, objects: Sequence[Located]) -> Plan:
 
 
 def workloads(objects: Sequence[Located], namespace: str) -> Topology:
-    """One probe pod for each workload, listening on its containers' ports and on those that a Service leads to by
-    number (`containerPort` need not be given); Services without a selector have no pods and are left out."""
+    """The probe pods of each workload (two where there may be several that are alike), listening on their containers'
+    ports and on those that a Service leads to by number (`containerPort` need not be given); Services without a
+    selector have no pods and are left out."""
     found = world_of(objects, namespace).topology
     services = tuple(service for service in found.services if service.selector)
     pods = tuple(
-        replace(pod, node=index % len(NODES), ports=_ports(pod, services)) for index, pod in enumerate(found.pods)
+        replace(pod, node=index % len(NODES), ports=_ports(pod, services))
+        for index, pod in enumerate(_two_of_each(found.pods))
     )
     used = {pod.namespace for pod in pods}
     namespaces = tuple(one for one in found.namespaces if one.name in used)
@@ -60,25 +64,41 @@ def workloads(objects: Sequence[Located], namespace: str) -> Topology:
     return Topology(namespaces=namespaces + missing, pods=pods, services=services, nodes=NODES)
 
 
+def _two_of_each(pods: Sequence[Pod]) -> Iterator[Pod]:
+    """Of the pods of a workload that are alike, two stand for all."""
+    seen: Counter[object] = Counter()
+    for pod in pods:
+        alike = (pod.workload, frozenset(pod.labels.items()), pod.ports)
+        seen[alike] += 1
+        if not pod.workload or seen[alike] <= SEVERAL:
+            yield pod
+
+
 def with_accounts(topology: Topology, objects: Sequence[Located], namespace: str) -> Topology:
     """A map's topology with the chart's service accounts, which some dialects select by and maps do not have."""
     own = workloads(objects, namespace).pods
-    accounts = {(pod.namespace, frozenset(pod.labels.items())): pod.service_account for pod in own}
+
+    def key(pod: Pod) -> object:
+        return pod.namespace, frozenset(lasting(pod.labels).items())
+
+    accounts = {key(pod): pod.service_account for pod in own}
 
     def account(pod: Pod) -> str:
-        return accounts.get((pod.namespace, frozenset(pod.labels.items())), pod.service_account)
+        return accounts.get(key(pod), pod.service_account)
 
     return replace(topology, pods=tuple(replace(pod, service_account=account(pod)) for pod in topology.pods))
 
 
 def unknown_to(topology: Topology, objects: Sequence[Located], namespace: str) -> tuple[str, ...]:
     """Warnings: the chart's workloads whose labels no pod of the map has, so that nothing is asked about them."""
-    known = [(pod.namespace, dict(pod.labels).items()) for pod in topology.pods]
+    known = [(pod.namespace, pod.labels.items()) for pod in topology.pods]
+    own = {pod.workload or pod.id: pod for pod in reversed(workloads(objects, namespace).pods)}
     return tuple(
-        f"{pod.id} of the chart: no pod of the map in {pod.namespace} has its labels "
-        f"({', '.join(f'{key}={value}' for key, value in pod.labels.items()) or 'none'}), so nothing is asked about it"
-        for pod in workloads(objects, namespace).pods
-        if not any(there == pod.namespace and labels >= dict(pod.labels).items() for there, labels in known)
+        f"{name} of the chart: no pod of the map in {pod.namespace} has its labels "
+        f"({', '.join(f'{key}={value}' for key, value in lasting(pod.labels).items()) or 'none'}), so nothing is asked "
+        "about it"
+        for name, pod in reversed(own.items())
+        if not any(there == pod.namespace and labels >= lasting(pod.labels).items() for there, labels in known)
     )
 
 
@@ -132,13 +152,19 @@ def _outside(objects: Sequence[Located]) -> tuple[int, ...]:
 
 
 def _cells(topology: Topology) -> Iterator[Probe]:
-    """Everybody to everybody. Nobody is asked about itself, and bystanders not about each other."""
+    """Everybody to everybody. Nobody is asked about itself, and bystanders not about each other. The second of two pods
+    that are alike is asked about the first one only."""
     bystanders = {pod.id for pod in topology.pods[-2:]}
+    seconds = dict(_seconds(topology.pods))
     for source in topology.pods:
         for pod in topology.pods:
-            if pod.id != source.id and not {pod.id, source.id} <= bystanders:
-                yield from _to_pod(source.id, pod)
-        if source.id in bystanders:
+            if pod.id == source.id or {pod.id, source.id} <= bystanders:
+                continue
+            is_second = source.id in seconds or pod.id in seconds
+            if is_second and pod.id != seconds.get(source.id) and source.id != seconds.get(pod.id):
+                continue
+            yield from _to_pod(source.id, pod)
+        if source.id in bystanders or source.id in seconds:
             continue
         for external in topology.externals:
             for port in external.ports:
@@ -158,8 +184,18 @@ def _cells(topology: Topology) -> Iterator[Probe]:
         yield from _to_service(topology, service)
     for node in topology.nodes:
         for pod in topology.pods:
-            if pod.id not in bystanders and not pod.host_network:
+            if pod.id not in bystanders and pod.id not in seconds and not pod.host_network:
                 yield from _to_pod(node.id, pod)
+
+
+def _seconds(pods: Sequence[Pod]) -> Iterator[tuple[str, str]]:
+    """The id of each pod that is like an earlier one of its workload, and of that one."""
+    firsts: dict[object, str] = {}
+    for pod in pods:
+        alike = (pod.workload, frozenset(pod.labels.items()), pod.ports)
+        first = firsts.setdefault(alike, pod.id)
+        if pod.workload and first != pod.id:
+            yield pod.id, first
 
 
 def _to_pod(source: str, pod: Pod) -> Iterator[Probe]:
@@ -171,11 +207,14 @@ def _to_service(topology: Topology, service: Service) -> Iterator[Probe]:
     """By its address from pods, by its node port from outside. A headless one has no address, and its pods are asked
     themselves; a port behind which nobody listens says nothing of policies."""
     backends = topology.backends(service)
+    seconds = dict(_seconds(topology.pods))
     for port in service.ports:
         numbers = [pod.port_number(port.target, port.protocol) for pod in backends]
         if service.headless or not backends or None in numbers:
             continue
-        ways: list[tuple[str, Via]] = [(pod.id, "service") for pod in topology.pods if pod not in backends]
+        ways: list[tuple[str, Via]] = [
+            (pod.id, "service") for pod in topology.pods if pod not in backends and pod.id not in seconds
+        ]
         ways += [(external.id, "nodeport") for external in topology.externals if service.node_port]
         for source, via in ways:
             yield Probe(source=source, destination=service.id, port=port.port, protocol=port.protocol, via=via)

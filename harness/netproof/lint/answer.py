@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import yaml
 
 from netproof.lint.allow import Missing, advice
 from netproof.lint.model import Ground
+from netproof.lint.paths import siblings
 from netproof.manifests.yaml_documents import parse_key_path
 from netproof.model import Probe, Specified
 from netproof.policy import Side
@@ -22,10 +24,26 @@ def told(ground: Ground, probe: Probe) -> Iterator[str]:
     yield from _side("egress", probe.source, decision.egress, ground)
     yield from _side("ingress", probe.destination.removeprefix("svc:"), decision.ingress, ground)
     yield from ("", decision.because)
+    yield from _replicas(ground, probe, decision.specified)
     found = advice(ground, probe, decision)
     yield from (line for why in found.why_not for line in ("", why))
     for missing in found.missing if not found.why_not else ():
         yield from ("", *_missing(missing))
+
+
+def _replicas(ground: Ground, probe: Probe, specified: Specified) -> Iterator[str]:
+    """What is otherwise for other pods of the same workloads, which may have labels of their own."""
+    told = False
+    for source in (probe.source, *siblings(ground, probe.source)):
+        for destination in (probe.destination, *siblings(ground, probe.destination)):
+            other = replace(probe, source=source, destination=destination)
+            if source == destination or other == probe:
+                continue
+            decision = ground.evaluator.decide(other)
+            if decision.specified is not specified:
+                yield from () if told else ("", "Their workloads have other pods, for which it is otherwise:")
+                told = True
+                yield f"  {other}: {WORDS[decision.specified]}. {decision.because}"
 
 
 def _side(direction: str, end: str, side: Side, ground: Ground) -> Iterator[str]:

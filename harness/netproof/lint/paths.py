@@ -21,7 +21,7 @@ def probe_of(ground: Ground, source: str, destination: str, port: str) -> tuple[
     InputError with the nearest name."""
     ground = _with_addresses(ground, [word for word in (source, destination) if _is_address(word)])
     start = endpoint(ground, source, "FROM")
-    end = endpoint(ground, destination, "TO")
+    end = _other(ground, start, destination, endpoint(ground, destination, "TO"))
     if start.startswith("svc:"):
         raise InputError("a Service sends nothing: name one of the pods behind it", key="FROM")
     number, protocol = _port(ground, end, port)
@@ -45,14 +45,29 @@ def endpoint(ground: Ground, word: str, key: str) -> str:
         return word
     if _is_address(word):
         return f"external:{word}"
-    found = [one for one in known if _short(one, word)]
+    exact = [one for one in known if _is_called(one, word) or _is_of(ground, one, word)]
+    found = exact or [one for one in known if _is_replica(one, word)]
     pods = [one for one in found if one in ground.groups.pods]
-    if len({one.partition("/")[0] for one in pods or found}) > 1:
+    if len({one.partition("/")[0] for one in pods or found}) > 1 or _several_workloads(ground, pods):
         raise InputError(f"{word!r} is the name of several: {', '.join(pods or found)}", key=key)
     if not found:
         words = {*known, *(one.rpartition("/")[2].rpartition(":")[2] for one in known)}
         raise InputError(f"there is no {word!r}; {suggest(word, words)}", key=key)
     return (pods or found)[0]
+
+
+def siblings(ground: Ground, end: str) -> list[str]:
+    """The other pods of the same workload."""
+    pod = ground.groups.pods.get(end)
+    if pod is None or not pod.workload:
+        return []
+    return [one.id for one in ground.groups.pods.values() if one.workload == pod.workload and one.id != end]
+
+
+def _other(ground: Ground, start: str, word: str, end: str) -> str:
+    """A workload to itself is one of its pods to another one, where it has several."""
+    others = siblings(ground, start) if start == end and word != end else ()
+    return others[0] if others else end
 
 
 def backends(ground: Ground, end: str) -> Sequence[Pod]:
@@ -66,6 +81,10 @@ def backends(ground: Ground, end: str) -> Sequence[Pod]:
     return topology.backends(service) if service.selector else ()
 
 
+def _several_workloads(ground: Ground, pods: Sequence[str]) -> bool:
+    return len({ground.groups.pods[pod].workload or re.sub(r"-\d+$", "", pod) for pod in pods}) > 1
+
+
 def _known(ground: Ground) -> Iterator[str]:
     topology = ground.world.topology
     yield from ground.groups.pods
@@ -73,11 +92,22 @@ def _known(ground: Ground) -> Iterator[str]:
     yield from (service.id for service in (*topology.services, DNS_SERVICE))
 
 
-def _short(one: str, word: str) -> bool:
-    """Whether the word is a short form: without namespace or kind, or without a replica's number."""
+def _is_of(ground: Ground, one: str, word: str) -> bool:
+    """Whether the word names the workload that this is a pod of."""
+    pod = ground.groups.pods.get(one)
+    return pod is not None and bool(pod.workload) and word in (pod.workload, pod.workload.partition("/")[2])
+
+
+def _is_called(one: str, word: str) -> bool:
+    """Whether the word is its name without namespace or kind."""
     plain = one.partition(":")[2] if one.startswith(("svc:", "external:")) else one
-    name = plain.rpartition("/")[2]
-    return word in (plain, name) or re.fullmatch(re.escape(word) + r"-\d+", plain if "/" in word else name) is not None
+    return word in (plain, plain.rpartition("/")[2])
+
+
+def _is_replica(one: str, word: str) -> bool:
+    """Whether the word is its name without a replica's number."""
+    plain = one if "/" in word else one.rpartition("/")[2]
+    return re.fullmatch(re.escape(word) + r"-\d+", plain) is not None
 
 
 def _port(ground: Ground, end: str, word: str) -> tuple[int, Protocol]:

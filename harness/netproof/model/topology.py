@@ -24,8 +24,8 @@ class Namespace:
 
     @property
     def all_labels(self) -> Mapping[str, str]:
-        """Its own labels and the name label that the API server adds."""
-        return {NAME_LABEL: self.name, **self.labels}
+        """Its own labels and the name label, which the API server sets whatever a manifest says."""
+        return {**self.labels, NAME_LABEL: self.name}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Pod:
 
     `service_account` is what dialects can select on; `host_network` pods have their node's address; a pod of a higher
     `incarnation` replaces the one of the same name. A pod with `first` attempts makes them before all else, and is
-    ready only afterwards.
+    ready only afterwards. `workload` is the id of what it is one of several pods of, where that is known.
     """
 
     namespace: str
@@ -69,6 +69,7 @@ class Pod:
     service_account: str = "default"
     incarnation: int = 0
     first: tuple[FirstAttempt, ...] = ()
+    workload: str = ""
 
     @property
     def id(self) -> str:
