@@ -25,13 +25,13 @@ ports: [80/TCP http, 80/UDP]
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(topologies, "folder", lambda: tmp_path)
-    topologies.named.cache_clear()
+    monkeypatch.setattr(topologies, "topologies_dir", lambda: tmp_path)
+    topologies.load_topology.cache_clear()
 
 
 def world(tmp_path: Path, more: str = "", text: str = WORLD) -> Topology:
     (tmp_path / "mine.yaml").write_text(text + more, encoding="utf-8")
-    return topologies.named("mine")
+    return topologies.load_topology("mine")
 
 
 def test_pods_have_the_files_ports_unless_they_have_their_own(tmp_path: Path) -> None:
@@ -105,45 +105,45 @@ def test_a_pod_of_an_unknown_namespace(tmp_path: Path) -> None:
 def test_an_unknown_topology_names_the_nearest(tmp_path: Path) -> None:
     world(tmp_path)
     with pytest.raises(InputError, match="no topology is called 'mien'; did you mean mine\\? known: mine"):
-        topologies.named("mien")
+        topologies.load_topology("mien")
 
 
 def test_steps_relabel_recreate_and_remove(tmp_path: Path) -> None:
     before = world(tmp_path)
-    after = topologies.changed(before, label={"x/a": {"pod": "z"}, "y": {"team": "two"}}, recreate=["x/b"])
+    after = topologies.change_topology(before, label={"x/a": {"pod": "z"}, "y": {"team": "two"}}, recreate=["x/b"])
     assert dict(after.pods[0].labels) == {"pod": "z"}
     assert dict(after.namespaces[1].labels) == {"team": "two"}
     assert [pod.incarnation for pod in after.pods] == [0, 1, 0]
-    assert [pod.id for pod in topologies.changed(before, remove=["x/a"]).pods] == ["x/b", "y/h"]
+    assert [pod.id for pod in topologies.change_topology(before, remove=["x/a"]).pods] == ["x/b", "y/h"]
 
 
 def test_a_removed_pod_comes_back_as_a_new_one(tmp_path: Path) -> None:
     before = world(tmp_path)
-    without = topologies.changed(before, remove=["x/a"])
-    after = topologies.changed(without, create=[before.pods[0]], label={"x/a": {"pod": "z"}})
+    without = topologies.change_topology(before, remove=["x/a"])
+    after = topologies.change_topology(without, create=[before.pods[0]], label={"x/a": {"pod": "z"}})
     assert [(pod.id, dict(pod.labels)["pod"]) for pod in after.pods] == [("x/b", "b"), ("y/h", "h"), ("x/a", "z")]
 
 
 def test_what_is_there_or_nowhere_cannot_be_created(tmp_path: Path) -> None:
     before = world(tmp_path)
     with pytest.raises(ValueError, match="x/a cannot be created: it is there; an earlier step must remove it"):
-        topologies.changed(before, create=[before.pods[0]])
+        topologies.change_topology(before, create=[before.pods[0]])
     with pytest.raises(ValueError, match="x/c cannot be created: this scenario's topology does not have it"):
-        topologies.changed(before, create=["x/c"])
+        topologies.change_topology(before, create=["x/c"])
 
 
 @pytest.mark.parametrize("change", [{"label": {"x/aa": {}}}, {"recreate": ["x/aa"]}, {"remove": ["x/aa"]}])
 def test_a_step_that_changes_nobody_names_the_nearest(tmp_path: Path, change: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="there is no x/aa; did you mean x/a\\?"):
-        topologies.changed(world(tmp_path), **change)  # type: ignore[arg-type]
+        topologies.change_topology(world(tmp_path), **change)  # type: ignore[arg-type]
 
 
 def test_all_worlds_of_the_catalogue_fit_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """They are deployed at once; two that give one name two meanings would be deployed in turns."""
     monkeypatch.undo()
-    topologies.named.cache_clear()
+    topologies.load_topology.cache_clear()
     together: Topology | None = Topology()
-    for file in sorted(topologies.folder().glob("*.yaml")):
+    for file in sorted(topologies.topologies_dir().glob("*.yaml")):
         assert together is not None
-        together = merge(together, topologies.named(file.stem))
+        together = merge(together, topologies.load_topology(file.stem))
     assert together is not None

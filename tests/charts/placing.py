@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netproof.charts import Plan, Side
+from netproof.charts import Directions, Plan
 from netproof.model import Intent, Placement, Pod, Probe, Specified, Topology
 from netproof.model.topology import DNS_LABELS, DNS_PORTS
 from netproof.policy import Evaluator, read_policies
@@ -24,7 +24,7 @@ def placed(topology: Topology) -> Placement:
     )
 
 
-def differences(plan: Plan, side: Side = "both") -> dict[Probe, tuple[Intent, Specified]]:
+def differences(plan: Plan, side: Directions = "both") -> dict[Probe, tuple[Intent, Specified]]:
     """The cells whose intent is not what the policies mean by the API's text."""
     evaluator = Evaluator(read_policies(plan.for_side(side)), plan.topology, placed(plan.topology))
     found = {probe: (intent, evaluator.decide(probe).specified) for probe, intent in plan.intended(side).cells.items()}

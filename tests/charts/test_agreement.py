@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netproof.charts import Side, map_plan
+from netproof.charts import Directions, map_plan
 from netproof.model import Intent, Specified
 
 from .placing import differences, placed
@@ -48,7 +48,7 @@ def maps(draw: st.DrawFn) -> dict[str, Any]:
 @settings(max_examples=60, deadline=None)
 @pytest.mark.parametrize("side", ["both", "ingress", "egress"])
 def test_generated_policies_say_what_the_map_says(
-    tmp_path_factory: pytest.TempPathFactory, side: Side, service_map: dict[str, Any], otlp: bool
+    tmp_path_factory: pytest.TempPathFactory, side: Directions, service_map: dict[str, Any], otlp: bool
 ) -> None:
     file: Path = tmp_path_factory.mktemp("map") / "map.yaml"
     file.write_text(yaml.safe_dump(service_map), encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from netproof.charts import Plan, Side, chart_plan, findings_path
+from netproof.charts import Directions, Plan, chart_plan, findings_path
 from netproof.clusters import reviews
 from netproof.errors import InputError
 from netproof.model import Intent, Matrix, Probe, Specified, Verdict
@@ -107,7 +107,9 @@ def test_the_cells_that_are_asked(enabled: Plan) -> None:
         ("egress", "query", "stranger", Intent.DENIED),
     ],
 )
-def test_each_side_asks_one_end_only(enabled: Plan, side: Side, source: str, target: str, expected: Intent) -> None:
+def test_each_side_asks_one_end_only(
+    enabled: Plan, side: Directions, source: str, target: str, expected: Intent
+) -> None:
     probe = Probe(source=f"berserk/{source}", destination=f"berserk/{target}", port=PORTS.get(target, 443))
     assert enabled.intended(side)[probe] is expected
 
@@ -153,7 +155,7 @@ def test_the_default_rendering(enabled: Plan) -> None:
 
 
 @pytest.mark.parametrize("side", ["both", "ingress", "egress"])
-def test_every_difference_is_documented_and_happens(enabled: Plan, side: Side) -> None:
+def test_every_difference_is_documented_and_happens(enabled: Plan, side: Directions) -> None:
     scenario = "berserk-enabled" if side == "both" else f"berserk-{side}-side"
     documented = reviews.load(findings_path("berserk"), "policy")
     found = differences(enabled, side)

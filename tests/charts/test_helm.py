@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from netproof import charts
-from netproof.charts.helm import HelmChart, rendered
+from netproof.charts.helm import HelmChart, render_chart
 from netproof.commands.main import main
 from netproof.doctor.machine import reference_facts
 from netproof.errors import InputError
@@ -95,7 +95,7 @@ def test_release_namespace_and_values_reach_helm(tmp_path: Path) -> None:
 
 @needs_helm
 def test_places_are_templates() -> None:
-    policy = next(one for one in rendered(HelmChart(path=CHART)) if one.content["kind"] == "NetworkPolicy")
+    policy = next(one for one in render_chart(HelmChart(path=CHART)) if one.content["kind"] == "NetworkPolicy")
     assert policy.document.file == str(CHART / "templates" / "policies.yaml")
     assert policy.line() is None
 
@@ -142,13 +142,13 @@ def test_helms_own_words_are_shown(tmp_path: Path) -> None:
     lack = "dependencies: [{name: redis, version: 1.0.0, repository: https://charts.example.test}]\n"
     meta.write_text(meta.read_text(encoding="utf-8") + lack, encoding="utf-8")
     with pytest.raises(InputError, match=r"`helm template` refused it: .*missing in charts/ directory: redis"):
-        rendered(HelmChart(path=tmp_path / "broken"))
+        render_chart(HelmChart(path=tmp_path / "broken"))
 
 
 def test_a_missing_helm_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(InputError, match=r"helm is not on the PATH: install it from https://helm\.sh"):
-        rendered(HelmChart(path=CHART))
+        render_chart(HelmChart(path=CHART))
 
 
 @pytest.mark.parametrize(

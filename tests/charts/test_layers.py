@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from netproof.charts.layers import read_values
-from netproof.charts.values import merge
 from netproof.errors import InputError
+from netproof.manifests.merging import merge_mappings
 
 
 def write(folder: Path, *texts: str) -> list[Path]:
@@ -27,7 +27,7 @@ def test_later_files_win_and_mappings_are_laid_over_each_other(tmp_path: Path) -
 def test_a_null_removes_the_default_unless_a_later_file_gives_a_value_again(tmp_path: Path) -> None:
     found = read_values(write(tmp_path, "a: null\nb: 1\n", "a: {x: 1}\nb: null\n"))
     assert found is not None
-    assert merge({"a": {"y": 2}, "b": 0}, found.content) == {"a": {"y": 2, "x": 1}}
+    assert merge_mappings({"a": {"y": 2}, "b": 0}, found.content) == {"a": {"y": 2, "x": 1}}
 
 
 def test_a_fault_names_the_file_that_it_is_in(tmp_path: Path) -> None:

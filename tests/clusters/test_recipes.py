@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from netproof.clusters import recipes
-from netproof.clusters.recipes import Local, Wanted
+from netproof.clusters.recipes import CniVersion, LocalFile
 from netproof.errors import InputError
 from netproof.manifests.data_dirs import data_dir
+from netproof.manifests.merging import merge_mappings
 
 BASE = """\
 name: plain
@@ -45,13 +46,13 @@ def overlay(folder: Path) -> Path:
 
 
 def test_every_recipe_and_variant_of_ours_can_be_read() -> None:
-    loaded = {name: recipes.load(Wanted(name=name)) for name in recipes.names()}
+    loaded = {name: recipes.load(CniVersion(name=name)) for name in recipes.names()}
     assert {"calico", "cilium", "none", "reference", "vpc-cni", "vpc-cni+calico"} <= set(loaded)
     assert all(recipe.name == name for name, recipe in loaded.items())
     assert len({recipe.title for recipe in loaded.values()}) == len(loaded)
     for recipe in loaded.values():
         for source in recipe.manifests:
-            if isinstance(source, Local):
+            if isinstance(source, LocalFile):
                 assert (data_dir("clusters") / source.local).is_file()
 
 
@@ -62,27 +63,27 @@ def test_the_documentation_lists_every_cni_and_variant() -> None:
 
 
 def test_what_enforces_nothing_says_what_to_switch_on() -> None:
-    plain = [recipe for name in recipes.names() if not (recipe := recipes.load(Wanted(name=name))).enforces]
+    plain = [recipe for name in recipes.names() if not (recipe := recipes.load(CniVersion(name=name))).enforces]
     assert {recipe.name for recipe in plain} == {"none", "vpc-cni"}
     assert all(recipe.hint for recipe in plain)
-    hint = recipes.load(Wanted(name="vpc-cni")).hint
+    hint = recipes.load(CniVersion(name="vpc-cni")).hint
     assert "ENABLE_NETWORK_POLICY=true on the aws-node DaemonSet (VPC CNI 1.14" in hint
     assert "Calico" in hint
 
 
 def test_a_variant_is_its_cni_with_an_overlay(folder: Path) -> None:
-    recipe = recipes.load(Wanted(name="plain+walls"))
+    recipe = recipes.load(CniVersion(name="plain+walls"))
     assert (recipe.name, recipe.title, recipe.version) == ("plain+walls", "A plain network with policies", "v2.3.0")
     assert recipe.kind is not None
     assert (recipe.kind.workers, recipe.kind.networking) == (1, {"podSubnet": "10.1.0.0/16"})
     assert recipe.images == ["policies:v{version}"]
     assert (recipe.ready.daemonsets, recipe.ready.deployments) == (["kube-system/b"], ["kube-system/dns"])
-    assert recipes.load(Wanted(name="plain")).images == ["a:1", "b:1"]
+    assert recipes.load(CniVersion(name="plain")).images == ["a:1", "b:1"]
 
 
 def test_an_overlay_merges_mappings_replaces_the_rest_and_takes_away_with_null() -> None:
     base = {"a": {"b": 1, "c": [1, 2]}, "d": 1, "e": {"f": 1}}
-    assert recipes.overlaid(base, {"a": {"c": [3]}, "d": None, "e": 2, "g": {"h": 1}}) == {
+    assert merge_mappings(base, {"a": {"c": [3]}, "d": None, "e": 2, "g": {"h": 1}}) == {
         "a": {"b": 1, "c": [3]},
         "e": 2,
         "g": {"h": 1},
@@ -100,10 +101,10 @@ def test_a_version_of_a_variant_keeps_upstreams_way_of_writing_it(folder: Path) 
 def test_words_are_read_in_order(folder: Path) -> None:
     assert recipes.names() == ["plain", "plain+walls"]
     assert recipes.parse_cni(" plain+walls ,plain@v1") == [
-        Wanted(name="plain+walls"),
-        Wanted(name="plain", version="v1"),
+        CniVersion(name="plain+walls"),
+        CniVersion(name="plain", version="v1"),
     ]
-    assert (Wanted(name="plain+walls").cni, Wanted(name="plain+walls").variant) == ("plain", "walls")
+    assert (CniVersion(name="plain+walls").cni, CniVersion(name="plain+walls").variant) == ("plain", "walls")
 
 
 @pytest.mark.parametrize(
@@ -142,15 +143,15 @@ def test_a_cni_without_variants_says_so(folder: Path) -> None:
 def test_a_wrong_overlay_names_its_own_file_and_line(folder: Path, text: str, said: str) -> None:
     overlay(folder).write_text(OVERLAY.replace("kind: {workers: 1}\n", "") + text + "\n")
     with pytest.raises(InputError, match=said) as caught:
-        recipes.load(Wanted(name="plain+walls"))
+        recipes.load(CniVersion(name="plain+walls"))
     assert str(overlay(folder)) in str(caught.value)
 
 
 def test_a_variants_known_differences_are_beside_its_overlay(folder: Path) -> None:
     own = overlay(folder).parent / "known-differences.yaml"
-    assert recipes.known_differences(recipes.load(Wanted(name="plain+walls"))) == [own]
+    assert recipes.known_differences(recipes.load(CniVersion(name="plain+walls"))) == [own]
     overlay(folder).write_text(OVERLAY + "known_differences: [other/known-differences.yaml]\n")
     others = folder / "other" / "known-differences.yaml"
-    assert recipes.known_differences(recipes.load(Wanted(name="plain+walls"))) == [own, others]
+    assert recipes.known_differences(recipes.load(CniVersion(name="plain+walls"))) == [own, others]
     mine = folder / "plain" / "known-differences.yaml"
-    assert recipes.known_differences(recipes.load(Wanted(name="plain"))) == [mine]
+    assert recipes.known_differences(recipes.load(CniVersion(name="plain"))) == [mine]

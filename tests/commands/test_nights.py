@@ -182,7 +182,7 @@ def test_what_is_expected_is_what_is_measured_on_both() -> None:
 def test_every_cni_has_a_recipe_and_versions_are_those_of_the_recipes() -> None:
     for word in github()["jobs"]["measure"]["strategy"]["matrix"]["cni"]:
         (wanted,) = recipes.parse_cni(word)
-        recipe = recipes.load(recipes.Wanted(name=wanted.name))
+        recipe = recipes.load(recipes.CniVersion(name=wanted.name))
         assert wanted.version in (None, recipe.version.removeprefix("v")), word
 
 

@@ -11,8 +11,8 @@ import pytest
 from netproof import doctor
 from netproof.clusters import recipes
 from netproof.commands.main import main
-from netproof.doctor import State, clusters, kernel, machine
-from netproof.doctor.finding import Finding, ok, warn
+from netproof.doctor import DiagnosisState, clusters, kernel, machine
+from netproof.doctor.diagnosis import Diagnosis, ok, warn
 from netproof.drivers.kind import docker, state
 from netproof.drivers.kind.artifacts import VARIABLE
 from netproof.errors import ClusterError
@@ -20,7 +20,7 @@ from netproof.errors import ClusterError
 INFO = {"ServerVersion": "1", "NCPU": 8, "MemTotal": 16 << 30, "CgroupVersion": "2", "DockerRootDir": "/"}
 
 
-def by_name(found: Any) -> dict[str, Finding]:
+def by_name(found: Any) -> dict[str, Diagnosis]:
     return {finding.what: finding for finding in found}
 
 
@@ -40,7 +40,7 @@ def test_what_it_says_of_this_machine_is_what_the_driver_can_do(capsys: pytest.C
     assert told["reference"] is able
     groups = list(dict.fromkeys(finding["group"] for finding in told["findings"]))
     assert groups == [*doctor.CHECKS, "CNIs"]
-    assert {finding["state"] for finding in told["findings"]} <= set(State)
+    assert {finding["state"] for finding in told["findings"]} <= set(DiagnosisState)
     assert all(finding["found"] for finding in told["findings"])
 
 
@@ -73,13 +73,13 @@ def test_the_drivers_advice_becomes_a_command(error: str, fix: str) -> None:
 def test_ipv4_alone_is_a_warning() -> None:
     facts: dict[str, object] = {"privilege": "user namespace", "families": [4], "nft": "v1"}
     found = by_name(machine.of_reference(facts))
-    assert (found[machine.RUNS].state, found["IPv6"].state) == (State.OK, State.WARN)
+    assert (found[machine.RUNS].state, found["IPv6"].state) == (DiagnosisState.OK, DiagnosisState.WARN)
 
 
 def test_a_small_machine_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(docker, "info", lambda: {**INFO, "NCPU": 1, "MemTotal": 2 << 30, "CgroupVersion": "1"})
     found = by_name(clusters.programs())
-    assert {found[what].state for what in ("processors", "memory", "cgroups")} == {State.WARN}
+    assert {found[what].state for what in ("processors", "memory", "cgroups")} == {DiagnosisState.WARN}
     assert found["memory"].found == "2 GiB; a cluster wants 4 GiB"
 
 
@@ -87,9 +87,9 @@ def test_a_recipe_names_its_images_and_files_that_are_not_here(monkeypatch: pyte
     monkeypatch.setattr("shutil.which", lambda name: name)
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     monkeypatch.setattr(clusters, "user_cache_path", lambda name: tmp_path / "cache")
-    calico = recipes.load(recipes.Wanted(name="calico"))
+    calico = recipes.load(recipes.CniVersion(name="calico"))
     away = clusters.of_recipe(calico, has_engine=True, here=set(), online=False)
-    assert away.state is State.WARN
+    assert away.state is DiagnosisState.WARN
     assert "images are not in the engine and will be pulled" in away.found
     (source,) = clusters.sources_of(calico)
     path = tmp_path / calico.fill(source.path)
@@ -97,7 +97,7 @@ def test_a_recipe_names_its_images_and_files_that_are_not_here(monkeypatch: pyte
     path.parent.mkdir(parents=True)
     path.write_text("")
     here = clusters.of_recipe(calico, has_engine=True, here=set(clusters.images_of(calico)), online=False)
-    assert here.state is State.OK
+    assert here.state is DiagnosisState.OK
 
 
 def test_upstream_is_asked_only_when_told_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_upstream_is_asked_only_when_told_to(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(clusters, "answers", answers)
     monkeypatch.setattr(clusters, "user_cache_path", lambda name: tmp_path)
     monkeypatch.delenv(VARIABLE, raising=False)
-    cilium = recipes.load(recipes.Wanted(name="cilium"))
+    cilium = recipes.load(recipes.CniVersion(name="cilium"))
     clusters.of_recipe(cilium, has_engine=True, here=set(), online=False)
     assert not asked
     assert "DOES NOT ANSWER" in clusters.of_recipe(cilium, has_engine=True, here=set(), online=True).found

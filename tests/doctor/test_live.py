@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from netproof.commands.main import main
-from netproof.doctor import State, live
-from netproof.doctor.finding import Finding, ok
+from netproof.doctor import DiagnosisState, live
+from netproof.doctor.diagnosis import Diagnosis, ok
 from netproof.doctor.live import canary, cni, denials, policies
 from netproof.drivers import programs
 from netproof.drivers.kubernetes import streams
@@ -103,9 +103,9 @@ TO_DB = "{podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector:
 TYPO = policy("typo", "{podSelector: {matchLabels: {app: bd}}}")
 
 
-def described(api: Any) -> dict[str, Finding]:
+def described(api: Any) -> dict[str, Diagnosis]:
     nodes = [NODE]
-    found = cni.find(api)
+    found = cni.detect(api)
     live = policies.read(api, nodes, [])
     return {finding.what: finding for finding in cni.describe(api, nodes, found, live.counted)}
 
@@ -120,14 +120,14 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_cni_that_enforces_is_named_with_its_version() -> None:
     shown = described(Lists(daemonset("calico-node", "quay.io/calico/node:v3.28.5@sha256:12")))
-    assert shown["Calico"].state is State.OK
+    assert shown["Calico"].state is DiagnosisState.OK
     assert shown["Calico"].found == "v3.28.5; DaemonSet kube-system/calico-node, 2 of 2 ready"
     assert "networking.k8s.io/v1" in shown["enforces"].found
 
 
 def test_one_that_is_not_ready_everywhere_is_a_warning() -> None:
     shown = described(Lists(daemonset("calico-node", "calico/node:v3", ready=1)))
-    assert (shown["Calico"].state, "1 of 2 ready" in shown["Calico"].found) == (State.WARN, True)
+    assert (shown["Calico"].state, "1 of 2 ready" in shown["Calico"].found) == (DiagnosisState.WARN, True)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_settings_decide_whether_it_enforces(
     name: str, container: Mapping[str, Any] | None, configmaps: Mapping[str, Any], idle: str
 ) -> None:
     api = Lists(daemonset(name, "image:v1", *([container] if container else [])), **configmaps)
-    (found,) = cni.find(api)  # type: ignore[arg-type]
+    (found,) = cni.detect(api)  # type: ignore[arg-type]
     assert found.idle == idle
     assert bool(found.dialects) is not bool(idle)
 
@@ -169,20 +169,20 @@ def test_settings_decide_whether_it_enforces(
 def test_policies_that_nobody_enforces_are_the_trap() -> None:
     api = Lists(SHOP + policy("a", TO_DB) + "---\n" + daemonset("kube-flannel-ds", "flannel:v0.28.9"))
     shown = described(api)
-    assert shown["networking.k8s.io/v1"].state is State.WARN
+    assert shown["networking.k8s.io/v1"].state is DiagnosisState.WARN
     assert shown["networking.k8s.io/v1"].found.startswith("1 policy, which nothing here enforces")
     assert "enforces" not in shown
 
 
 def test_a_switch_adds_a_dialect() -> None:
     on = Lists(daemonset("cilium", "cilium:v1"), cilium_config={"enable-k8s-cluster-network-policy": "true"})
-    (found,) = cni.find(on)  # type: ignore[arg-type]
+    (found,) = cni.detect(on)  # type: ignore[arg-type]
     assert "policy.networking.k8s.io/v1alpha2" in found.dialects
 
 
 def test_no_known_cni_is_said() -> None:
     shown = described(Lists(daemonset("something", "else:v1")))
-    assert shown["CNI"].state is State.WARN
+    assert shown["CNI"].state is DiagnosisState.WARN
     assert "Cilium" in shown["CNI"].found
 
 
@@ -204,7 +204,7 @@ def test_what_the_runtime_calls_is_read_from_a_node_that_is_a_container_here(mon
     assert what not in described(Lists())
 
 
-def selected(objects: str) -> list[Finding]:
+def selected(objects: str) -> list[Diagnosis]:
     return list(policies.selected(policies.read(Lists(objects), [NODE], [])))  # type: ignore[arg-type]
 
 
@@ -222,7 +222,7 @@ def test_a_pod_that_has_ended_is_nobodys() -> None:
 
 def test_what_selects_somebody_is_not_warned_of() -> None:
     (finding,) = selected(SHOP + policy("fine", TO_DB))
-    assert (finding.state, finding.found) == (State.OK, "1 policies select what is there")
+    assert (finding.state, finding.found) == (DiagnosisState.OK, "1 policies select what is there")
 
 
 def test_a_policy_that_cannot_be_read_leaves_the_others() -> None:
@@ -233,14 +233,14 @@ def test_a_policy_that_cannot_be_read_leaves_the_others() -> None:
     assert "(selector-matches-nothing)" in second.found
 
 
-def overlapping(objects: str) -> dict[str, Finding]:
+def overlapping(objects: str) -> dict[str, Diagnosis]:
     live = policies.read(Lists(objects), [NODE], [])  # type: ignore[arg-type]
     return {finding.what: finding for finding in policies.overlapping(live)}
 
 
 def test_policies_that_meet_on_a_pod_are_named() -> None:
     shown = overlapping(SHOP + policy("a", TO_DB) + policy("deny", "{podSelector: {}, policyTypes: [Ingress, Egress]}"))
-    assert shown["ingress of shop/db"].state is State.OK
+    assert shown["ingress of shop/db"].state is DiagnosisState.OK
     assert shown["ingress of shop/db"].found.startswith(
         "NetworkPolicy shop/a, NetworkPolicy shop/deny: what any of them allows"
     )
@@ -251,7 +251,7 @@ def test_policies_that_meet_on_a_pod_are_named() -> None:
 def test_policies_with_an_order_are_a_warning() -> None:
     calico = "{selector: all(), types: [Ingress], ingress: [{action: Deny}]}"
     shown = overlapping(SHOP + policy("a", TO_DB) + policy("deny", calico, "projectcalico.org/v3 NetworkPolicy"))
-    assert shown["ingress of shop/db"].state is State.WARN
+    assert shown["ingress of shop/db"].state is DiagnosisState.WARN
     assert "order" in shown["ingress of shop/db"].found
 
 
@@ -284,7 +284,7 @@ def test_calicos_counters_are_told_by_pod(monkeypatch: pytest.MonkeyPatch) -> No
         return COUNTERS
 
     monkeypatch.setattr(streams, "output", output)
-    (found,) = cni.find(api)  # type: ignore[arg-type]
+    (found,) = cni.detect(api)  # type: ignore[arg-type]
     shown = {finding.what: finding for finding in denials.denials(api, found)}  # type: ignore[arg-type]
     lines = shown["denied on one"].found.splitlines()
     assert lines[0] == "`iptables-save -c -t filter` says:"
@@ -310,14 +310,14 @@ def cilium(tag: str) -> str:
 def test_what_is_known_of_a_cni_is_of_its_version_and_of_all_that_enforces() -> None:
     """Here one is there for the network and the other for policies."""
     both = daemonset("aws-node", "cni:v1.19.0") + "---\n" + cilium("v1.20.2@sha256:1")
-    (engine,) = live._engines(cni.find(Lists(both)))  # type: ignore[arg-type]
-    assert engine.known
-    assert (engine.name, engine.enforces) == ("cilium", True)
-    assert set(engine.dialects) == {"networking.k8s.io/v1", "cilium.io/v2"}
-    (older,) = live._engines(cni.find(Lists(cilium("v1.14.5-gke.3"))))  # type: ignore[arg-type]
+    (profile,) = live._profiles(cni.detect(Lists(both)))  # type: ignore[arg-type]
+    assert profile.known
+    assert (profile.name, profile.enforces) == ("cilium", True)
+    assert set(profile.dialects) == {"networking.k8s.io/v1", "cilium.io/v2"}
+    (older,) = live._profiles(cni.detect(Lists(cilium("v1.14.5-gke.3"))))  # type: ignore[arg-type]
     assert older.known == ()
-    assert live._engines(cni.find(Lists(cilium("latest")))) == []  # type: ignore[arg-type]
-    calico = live._engines(cni.find(Lists(daemonset("calico-node", "calico/node:v3.28.5"))))  # type: ignore[arg-type]
+    assert live._profiles(cni.detect(Lists(cilium("latest")))) == []  # type: ignore[arg-type]
+    calico = live._profiles(cni.detect(Lists(daemonset("calico-node", "calico/node:v3.28.5"))))  # type: ignore[arg-type]
     assert "projectcalico.org/v3" in calico[0].dialects
 
 
@@ -325,20 +325,20 @@ def test_what_a_killed_canary_left_is_told_with_the_command() -> None:
     namespace = (
         "{apiVersion: v1, kind: Namespace, metadata: {name: netproof-canary-doctor-12ab, creationTimestamp: then}}"
     )
-    (finding,) = canary.left(Lists(SHOP + "---\n" + namespace))  # type: ignore[arg-type]
-    assert (finding.what, finding.state) == ("netproof-canary-doctor-12ab", State.WARN)
+    (finding,) = canary.find_leftovers(Lists(SHOP + "---\n" + namespace))  # type: ignore[arg-type]
+    assert (finding.what, finding.state) == ("netproof-canary-doctor-12ab", DiagnosisState.WARN)
     assert finding.fix.startswith("kubectl delete namespace netproof-canary-doctor-12ab")
 
 
 @pytest.mark.parametrize(
     ("measured", "state", "says"),
     [
-        (Measured.CONNECTED, State.MISSING, "accepts NetworkPolicy objects and enforces nothing"),
+        (Measured.CONNECTED, DiagnosisState.MISSING, "accepts NetworkPolicy objects and enforces nothing"),
         (Measured.UNMEASURED, None, "could not be measured"),
     ],
 )
 def test_a_canary_that_could_not_be_measured_is_no_sign_of_a_cni_that_enforces_nothing(
-    monkeypatch: pytest.MonkeyPatch, measured: Measured, state: State | None, says: str
+    monkeypatch: pytest.MonkeyPatch, measured: Measured, state: DiagnosisState | None, says: str
 ) -> None:
     check = PreflightCheck(name="denied at egress, TCP", expected=Measured.DENIED, measured=measured, after_s=None)
     done = preflight.Examined(capabilities={}, checks=[check], settled=Settled.nothing([], "x"))
@@ -348,11 +348,11 @@ def test_a_canary_that_could_not_be_measured_is_no_sign_of_a_cni_that_enforces_n
     monkeypatch.setattr(canary, "GuestDriver", lambda *_: SimpleNamespace(stop=lambda keep: None))
     monkeypatch.setattr(canary.preflight, "examine", lambda _: done)
     monkeypatch.setattr(canary.pods, "remove", lambda _, names: removed.extend(names))
-    found: list[Finding] = []
+    found: list[Diagnosis] = []
     if state is None:
         with pytest.raises(ClusterError, match=says):
             found.extend(canary.measure(Lists(), [NODE], "Some CNI", lambda _: None))  # type: ignore[arg-type]
-        assert [one.state for one in found] == [State.WARN]
+        assert [one.state for one in found] == [DiagnosisState.WARN]
     else:
         found.extend(canary.measure(Lists(), [NODE], "Some CNI", lambda _: None))  # type: ignore[arg-type]
         assert found[-1].state is state

@@ -21,7 +21,7 @@ from netproof.clusters import recipes
 from netproof.drivers import create
 from netproof.errors import ClusterError, InputError
 from netproof.generate import documents, minimal
-from netproof.generate.shrinking import shrunk
+from netproof.generate.shrinking import shrink
 from netproof.model import Probe, Specified
 from netproof.report.store import ScenarioPart
 from netproof.run import session as session_module
@@ -213,13 +213,13 @@ def test_shrinking_leaves_out_all_that_does_not_matter_and_ends_in_time() -> Non
         tries.append(candidate)
         return "external:near" in repr(candidate)
 
-    small, minimal = shrunk(DRAFT, still, time.monotonic() + 60)
+    small, minimal = shrink(DRAFT, still, time.monotonic() + 60)
     assert minimal
     assert len(small["steps"]) == 1
     assert "noise" not in repr(small)
     assert "matchLabels" not in repr(small)
     assert len(tries) < 60
-    late, minimal = shrunk(DRAFT, still, time.monotonic() - 1)
+    late, minimal = shrink(DRAFT, still, time.monotonic() - 1)
     assert (late, minimal) == (DRAFT, False)
 
 

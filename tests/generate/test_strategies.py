@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from netproof.errors import InputError
 from netproof.generate import plan, refused, strategies
-from netproof.generate.request import DIALECTS, parse
+from netproof.generate.request import DIALECTS, parse_request
 from netproof.policy import read_policies
 
-CODE = "from netproof.generate import strategies; print(strategies.of_seed(7, 3, 5, 'kubernetes', frozenset()))"
+CODE = "from netproof.generate import strategies; print(strategies.draw_scenarios(7, 3, 5, 'kubernetes', frozenset()))"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_objects_are_valid_and_tables_can_be_read(dialect: str) -> None:
-    made = plan.scenarios(parse("25", "5", dialect, []))
+    made = plan.generate_scenarios(parse_request("25", "5", dialect, []))
     assert len({scenario.id for scenario in made}) == 25
     for scenario in made:
         assert all(step.intended.cells for step in scenario.steps)
@@ -27,20 +27,20 @@ def test_objects_are_valid_and_tables_can_be_read(dialect: str) -> None:
 
 
 def _filled(steps: Any) -> list[dict[str, Any]]:
-    from netproof.manifests.placeholders import filled
+    from netproof.manifests.placeholders import fill
     from netproof.model.placement import place_on_paper
 
-    return [dict(m) for step in steps for m in filled(step.applied, place_on_paper(step.topology))]
+    return [dict(m) for step in steps for m in fill(step.applied, place_on_paper(step.topology))]
 
 
 def test_a_number_of_a_seed_is_the_same_however_many_are_asked_for_and_in_every_process() -> None:
-    many = dict(strategies.of_seed(7, 1, 8, "kubernetes", frozenset()))
-    few = dict(strategies.of_seed(7, 3, 5, "kubernetes", frozenset()))
+    many = dict(strategies.draw_scenarios(7, 1, 8, "kubernetes", frozenset()))
+    few = dict(strategies.draw_scenarios(7, 3, 5, "kubernetes", frozenset()))
     assert few == {number: many[number] for number in (3, 4, 5)}
     # A process that has loaded other modules, whose constants must not matter.
     other = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout
     assert other.strip() == repr(list(few.items()))
-    assert few != dict(strategies.of_seed(8, 3, 5, "kubernetes", frozenset()))
+    assert few != dict(strategies.draw_scenarios(8, 3, 5, "kubernetes", frozenset()))
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_a_number_of_a_seed_is_the_same_however_many_are_asked_for_and_in_every_
     ],
 )
 def test_what_is_left_out_is_not_there(left_out: str, words: list[str]) -> None:
-    everything = repr(strategies.of_seed(1, 1, 150, "kubernetes", frozenset()))
-    without = repr(strategies.of_seed(1, 1, 150, "kubernetes", frozenset((left_out,))))
+    everything = repr(strategies.draw_scenarios(1, 1, 150, "kubernetes", frozenset()))
+    without = repr(strategies.draw_scenarios(1, 1, 150, "kubernetes", frozenset((left_out,))))
     for word in words:
         assert word in everything
         assert word not in without
@@ -74,7 +74,7 @@ def test_what_is_left_out_is_not_there(left_out: str, words: list[str]) -> None:
 )
 def test_a_wrong_wish_is_a_sentence(options: tuple[str, str, str, list[str]], sentence: str) -> None:
     with pytest.raises(InputError, match=sentence.replace("?", ".")):
-        parse(*options)
+        parse_request(*options)
 
 
 @settings(max_examples=150, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck))
@@ -86,7 +86,7 @@ def test_our_reader_refuses_what_the_api_server_must_refuse(slip: tuple[str, dic
 
 
 def test_every_slip_is_tried() -> None:
-    found = {what for what, _ in refused.of_seed(1, 1200)}
+    found = {what for what, _ in refused.draw_refused(1, 1200)}
     assert found >= {what for _, what in refused.SLIPS}
 
 
@@ -94,7 +94,7 @@ def test_cluster_policies_leave_out_what_drowns_the_rest_on_one_cni() -> None:
     """Negative selectors of a peer's namespaces, and what the Baseline tier accepts; both are there otherwise."""
 
     def found(without: frozenset[str]) -> tuple[bool, bool]:
-        drafts = strategies.of_seed(1, 1, 150, "clusternetworkpolicy", without)
+        drafts = strategies.draw_scenarios(1, 1, 150, "clusternetworkpolicy", without)
         policies = [
             policy
             for _, draft in drafts

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from netproof.lint import Engine, Finding, Ground, check, ground, unread, world_of, written
+from netproof.lint import (
+    CniProfile,
+    LintFinding,
+    LintInput,
+    build_input,
+    check,
+    find_unread,
+    locate_policies,
+    read_inventory,
+)
 from netproof.manifests.load import _objects
 from netproof.manifests.yaml_documents import Located, parse_yaml
 
@@ -75,13 +84,15 @@ def policy(spec: str, name: str = "p", namespace: str = "shop", kind: str = "net
 
 
 def looked_at(
-    *texts: str, engines: tuple[Engine, ...] = (), pod_ranges: tuple[str, ...] = ("10.244.0.0/16",)
-) -> Ground:
+    *texts: str, cnis: tuple[CniProfile, ...] = (), pod_ranges: tuple[str, ...] = ("10.244.0.0/16",)
+) -> LintInput:
     found = objects(*texts)
-    return ground(written(found), world_of(found), engines=engines, pod_ranges=pod_ranges, unread=unread(found))
+    return build_input(
+        locate_policies(found), read_inventory(found), cnis=cnis, pod_ranges=pod_ranges, unread=find_unread(found)
+    )
 
 
-def findings(rule: str, *texts: str, app: str = APP, **options: object) -> list[Finding]:
+def findings(rule: str, *texts: str, app: str = APP, **options: object) -> list[LintFinding]:
     """What one rule says of these policies beside the application."""
     given = looked_at(*filter(None, (app, *texts)), **options)  # type: ignore[arg-type]
     return [finding for finding in check(given).findings if finding.rule == rule]

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 import jsonschema
 
-from netproof.lint import RULES, Checked, Finding, Place, Severity, check, render
+from netproof.lint import RULES, Checked, LintFinding, Severity, SourceLocation, check, render
 from netproof.lint.sarif import as_sarif
 
 from .example import APP, looked_at, policy
@@ -123,7 +123,7 @@ ESSENTIAL: dict[str, Any] = {
 """What SARIF 2.1.0 asks for of what is written here, and nothing that is not written."""
 
 
-def sarif(findings: tuple[Finding, ...], root: Path) -> Any:
+def sarif(findings: tuple[LintFinding, ...], root: Path) -> Any:
     log = json.loads(as_sarif(findings, "1.0.0", root))
     jsonschema.validate(log, ESSENTIAL)
     return log["runs"][0]
@@ -155,8 +155,11 @@ def test_sarif_fingerprints_stay_when_lines_move_and_differ_from_each_other(tmp_
 
 def test_sarif_writes_files_as_addresses(tmp_path: Path) -> None:
     def uri(file: str) -> dict[str, Any]:
-        finding = Finding(
-            rule=RULES[0].id, severity=Severity.ERROR, sentence="No.", place=Place(file=file, line=3, object="o")
+        finding = LintFinding(
+            rule=RULES[0].id,
+            severity=Severity.ERROR,
+            sentence="No.",
+            place=SourceLocation(file=file, line=3, object="o"),
         )
         location: dict[str, Any] = sarif((finding,), tmp_path / "repo")["results"][0]["locations"][0]
         return location
@@ -169,8 +172,12 @@ def test_sarif_writes_files_as_addresses(tmp_path: Path) -> None:
 
 
 def test_sarif_suppresses_what_was_reviewed(tmp_path: Path) -> None:
-    finding = Finding(
-        rule="reviewed-difference", severity=Severity.NOTE, sentence="So.", place=Place(file="a"), reviewed="known"
+    finding = LintFinding(
+        rule="reviewed-difference",
+        severity=Severity.NOTE,
+        sentence="So.",
+        place=SourceLocation(file="a"),
+        reviewed="known",
     )
     (result,) = sarif((finding,), tmp_path)["results"]
     assert result["suppressions"] == [{"kind": "external", "status": "accepted", "justification": "known"}]

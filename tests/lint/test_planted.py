@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 import yaml
 
-from netproof.lint import Checked, check, cnis, ground, unread, world_of, written
-from netproof.manifests.load import in_namespace, read_located
+from netproof.lint import Checked, build_input, check, cnis, find_unread, locate_policies, read_inventory
+from netproof.manifests.load import read_objects, set_namespace
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 PLANTED: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("planted.yaml").read_text(encoding="utf-8"))
 
 
 def checked(file: Path, cni: str = "") -> Checked:
-    objects = in_namespace(read_located(file), "default")
-    engines = cnis.engines(cni) if cni else ()
-    return check(ground(written(objects), world_of(objects), engines=engines, unread=unread(objects)))
+    objects = set_namespace(read_objects(file), "default")
+    profiles = cnis.engines(cni) if cni else ()
+    return check(
+        build_input(locate_policies(objects), read_inventory(objects), cnis=profiles, unread=find_unread(objects))
+    )
 
 
 @pytest.mark.parametrize("cni", ["", "calico", "cilium"])

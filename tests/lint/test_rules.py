@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netproof.lint import RULES, Engine, Known, check
+from netproof.lint import RULES, CniProfile, KnownDifference, check
 
 from .example import APP, BINDING, DNS, findings, looked_at, policy
 
@@ -298,20 +298,20 @@ def test_a_kind_that_nobody_reads_is_told_and_not_fatal() -> None:
     assert findings("policy-not-understood", policy(INGRESS)) == []
 
 
-ENGINE = Engine(name="some", version="1.2", enforces=True, hint="", dialects=("networking.k8s.io/v1",))
+ENGINE = CniProfile(name="some", version="1.2", enforces=True, hint="", dialects=("networking.k8s.io/v1",))
 
 
 def test_a_dialect_that_the_cni_does_not_enforce() -> None:
-    (finding,) = findings("cni-foreign-dialect", policy("{}", kind="example.org/v1"), engines=(ENGINE,))
+    (finding,) = findings("cni-foreign-dialect", policy("{}", kind="example.org/v1"), cnis=(ENGINE,))
     assert "some does not enforce NetworkPolicy shop/p" in finding.sentence
-    assert findings("cni-foreign-dialect", policy(INGRESS), engines=(ENGINE,)) == []
+    assert findings("cni-foreign-dialect", policy(INGRESS), cnis=(ENGINE,)) == []
 
 
 def test_a_cni_that_enforces_nothing() -> None:
-    none = Engine(name="none", version="1", enforces=False, hint="take another", dialects=("networking.k8s.io/v1",))
-    (finding,) = findings("cni-enforces-nothing", policy(INGRESS), engines=(none,))
+    none = CniProfile(name="none", version="1", enforces=False, hint="take another", dialects=("networking.k8s.io/v1",))
+    (finding,) = findings("cni-enforces-nothing", policy(INGRESS), cnis=(none,))
     assert finding.fix == "take another"
-    assert findings("cni-enforces-nothing", policy(INGRESS), engines=(ENGINE,)) == []
+    assert findings("cni-enforces-nothing", policy(INGRESS), cnis=(ENGINE,)) == []
 
 
 @pytest.mark.parametrize(
@@ -343,11 +343,11 @@ def test_a_cni_that_enforces_nothing() -> None:
     ],
 )
 def test_a_known_difference_is_brought_up_by_its_feature(feature: str, spec: str, other: str) -> None:
-    known = Known(id="odd", features=(feature,), sentence="It does otherwise.", link="https://example.org")
-    engine = Engine(name="some", version="1.2", enforces=True, hint="", dialects=ENGINE.dialects, known=(known,))
-    (finding,) = findings("cni-known-difference", policy(spec), engines=(engine,))
+    known = KnownDifference(id="odd", features=(feature,), sentence="It does otherwise.", link="https://example.org")
+    engine = CniProfile(name="some", version="1.2", enforces=True, hint="", dialects=ENGINE.dialects, known=(known,))
+    (finding,) = findings("cni-known-difference", policy(spec), cnis=(engine,))
     assert finding.sentence == "some 1.2 is known to differ here (odd): It does otherwise."
-    assert findings("cni-known-difference", policy(other), engines=(engine,)) == []
+    assert findings("cni-known-difference", policy(other), cnis=(engine,)) == []
 
 
 def test_what_cannot_be_known_is_not_run_and_said() -> None:
@@ -379,7 +379,7 @@ specs:
     assert (subject.place.line, subject.place.key) == (5, "specs[0].endpointSelector")
     assert (peer.place.line, peer.place.key) == (10, "specs[1].ingress[0].fromEndpoints[0]")
     assert findings("policy-replaced", text) == []
-    assert len(findings("cni-foreign-dialect", text, engines=(ENGINE,))) == 1
+    assert len(findings("cni-foreign-dialect", text, cnis=(ENGINE,))) == 1
 
 
 def test_a_block_that_never_means_pods_is_left_alone() -> None:

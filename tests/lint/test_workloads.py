@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from netproof.errors import InputError
-from netproof.lint import world_of
+from netproof.lint import read_inventory
 from netproof.manifests.controllers import lasting
 from netproof.model import Port
 
@@ -13,7 +13,7 @@ from .example import APP, objects
 
 
 def test_workloads_services_and_namespaces_are_read() -> None:
-    world = world_of(objects(APP))
+    world = read_inventory(objects(APP))
     topology = world.topology
     assert [pod.id for pod in topology.pods] == ["shop/ui", "shop/api", "ops/prober", "ops/agent"]
     assert topology.pods[1].ports == (Port(port=9090, name="grpc"),)
@@ -42,13 +42,13 @@ spec:
             - {name: proxy, restartPolicy: Always, ports: [{containerPort: 15001, protocol: UDP}]}
           containers: [{name: main}]
 """
-    (pod,) = world_of(objects(text), "shop").topology.pods
+    (pod,) = read_inventory(objects(text), "shop").topology.pods
     assert (pod.id, lasting(pod.labels)) == ("shop/nightly", {"app": "nightly"})
     assert pod.ports == (Port(port=15001, protocol="UDP"),)
 
 
 def test_policies_alone_make_no_world() -> None:
-    assert world_of(objects("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}")).has == frozenset()
+    assert read_inventory(objects("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}")).has == frozenset()
 
 
 @pytest.mark.parametrize(
@@ -63,11 +63,11 @@ def test_policies_alone_make_no_world() -> None:
 def test_a_mistake_names_file_line_and_key(spec: str, message: str) -> None:
     text = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {spec}\n"
     with pytest.raises(InputError, match=message) as caught:
-        world_of(objects(text))
+        read_inventory(objects(text))
     assert (caught.value.file, caught.value.line) == ("0.yaml", 4)
 
 
 def test_labels_are_strings() -> None:
     text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, labels: {on: 1}}\nspec: {}\n"
     with pytest.raises(InputError, match="write '1' in quotes"):
-        world_of(objects(text))
+        read_inventory(objects(text))

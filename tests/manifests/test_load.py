@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from netproof.errors import InputError
-from netproof.manifests.load import for_side, read_located
+from netproof.manifests.load import read_objects, restrict_directions
 
 ONE = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: one}\nspec: {podSelector: {}}\n"
 
@@ -25,7 +25,7 @@ def named(name: str, **spec: Any) -> dict[str, Any]:
 
 
 def names(source: Path | str) -> list[str]:
-    return [one.content["metadata"]["name"] for one in read_located(source)]
+    return [one.content["metadata"]["name"] for one in read_objects(source)]
 
 
 def test_a_file_with_documents_and_empty_ones(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_lists_are_flattened(tmp_path: Path) -> None:
     }
     text = json.dumps({"apiVersion": "v1", "kind": "List", "items": [named("a"), inner, typed]})
     (tmp_path / "all.json").write_text(text)
-    found = read_located(tmp_path / "all.json")
+    found = read_objects(tmp_path / "all.json")
     assert [(one.content["apiVersion"], one.content["kind"], one.content["metadata"]["name"]) for one in found] == [
         ("networking.k8s.io/v1", "NetworkPolicy", name) for name in "abc"
     ]
@@ -85,15 +85,15 @@ def test_faults_name_their_line(tmp_path: Path, text: str, message: str) -> None
     file = tmp_path / "a.yaml"
     file.write_text(text)
     with pytest.raises(InputError) as caught:
-        read_located(file)
+        read_objects(file)
     assert str(caught.value) == f"{file}{message}"
 
 
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent\.yaml: No such file or directory"):
-        read_located(tmp_path / "absent.yaml")
+        read_objects(tmp_path / "absent.yaml")
     with pytest.raises(InputError, match="no Kubernetes object in here"):
-        read_located(tmp_path)
+        read_objects(tmp_path)
 
 
 def test_each_side_follows_the_defaults_of_policy_types() -> None:
@@ -102,24 +102,24 @@ def test_each_side_follows_the_defaults_of_policy_types() -> None:
     only = named("only", policyTypes=["Egress"])
     other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "data"}}
     given = (neither, implied, only, other)
-    ingress = {m["metadata"]["name"]: m.get("spec") for m in for_side(given, "ingress")}
+    ingress = {m["metadata"]["name"]: m.get("spec") for m in restrict_directions(given, "ingress")}
     assert ingress == {
         "neither": {"podSelector": {}, "ingress": [], "policyTypes": ["Ingress"]},
         "implied": {"podSelector": {}, "policyTypes": ["Ingress"]},
         "data": None,
     }
-    egress = {m["metadata"]["name"]: m.get("spec") for m in for_side(given, "egress")}
+    egress = {m["metadata"]["name"]: m.get("spec") for m in restrict_directions(given, "egress")}
     assert egress == {
         "implied": {"podSelector": {}, "egress": [{}], "policyTypes": ["Egress"]},
         "only": {"podSelector": {}, "policyTypes": ["Egress"]},
         "data": None,
     }
-    assert for_side(given, "both") == given
+    assert restrict_directions(given, "both") == given
     assert "policyTypes" not in implied["spec"]
 
 
 def test_other_dialects_have_no_sides() -> None:
     cilium = {"apiVersion": "cilium.io/v2", "kind": "CiliumNetworkPolicy", "metadata": {"name": "a"}, "spec": {}}
-    assert for_side((cilium,), "both") == (cilium,)
+    assert restrict_directions((cilium,), "both") == (cilium,)
     with pytest.raises(InputError, match=r"not cilium\.io/v2 CiliumNetworkPolicy"):
-        for_side((cilium,), "ingress")
+        restrict_directions((cilium,), "ingress")

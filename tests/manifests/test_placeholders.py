@@ -8,7 +8,7 @@ import pytest
 
 from netproof.catalogue import scenarios
 from netproof.errors import InputError
-from netproof.manifests.placeholders import filled
+from netproof.manifests.placeholders import fill
 from netproof.model import External, Node, Placement, Pod, Service, ServicePort, Topology
 from netproof.model.placement import place_on_paper
 
@@ -22,7 +22,7 @@ PLACEMENT = place_on_paper(WORLD)
 
 
 def put(text: str, placement: Placement = PLACEMENT) -> str:
-    ((manifest),) = filled([{"spec": [{"cidr": text}], "port": 80}], placement)
+    ((manifest),) = fill([{"spec": [{"cidr": text}], "port": 80}], placement)
     assert manifest["port"] == 80
     return str(manifest["spec"][0]["cidr"])
 

@@ -17,9 +17,9 @@ def test_public_names() -> None:
     assert netproof.policy.__all__ == [
         "READERS",
         "Decision",
+        "DirectionDecision",
         "Evaluator",
         "Policy",
-        "Side",
         "WholeMatrix",
         "read_each",
         "read_policies",

@@ -15,7 +15,7 @@ from netproof.model import Namespace, Pod, Port, Probe, Specified, Topology
 from netproof.model.placement import place_on_paper
 from netproof.model.topology import Protocol
 from netproof.policy import Evaluator, WholeMatrix, read_policies
-from netproof.policy.whole import transposed
+from netproof.policy.whole import transpose
 
 from .example import PLACEMENT, TOPOLOGY
 from .test_naive import NAMESPACES, SPECS
@@ -136,5 +136,5 @@ def test_what_the_matrix_has_not_is_refused() -> None:
 
 
 def test_rows_and_columns_are_exchanged() -> None:
-    assert transposed([0b001, 0b101, 0b110]) == [0b011, 0b100, 0b110]
-    assert transposed([]) == []
+    assert transpose([0b001, 0b101, 0b110]) == [0b011, 0b100, 0b110]
+    assert transpose([]) == []

@@ -7,7 +7,7 @@ import pytest
 from netproof.catalogue import scenarios
 from netproof.catalogue.scenarios import Scenario
 from netproof.commands.main import main
-from netproof.manifests.placeholders import exemplary
+from netproof.manifests.placeholders import fill_examples
 from netproof.model import Probe
 from netproof.model.placement import place_on_paper
 from netproof.proving import coverage
@@ -68,7 +68,7 @@ def test_what_scenarios_use_is_all_in_the_list() -> None:
     listed = coverage.measure([]).fields.keys()
     used = {use for s in CATALOGUE for step in s.steps for m in step.applied for use in coverage.uses(_plain(m))}
     assert used - listed == set()
-    rows = coverage.wanted().dimensions.values()
+    rows = coverage.load_target().dimensions.values()
     for meeting in {meeting for name in ("pairs-ipv6-blocks", "berserk-enabled") for meeting in _met(name)}:
         assert all(value in row for value, row in zip(meeting, rows, strict=True)), meeting
 
@@ -79,7 +79,7 @@ def _plain(manifest: object) -> dict[str, object]:
         return {key: _plain(value) for key, value in manifest.items()}
     if isinstance(manifest, list):
         return [_plain(item) for item in manifest]  # type: ignore[return-value]
-    return exemplary(manifest) if isinstance(manifest, str) else manifest  # type: ignore[return-value]
+    return fill_examples(manifest) if isinstance(manifest, str) else manifest  # type: ignore[return-value]
 
 
 def _met(identifier: str) -> set[coverage.Meeting]:

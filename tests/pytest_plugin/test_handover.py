@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from netproof.clusters.recipes import Wanted, load
+from netproof.clusters.recipes import CniVersion, load
 from netproof.drivers import DriverOptions, create
 from netproof.errors import ClusterError, NetproofError
 from netproof.manifests.data_dirs import data_dir
@@ -85,7 +85,7 @@ def test_who_waits_for_a_controller_that_is_killed_goes_on_without_a_cluster() -
 
 @pytest.fixture
 def reference() -> None:
-    driver = create(load(Wanted(name="reference")), DriverOptions(run_id="test"))
+    driver = create(load(CniVersion(name="reference")), DriverOptions(run_id="test"))
     try:
         driver.start(lambda _: None)
     except ClusterError as error:

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from netproof.clusters.recipes import Wanted
+from netproof.clusters.recipes import CniVersion
 from netproof.commands import main
 from netproof.drivers import DRIVERS
 from netproof.errors import ClusterError, NetproofError
@@ -402,7 +402,7 @@ def test_a_worker_that_could_not_measure_its_canaries_tries_again_before_it_give
 
     monkeypatch.setattr(plugin, "Session", Attempt)
     worker = object.__new__(plugin.Worker)
-    worker.asked = SimpleNamespace(cnis=[Wanted(name="calico")])  # type: ignore[assignment]
+    worker.asked = SimpleNamespace(cnis=[CniVersion(name="calico")])  # type: ignore[assignment]
     worker.run = None  # type: ignore[assignment]
     worker.scenarios, worker._sessions = {}, {}
     with closing(Handover(["calico"])) as given:

@@ -110,7 +110,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 def image_missing(cni: str) -> str:
     """The first image of a recipe that is not in the local engine: without a network it cannot be had."""
-    recipe = recipes.load(recipes.Wanted(name=cni))
+    recipe = recipes.load(recipes.CniVersion(name=cni))
     for image in [recipe.probe_image, *recipe.images]:
         name = recipe.fill(image)
         if subprocess.run(["docker", "image", "inspect", name], capture_output=True, check=False).returncode:

@@ -10,7 +10,7 @@ import pytest
 
 from netproof.catalogue import scenarios
 from netproof.catalogue.scenarios import Scenario
-from netproof.clusters.recipes import Wanted
+from netproof.clusters.recipes import CniVersion
 from netproof.drivers import DRIVERS
 from netproof.run.progress import Progress
 from netproof.run.session import RunOptions, Session
@@ -30,7 +30,7 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
 @pytest.fixture
 def session(driver: FakeDriver, tmp_path: Path) -> Session:
     made = Session(
-        Wanted(name="reference"),
+        CniVersion(name="reference"),
         0,
         RunOptions(run_id="run", token="word", report_dir=tmp_path),
         Progress(lambda _: None),

@@ -139,7 +139,7 @@ class Scenario:
 
         def put(step: Step) -> Step:
             policies, applied, deleted = (
-                placeholders.filled(part, placement) for part in (step.policies, step.applied, step.deleted)
+                placeholders.fill(part, placement) for part in (step.policies, step.applied, step.deleted)
             )
             pods = tuple(_with_hosts(pod, placement) for pod in step.topology.pods)
             topology = replace(step.topology, pods=pods)
@@ -223,7 +223,7 @@ def _beside(step: Step, wanted: ScenarioFile, document: Document) -> Step:
 
 def of_tables(wanted: ScenarioFile, document: Document) -> Scenario:
     """A scenario of policies and tables; `document` says in errors where they stand. Raises InputError."""
-    world = topologies.named(wanted.topology)
+    world = topologies.load_topology(wanted.topology)
     first = StepEntry(apply=wanted.policies, expect=wanted.expect)
     given = [first, *wanted.steps] if wanted.expect or not wanted.steps else wanted.steps
     in_force: dict[str, Manifest] = {}
@@ -238,12 +238,12 @@ def of_tables(wanted: ScenarioFile, document: Document) -> Scenario:
                 raise document.error((*where, "delete"), f"{ref} is not applied; in force: {', '.join(in_force)}")
             gone.append(in_force.pop(ref))
         try:
-            world = topologies.changed(
+            world = topologies.change_topology(
                 world,
                 label=entry.label,
                 recreate=entry.recreate,
                 remove=entry.remove,
-                create=[topologies.named(wanted.topology).pod(name) or name for name in entry.create],
+                create=[topologies.load_topology(wanted.topology).pod(name) or name for name in entry.create],
             )
             expected = tables.parse(entry.expect, world)
             world = _with_first(world, expected.cells, {*entry.recreate, *entry.create})
@@ -264,7 +264,7 @@ def of_tables(wanted: ScenarioFile, document: Document) -> Scenario:
         id=wanted.id,
         claim=wanted.claim,
         source=wanted.source,
-        topology=topologies.named(wanted.topology),
+        topology=topologies.load_topology(wanted.topology),
         steps=tuple(steps),
         documented=reviews.Reviews(fault="policy"),
         needs=tuple(wanted.needs),
@@ -300,7 +300,7 @@ def _with_first(world: Topology, probes: Iterable[Probe], new: Collection[str]) 
 
 
 def _with_hosts(pod: Pod, placement: Placement) -> Pod:
-    first = (replace(one, host=placeholders.filled_text(one.host, placement)) for one in pod.first)
+    first = (replace(one, host=placeholders.fill_text(one.host, placement)) for one in pod.first)
     return replace(pod, first=tuple(first)) if pod.first else pod
 
 
@@ -389,12 +389,12 @@ def documented(service_map: Path, plan: Plan) -> reviews.Reviews:
     return replace(reviewed, entries=(*reviewed.entries, *_own_node(plan)))
 
 
-def _own_node(plan: Plan) -> list[reviews.Entry]:
+def _own_node(plan: Plan) -> list[reviews.ReviewedEntry]:
     """No policy keeps a pod's own node out, and a map seldom says so: declared for every map, so that it is shown and
     does not fail."""
     nodes = len(plan.topology.nodes)
     own = {pod.id: f"node:{pod.node % nodes}" for pod in plan.topology.pods} if nodes else {}
-    manifests = placeholders.filled(plan.manifests, place_on_paper(plan.topology))
+    manifests = placeholders.fill(plan.manifests, place_on_paper(plan.topology))
     guarded = {policy.subject.namespace for policy in read_policies(manifests)}
     cells = [
         reviews.CellPattern(source=probe.source, destination=probe.destination, port=probe.port, via=probe.via)
@@ -403,7 +403,7 @@ def _own_node(plan: Plan) -> list[reviews.Entry]:
         and own.get(probe.destination) == probe.source
         and probe.destination.partition("/")[0] in guarded
     ]
-    entry = reviews.Entry.model_construct(
+    entry = reviews.ReviewedEntry.model_construct(
         id="own-node-is-always-admitted",
         scenarios=[plan.name],
         steps=None,
@@ -421,7 +421,7 @@ def _own_node(plan: Plan) -> list[reviews.Entry]:
 def files() -> list[Path]:
     """Every scenario file of the catalogue, sorted."""
     home = data_dir("scenarios")
-    return sorted(path for path in home.rglob("*.yaml") if path.parent != topologies.folder())
+    return sorted(path for path in home.rglob("*.yaml") if path.parent != topologies.topologies_dir())
 
 
 def select(wanted: str) -> dict[Path, list[Scenario]]:

@@ -63,16 +63,16 @@ class TopologyFile(StrictModel):
     """How many nodes take part as sources and destinations."""
 
 
-def folder() -> Path:
+def topologies_dir() -> Path:
     return data_dir("scenarios") / "topologies"
 
 
 @cache
-def named(name: str) -> Topology:
+def load_topology(name: str) -> Topology:
     """The world of that name. Raises InputError that lists the known ones."""
-    path = folder() / f"{name}.yaml"
+    path = topologies_dir() / f"{name}.yaml"
     if not path.exists():
-        known = sorted(file.stem for file in folder().glob("*.yaml"))
+        known = sorted(file.stem for file in topologies_dir().glob("*.yaml"))
         near = get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise InputError(f"no topology is called {name!r}; {hint}known: {', '.join(known)}", key="topology")
@@ -157,7 +157,7 @@ def _services(entry: ServicesEntry, pods: Sequence[Pod], document: Document) -> 
             )
 
 
-def changed(
+def change_topology(
     world: Topology,
     *,
     label: Mapping[str, Mapping[str, str]] | None = None,

@@ -17,7 +17,7 @@ from netproof.charts.layers import read_values
 from netproof.charts.plan import Plan
 from netproof.errors import InputError
 from netproof.manifests import load as own
-from netproof.manifests.load import Side
+from netproof.manifests.load import Directions
 from netproof.manifests.yaml_documents import Document
 from netproof.model import Manifest
 
@@ -92,14 +92,14 @@ def helm_plan(chart: HelmChart, service_map: Path | None = None, objects: tuple[
     from netproof.charts import helm, unmapped
 
     if service_map is None:
-        return unmapped.plan(chart, objects or helm.rendered(chart))
+        return unmapped.plan(chart, objects or helm.render_chart(chart))
     chart = in_namespace_of(chart, service_map)
-    objects = objects or helm.rendered(chart)
-    plan = map_plan(service_map, policies=own.policies_of(objects))
+    objects = objects or helm.render_chart(chart)
+    plan = map_plan(service_map, policies=own.select_policies(objects))
     return replace(
         plan,
-        topology=unmapped.with_accounts(plan.topology, objects, chart.namespace),
-        warnings=(*plan.warnings, *unmapped.unknown_to(plan.topology, objects, chart.namespace)),
+        topology=unmapped.add_service_accounts(plan.topology, objects, chart.namespace),
+        warnings=(*plan.warnings, *unmapped.warn_of_unmapped(plan.topology, objects, chart.namespace)),
     )
 
 
@@ -127,7 +127,7 @@ def map_plan(
         raise InputError(
             "values shape the policies that are generated from the map; with policies of your own, leave them out"
         )
-    objects = own.in_namespace(own.read_each_located(policies), service_map.namespace)
+    objects = own.set_namespace(own.read_each_located(policies), service_map.namespace)
     read_each(objects)  # a fault is told with its line, which nobody knows later
     manifests = tuple(one.content for one in objects)
     topology = service_map.topology()
@@ -163,9 +163,9 @@ def _document(values: ValuesSource) -> Document | None:
 
 __all__ = [
     "CHARTS",
+    "Directions",
     "Manifest",
     "Plan",
-    "Side",
     "chart_plan",
     "findings_path",
     "helm_plan",

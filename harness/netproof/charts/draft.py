@@ -13,15 +13,15 @@ from typing import Any
 
 import yaml
 
-from netproof.charts.draftpeers import Unknown, namespace_labels, others
+from netproof.charts.draftpeers import UnknownPeer, find_peers, namespace_labels
 from netproof.charts.servicemap import read_map
-from netproof.charts.unmapped import workloads
+from netproof.charts.unmapped import build_topology
 from netproof.errors import InputError
 from netproof.manifests.controllers import COMPLETION_INDEX, POD_INDEX, POD_NAME, lasting
 from netproof.manifests.yaml_documents import Located, parse_yaml
 from netproof.model import External, Namespace, Pod, Port, Probe, Service, Topology
 from netproof.model.placement import place_on_paper
-from netproof.policy import Evaluator, Policy, Side, read_each, read_policies
+from netproof.policy import DirectionDecision, Evaluator, Policy, read_each, read_policies
 from netproof.policy.rules import Direction, PodPeer, Requirement, leaves
 
 OUTSIDE = "outside"
@@ -40,7 +40,7 @@ HEADER = """\
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
+class _DraftEntry:
     """A service or peer of the map. `carried`: container port -> its number at the Service, or False. `second`: another
     pod of the same workload, where there may be several."""
 
@@ -57,15 +57,15 @@ Arrow = tuple[str, tuple[Port, ...], str]
 """The peer's entry, the ports of who is reached, and the rules that allow it."""
 
 
-def draft(objects: Sequence[Located], *, name: str, namespace: str, source: str) -> tuple[str, tuple[str, ...]]:
+def draft_map(objects: Sequence[Located], *, name: str, namespace: str, source: str) -> tuple[str, tuple[str, ...]]:
     """The map's text, which loads as a service map, and what the loaded map is warned of. `namespace` is that of
     objects that name none. Raises InputError when there is no workload."""
-    topology = workloads(objects, namespace)
+    topology = build_topology(objects, namespace)
     if not [pod for pod in topology.pods if not pod.host_network]:
         raise InputError("there is no workload here, and so no service for a map: give the workloads, too", file=source)
     read_each(objects)  # a fault is told with its line
     policies = read_policies([one.content for one in objects])
-    peers, unknown = others(policies, topology)
+    peers, unknown = find_peers(policies, topology)
     entries = _apart([*_services(topology, _selected_keys(policies)), *_peers(peers, topology)])
     text = "".join(_lines(_Drawing.of(policies, topology, entries, unknown), _name(name), source))
     try:
@@ -75,7 +75,7 @@ def draft(objects: Sequence[Located], *, name: str, namespace: str, source: str)
         raise InputError(f"no service map can say this: {error}", file=source) from None
 
 
-def _services(topology: Topology, selected: Collection[str]) -> Iterator[_Entry]:
+def _services(topology: Topology, selected: Collection[str]) -> Iterator[_DraftEntry]:
     """`selected` are the keys of labels that policies select by: the others of a controller or of a version of the
     chart are left out."""
     taken: set[str] = {"global"}
@@ -89,7 +89,7 @@ def _services(topology: Topology, selected: Collection[str]) -> Iterator[_Entry]
         name = _free(alone[0].name if len(alone) == 1 else own, pods[0].namespace, taken)
         services = f" and Service {', '.join(service.name for service in behind)}" if behind else ""
         pod = replace(pods[0], ports=_ports(pods[0]))
-        yield _Entry(
+        yield _DraftEntry(
             name=name,
             pod=pod,
             origin=f"workload {workload}{services}",
@@ -114,12 +114,12 @@ def _selected_keys(policies: Iterable[Policy]) -> set[str]:
     return found - {POD_NAME, POD_INDEX, COMPLETION_INDEX}
 
 
-def _peers(peers: Iterable[tuple[Pod, str]], topology: Topology) -> Iterator[_Entry]:
+def _peers(peers: Iterable[tuple[Pod, str]], topology: Topology) -> Iterator[_DraftEntry]:
     taken = {"global", *(_name(pod.name) for pod in topology.pods), *(_name(s.name) for s in topology.services)}
     for pod, origin in peers:
         name = _free(pod.name, pod.namespace, taken)
         carried = {port: port.port for port in pod.ports}
-        yield _Entry(name=name, pod=pod, origin=origin, labels=pod.labels, carried=carried, is_peer=True)
+        yield _DraftEntry(name=name, pod=pod, origin=origin, labels=pod.labels, carried=carried, is_peer=True)
 
 
 def _ports(pod: Pod) -> tuple[Port, ...]:
@@ -151,10 +151,10 @@ def _carried(pod: Pod, behind: Sequence[Service]) -> dict[Port, int | bool]:
     return found
 
 
-def _apart(entries: Sequence[_Entry]) -> list[_Entry]:
+def _apart(entries: Sequence[_DraftEntry]) -> list[_DraftEntry]:
     """With labels by which no pod is taken for another."""
 
-    def hides(one: _Entry) -> bool:
+    def hides(one: _DraftEntry) -> bool:
         return not one.labels or any(
             other is not one
             and other.pod.namespace == one.pod.namespace
@@ -169,7 +169,7 @@ def _apart(entries: Sequence[_Entry]) -> list[_Entry]:
 class _Drawing:
     """All that lines are written from. `none` are directions without restriction, by entry."""
 
-    entries: Sequence[_Entry]
+    entries: Sequence[_DraftEntry]
     topology: Topology
     namespace: str
     arrows: Mapping[Direction, Mapping[str, Sequence[Arrow] | None]]
@@ -177,11 +177,15 @@ class _Drawing:
     open_to_outside: Mapping[str, str]
     """Entry -> the rules that admit outside addresses."""
     destinations: tuple[Port, ...]
-    unknown: Sequence[Unknown]
+    unknown: Sequence[UnknownPeer]
 
     @classmethod
     def of(
-        cls, policies: Sequence[Policy], topology: Topology, entries: Sequence[_Entry], unknown: Sequence[Unknown]
+        cls,
+        policies: Sequence[Policy],
+        topology: Topology,
+        entries: Sequence[_DraftEntry],
+        unknown: Sequence[UnknownPeer],
     ) -> _Drawing:
         invented = tuple(entry.pod for entry in entries if topology.pod(entry.pod.id) is None)
         numbers = dict.fromkeys((*OUTSIDE_PORTS, *(number for one in unknown for number in one.ports)))
@@ -244,19 +248,19 @@ def _made_up(policies: Sequence[Policy], topology: Topology) -> tuple[Namespace,
     return tuple(Namespace(name=name, labels=labels) for name, labels in found if name not in known)
 
 
-def _probe(source: _Entry, target: _Entry, port: Port) -> Probe:
+def _probe(source: _DraftEntry, target: _DraftEntry, port: Port) -> Probe:
     return Probe(source=source.pod.id, destination=target.pod.id, port=port.port, protocol=port.protocol)
 
 
-def _away(source: _Entry, outside: External, port: Port) -> Probe:
+def _away(source: _DraftEntry, outside: External, port: Port) -> Probe:
     return Probe(source=source.pod.id, destination=outside.id, port=port.port, protocol=port.protocol, via="address")
 
 
-def _in(outside: External, target: _Entry, port: Port) -> Probe:
+def _in(outside: External, target: _DraftEntry, port: Port) -> Probe:
     return Probe(source=outside.id, destination=target.pod.id, port=port.port, protocol=port.protocol)
 
 
-def _arrow(peer: _Entry, sides: Sequence[Side], reached: _Entry) -> Arrow | None:
+def _arrow(peer: _DraftEntry, sides: Sequence[DirectionDecision], reached: _DraftEntry) -> Arrow | None:
     """`sides` belong to the ports of who is reached."""
     allowed = [(port, side) for port, side in zip(reached.pod.ports, sides, strict=True) if side.allowed]
     if not allowed:
@@ -264,11 +268,11 @@ def _arrow(peer: _Entry, sides: Sequence[Side], reached: _Entry) -> Arrow | None
     return peer.name, tuple(port for port, _ in allowed), _rules(side for _, side in allowed)
 
 
-def _restricts(*sides: Side) -> bool:
+def _restricts(*sides: DirectionDecision) -> bool:
     return any(side.isolated or side.allowed is False for side in sides)
 
 
-def _rules(sides: Iterable[Side]) -> str:
+def _rules(sides: Iterable[DirectionDecision]) -> str:
     return "; ".join(dict.fromkeys(f"{side.policy}, {side.rule}" for side in sides if side.rule))
 
 
@@ -301,7 +305,7 @@ def _lines(drawing: _Drawing, name: str, source: str) -> Iterator[str]:
         yield from (f"#   {text}\n" for text in dict.fromkeys(shown))
 
 
-def _head(drawing: _Drawing, entry: _Entry) -> Iterator[str]:
+def _head(drawing: _Drawing, entry: _DraftEntry) -> Iterator[str]:
     yield f"  - name: {_flow(entry.name)}  # derived from {entry.origin}\n"
     if entry.pod.namespace != drawing.namespace:
         yield f"    namespace: {_flow(entry.pod.namespace)}  # derived from {entry.origin}\n"
@@ -309,7 +313,7 @@ def _head(drawing: _Drawing, entry: _Entry) -> Iterator[str]:
     yield f"    labels: {_flow(dict(entry.labels))}  # derived from its labels{added}\n"
 
 
-def _service(drawing: _Drawing, entry: _Entry) -> Iterator[str]:
+def _service(drawing: _Drawing, entry: _DraftEntry) -> Iterator[str]:
     yield from _head(drawing, entry)
     if not entry.pod.ports:
         yield "    ports: []  # derived from its containers, which declare none\n"
@@ -338,7 +342,7 @@ def _service(drawing: _Drawing, entry: _Entry) -> Iterator[str]:
         yield f"    externalIngress: true  # derived from {drawing.open_to_outside[entry.name]}\n"
 
 
-def _peer(drawing: _Drawing, entry: _Entry) -> Iterator[str]:
+def _peer(drawing: _Drawing, entry: _DraftEntry) -> Iterator[str]:
     yield from _head(drawing, entry)
     if entry.pod.host_network:
         yield "    hostNetwork: true  # derived from its pod template\n"
@@ -346,7 +350,7 @@ def _peer(drawing: _Drawing, entry: _Entry) -> Iterator[str]:
         yield f"    ports: {_flow([_plain(port) for port in entry.pod.ports])}  # derived from {entry.origin}\n"
 
 
-def _reached(drawing: _Drawing, entry: _Entry, peer: str, direction: Direction) -> tuple[Port, ...]:
+def _reached(drawing: _Drawing, entry: _DraftEntry, peer: str, direction: Direction) -> tuple[Port, ...]:
     if direction == "ingress":
         return entry.pod.ports
     return next((other.pod.ports for other in drawing.entries if other.name == peer), drawing.destinations)

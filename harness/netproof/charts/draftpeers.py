@@ -18,7 +18,7 @@ EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unknown:
+class UnknownPeer:
     """A rule's peer that no map can name, in words, and the ports that the rule is about."""
 
     text: str
@@ -26,11 +26,11 @@ class Unknown:
     shown: bool = True
 
 
-def others(policies: Sequence[Policy], topology: Topology) -> tuple[list[tuple[Pod, str]], list[Unknown]]:
+def find_peers(policies: Sequence[Policy], topology: Topology) -> tuple[list[tuple[Pod, str]], list[UnknownPeer]]:
     """A pod for each selector that selects none of the topology's, with where it is from; and what stays unknown."""
     groups = Groups(topology, (DNS_POD,))
     pods: dict[tuple[str, frozenset[tuple[str, str]]], tuple[Pod, str]] = {}
-    unknown: list[Unknown] = []
+    unknown: list[UnknownPeer] = []
     for policy, rule, peer in _peers(policies):
         origin = f"{policy.ref}, {rule.list_key or rule.direction} rule {rule.index + 1}"
         numbers = tuple(match.first for match in rule.ports or () if match.first and match.protocol == "TCP")
@@ -40,7 +40,7 @@ def others(policies: Sequence[Policy], topology: Topology) -> tuple[list[tuple[P
         if wanted is None:
             # Addresses of the whole world are an outside host like any other: the evaluator finds them.
             shown = not (isinstance(peer, NetworkPeer) and peer.cidr in EVERYWHERE)
-            unknown.append(Unknown(text=f"{peer} ({origin})", ports=numbers, shown=shown))
+            unknown.append(UnknownPeer(text=f"{peer} ({origin})", ports=numbers, shown=shown))
             continue
         key = (wanted.namespace, frozenset(wanted.labels.items()))
         known, origins = pods.get(key, (wanted, ""))
@@ -48,7 +48,7 @@ def others(policies: Sequence[Policy], topology: Topology) -> tuple[list[tuple[P
         told = f"{origins}; {origin}" if origins else origin
         pods[key] = replace(known, ports=tuple(dict.fromkeys(ports))), told
     unknown += [
-        Unknown(text="", ports=tuple(m.first for m in rule.ports or () if m.first), shown=False)
+        UnknownPeer(text="", ports=tuple(m.first for m in rule.ports or () if m.first), shown=False)
         for policy in policies
         for rule in policy.rules
         if rule.direction == "egress" and rule.peers is None

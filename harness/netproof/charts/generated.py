@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from netproof.charts.intent import with_telemetry
+from netproof.charts.intent import add_telemetry
 from netproof.charts.plan import Plan
 from netproof.charts.render import render, telemetry, warnings
 from netproof.charts.servicemap import ServiceMap, load_map
-from netproof.charts.values import Values, defaults_of, load_values
+from netproof.charts.values import ChartValues, derive_defaults, load_values
 from netproof.manifests.yaml_documents import Document, read_document
 
 
@@ -20,13 +20,13 @@ def chart(folder: Path, values: Document | None) -> Plan:
 
 def own_map(service_map: ServiceMap, values: Document | None) -> Plan:
     """A user's own map: its arrows are the defaults."""
-    return _plan(service_map, load_values(service_map, defaults_of(service_map), values))
+    return _plan(service_map, load_values(service_map, derive_defaults(service_map), values))
 
 
-def _plan(service_map: ServiceMap, values: Values) -> Plan:
+def _plan(service_map: ServiceMap, values: ChartValues) -> Plan:
     target = telemetry(service_map, values)
     meant = (
-        with_telemetry(service_map, target.collector.name, target.port) if target and target.collector else service_map
+        add_telemetry(service_map, target.collector.name, target.port) if target and target.collector else service_map
     )
     return Plan(
         name=service_map.name,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from netproof.errors import InputError
-from netproof.manifests.load import in_namespace, objects_of
+from netproof.manifests.load import iterate_objects, set_namespace
 from netproof.manifests.yaml_documents import Document, Located, parse_yaml
 
 TIMEOUT = 120.0
@@ -48,7 +48,7 @@ class HelmChart:
         return self.path / "Chart.yaml" if self.path.is_dir() else self.path
 
 
-def rendered(chart: HelmChart) -> tuple[Located, ...]:
+def render_chart(chart: HelmChart) -> tuple[Located, ...]:
     """What helm makes of the chart, without its tests; every object in the namespace that it would be in. A place names
     the template, and no line: a template's lines are not those of what it renders. Raises InputError, with helm's own
     words where helm refused."""
@@ -87,7 +87,7 @@ def _objects(chart: HelmChart, text: str) -> Iterator[Located]:
     lines = text.splitlines()
     for document in parse_yaml(text, f"{chart.path} (rendered)"):
         source = _source(chart, lines, document.line(()) or 1)
-        for one in in_namespace(tuple(objects_of(document)), chart.namespace):
+        for one in set_namespace(tuple(iterate_objects(document)), chart.namespace):
             yield replace(one, document=Document(file=source, content=document.content, lines={}))
 
 

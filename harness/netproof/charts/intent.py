@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from netproof.charts.servicemap import App, Arrow, ServiceMap
-from netproof.manifests.load import Side
+from netproof.manifests.load import Directions
 from netproof.model import Intent, Matrix, Port, Probe
 from netproof.model.topology import DNS_PORTS, DNS_SERVICE
 
 
-def with_telemetry(service_map: ServiceMap, collector: str, port: int) -> ServiceMap:
+def add_telemetry(service_map: ServiceMap, collector: str, port: int) -> ServiceMap:
     """The map of a chart that sends telemetry to one of its own services: each app reaches it, and it admits every pod
     of its namespace."""
     head = tuple(p for p in service_map.app(collector).ports if (p.port, p.protocol) == (port, "TCP"))
@@ -27,20 +27,20 @@ def with_telemetry(service_map: ServiceMap, collector: str, port: int) -> Servic
     return replace(service_map, apps=tuple(widen(app) for app in service_map.apps))
 
 
-def intended(service_map: ServiceMap, side: Side = "both", *, restricted: bool = True) -> Matrix[Intent]:
+def build_intended(service_map: ServiceMap, side: Directions = "both", *, restricted: bool = True) -> Matrix[Intent]:
     """What the map wants. Side `ingress` asks only whether the destination lists the source, `egress` only whether the
     source lists the destination. Not `restricted` (a chart's policies are switched off): nothing is meant to be denied.
     """
-    table = _Table.of(service_map)
+    table = _IntentTable.of(service_map)
     return Matrix(
         {
             probe: Intent.CONNECTED if not restricted or table.wants(probe, side) else Intent.DENIED
-            for probe in probes(service_map)
+            for probe in list_probes(service_map)
         }
     )
 
 
-def probes(service_map: ServiceMap) -> Iterator[Probe]:
+def list_probes(service_map: ServiceMap) -> Iterator[Probe]:
     """The cells of a map, in a fixed order. No pod is asked about itself, neither directly nor by its own Service."""
     pods = _pods(service_map)
     for app in service_map.apps:
@@ -99,7 +99,7 @@ def _to_app(source: str, app: App, *, by_service: bool = True) -> Iterator[Probe
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class _IntentTable:
     """The map's table, indexed by the ids that probes use."""
 
     apps: Mapping[str, App]
@@ -110,7 +110,7 @@ class _Table:
     """Node id -> the peers on that node's own network, whose address is the node's."""
 
     @classmethod
-    def of(cls, service_map: ServiceMap) -> _Table:
+    def of(cls, service_map: ServiceMap) -> _IntentTable:
         return cls(
             {**_pods(service_map), **{app.id: app for app in service_map.apps}},
             {pod.id: pod.namespace for pod in service_map.bystanders},
@@ -120,7 +120,7 @@ class _Table:
             },
         )
 
-    def wants(self, probe: Probe, side: Side) -> bool:
+    def wants(self, probe: Probe, side: Directions) -> bool:
         source, target = self.apps.get(probe.source), self.apps.get(probe.destination)
         if target is not None and probe.via in ("service", "nodeport"):
             probe = replace(probe, port=target.container_port(probe.port, probe.protocol))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from netproof.manifests import load as own
-from netproof.manifests.load import Side
+from netproof.manifests.load import Directions
 from netproof.model import Intent, Manifest, Matrix, Probe, Topology
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ class Plan:
     engine: str = ""
     """The dialect that the chart was asked for, where it has several."""
 
-    def intended(self, side: Side = "both") -> Matrix[Intent]:
+    def intended(self, side: Directions = "both") -> Matrix[Intent]:
         """What the map wants of every cell; with one side, what that side alone wants."""
         if self.service_map is None:
             return Matrix(dict.fromkeys(self.cells, Intent.UNSTATED))
-        from netproof.charts.intent import intended
+        from netproof.charts.intent import build_intended
 
-        return intended(self.service_map, side, restricted=self.restricted)
+        return build_intended(self.service_map, side, restricted=self.restricted)
 
-    def for_side(self, side: Side) -> tuple[Manifest, ...]:
+    def for_side(self, side: Directions) -> tuple[Manifest, ...]:
         """The manifests with only that direction: `policyTypes` reduced to it, the other list removed."""
-        return own.for_side(self.manifests, side)
+        return own.restrict_directions(self.manifests, side)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netproof.charts.servicemap import App, ServiceMap
-from netproof.charts.values import CidrRule, PeerRule, PortRule, ServicePolicyValues, Values
+from netproof.charts.values import ChartValues, CidrRule, PeerRule, PortRule, ServicePolicyValues
 from netproof.model import Port
 from netproof.model.topology import NAME_LABEL
 
@@ -24,7 +24,7 @@ class Telemetry:
     port: int = 0
 
 
-def telemetry(service_map: ServiceMap, values: Values) -> Telemetry | None:
+def telemetry(service_map: ServiceMap, values: ChartValues) -> Telemetry | None:
     """None when telemetry is off. `ingest:4317`, `ingest.<namespace>:4317` and longer forms mean the map's ingest."""
     if not values.observability.otlpEnabled:
         return None
@@ -43,7 +43,7 @@ def telemetry(service_map: ServiceMap, values: Values) -> Telemetry | None:
     return Telemetry(collector=None)
 
 
-def render(service_map: ServiceMap, values: Values) -> tuple[Rule, ...]:
+def render(service_map: ServiceMap, values: ChartValues) -> tuple[Rule, ...]:
     """One policy a service, in the map's order. A service that is unrestricted in both directions has none."""
     if not values.policy.enabled:
         return ()
@@ -52,7 +52,7 @@ def render(service_map: ServiceMap, values: Values) -> tuple[Rule, ...]:
     return tuple(policy for policy in policies if policy)
 
 
-def warnings(service_map: ServiceMap, values: Values) -> tuple[str, ...]:
+def warnings(service_map: ServiceMap, values: ChartValues) -> tuple[str, ...]:
     """What helm would print, and what the values ask for in vain."""
     if not values.policy.enabled:
         return ()
@@ -83,7 +83,7 @@ def warnings(service_map: ServiceMap, values: Values) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _policy(service_map: ServiceMap, app: App, values: Values, target: Telemetry | None) -> Rule:
+def _policy(service_map: ServiceMap, app: App, values: ChartValues, target: Telemetry | None) -> Rule:
     block = values.services[app.name]
     spec: Rule = {"podSelector": {"matchLabels": dict(app.labels)}, "policyTypes": []}
     if block.ingressFrom is not None:
@@ -104,7 +104,7 @@ def _policy(service_map: ServiceMap, app: App, values: Values, target: Telemetry
 
 
 def _ingress(
-    service_map: ServiceMap, app: App, block: ServicePolicyValues, values: Values, target: Telemetry | None
+    service_map: ServiceMap, app: App, block: ServicePolicyValues, values: ChartValues, target: Telemetry | None
 ) -> list[Rule]:
     rules = [
         {"from": [_peer(service_map.app(peer.app), app)], "ports": _ports(app, peer)}
@@ -118,7 +118,7 @@ def _ingress(
 
 
 def _egress(
-    service_map: ServiceMap, app: App, block: ServicePolicyValues, values: Values, target: Telemetry | None
+    service_map: ServiceMap, app: App, block: ServicePolicyValues, values: ChartValues, target: Telemetry | None
 ) -> list[Rule]:
     rules: list[Rule] = []
     for peer in block.egressTo or ():

@@ -11,9 +11,9 @@ from dataclasses import replace
 from netproof.charts.helm import HelmChart
 from netproof.charts.plan import Plan
 from netproof.errors import InputError
-from netproof.lint.workloads import world_of
+from netproof.lint.workloads import read_inventory
 from netproof.manifests.controllers import SEVERAL, lasting
-from netproof.manifests.load import policies_of
+from netproof.manifests.load import select_policies
 from netproof.manifests.yaml_documents import Located
 from netproof.model import External, Namespace, Node, Pod, Port, Probe, Service, Topology
 from netproof.model.topology import DNS_PORTS, DNS_SERVICE
@@ -34,7 +34,7 @@ UNSTATED = (
 def plan(chart: HelmChart, objects: Sequence[Located]) -> Plan:
     """Raises InputError when the chart has no workload, or one that cannot be read."""
     topology = _world(chart, objects)
-    policies = tuple(one.content for one in policies_of(objects))
+    policies = tuple(one.content for one in select_policies(objects))
     warnings = [UNSTATED]
     if not policies:
         warnings.append("this chart renders no policy with these values: everything is allowed")
@@ -48,11 +48,11 @@ def plan(chart: HelmChart, objects: Sequence[Located]) -> Plan:
     )
 
 
-def workloads(objects: Sequence[Located], namespace: str) -> Topology:
+def build_topology(objects: Sequence[Located], namespace: str) -> Topology:
     """The probe pods of each workload (two where there may be several that are alike), listening on their containers'
     ports and on those that a Service leads to by number (`containerPort` need not be given); Services without a
     selector have no pods and are left out."""
-    found = world_of(objects, namespace).topology
+    found = read_inventory(objects, namespace).topology
     services = tuple(service for service in found.services if service.selector)
     pods = tuple(
         replace(pod, node=index % len(NODES), ports=_ports(pod, services))
@@ -74,9 +74,9 @@ def _two_of_each(pods: Sequence[Pod]) -> Iterator[Pod]:
             yield pod
 
 
-def with_accounts(topology: Topology, objects: Sequence[Located], namespace: str) -> Topology:
+def add_service_accounts(topology: Topology, objects: Sequence[Located], namespace: str) -> Topology:
     """A map's topology with the chart's service accounts, which some dialects select by and maps do not have."""
-    own = workloads(objects, namespace).pods
+    own = build_topology(objects, namespace).pods
 
     def key(pod: Pod) -> object:
         return pod.namespace, frozenset(lasting(pod.labels).items())
@@ -89,10 +89,10 @@ def with_accounts(topology: Topology, objects: Sequence[Located], namespace: str
     return replace(topology, pods=tuple(replace(pod, service_account=account(pod)) for pod in topology.pods))
 
 
-def unknown_to(topology: Topology, objects: Sequence[Located], namespace: str) -> tuple[str, ...]:
+def warn_of_unmapped(topology: Topology, objects: Sequence[Located], namespace: str) -> tuple[str, ...]:
     """Warnings: the chart's workloads whose labels no pod of the map has, so that nothing is asked about them."""
     known = [(pod.namespace, pod.labels.items()) for pod in topology.pods]
-    own = {pod.workload or pod.id: pod for pod in reversed(workloads(objects, namespace).pods)}
+    own = {pod.workload or pod.id: pod for pod in reversed(build_topology(objects, namespace).pods)}
     return tuple(
         f"{name} of the chart: no pod of the map in {pod.namespace} has its labels "
         f"({', '.join(f'{key}={value}' for key, value in lasting(pod.labels).items()) or 'none'}), so nothing is asked "
@@ -115,7 +115,7 @@ def _ports(pod: Pod, services: Sequence[Service]) -> tuple[Port, ...]:
 
 
 def _world(chart: HelmChart, objects: Sequence[Located]) -> Topology:
-    own = workloads(objects, chart.namespace)
+    own = build_topology(objects, chart.namespace)
     if not own.pods:
         raise InputError(
             "it has no workload, so nobody could be asked; give a --service-map that says who there is", file=chart.path

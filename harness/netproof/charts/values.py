@@ -16,6 +16,7 @@ from netproof.charts.mapfile import PortReference
 from netproof.charts.servicemap import ServiceMap
 from netproof.errors import suggest
 from netproof.manifests import placeholders
+from netproof.manifests.merging import merge_mappings
 from netproof.manifests.validation import StrictModel, validate
 from netproof.manifests.yaml_documents import Document, KeyPath
 from netproof.model.topology import Protocol
@@ -23,7 +24,7 @@ from netproof.model.topology import Protocol
 
 def _cidr(value: str) -> str:
     """An address range; addresses may be placeholders, which are filled once pods run (manifests/placeholders.py)."""
-    example = placeholders.exemplary(value)
+    example = placeholders.fill_examples(value)
     try:
         ip_network(example, strict=False)
     except ValueError:
@@ -58,34 +59,34 @@ RawIngress = Annotated[dict[str, Any], BeforeValidator(_raw_ingress)]
 RawEgress = Annotated[dict[str, Any], BeforeValidator(_raw_egress)]
 
 
-class _Values(StrictModel):
+class _ValuesModel(StrictModel):
     """Keys are the chart's own. A null is what helm makes of it: the key is absent."""
 
     model_config = ConfigDict(populate_by_name=False)
 
 
-class PortRule(_Values):
+class PortRule(_ValuesModel):
     """NetworkPolicyPort."""
 
     port: PortReference
     protocol: Protocol = "TCP"
 
 
-class CidrRule(_Values):
+class CidrRule(_ValuesModel):
     """Addresses and the ports there. Absent `ports`: every port."""
 
     cidr: Annotated[str, AfterValidator(_cidr)]
     ports: list[PortRule] | None = None
 
 
-class PeerRule(_Values):
+class PeerRule(_ValuesModel):
     """A peer by its service's name. Absent `ports`: all ports of the Service that is reached."""
 
     app: str
     ports: Annotated[list[Annotated[PortRule, BeforeValidator(_port_as_mapping)]], Field(min_length=1)] | None = None
 
 
-class ServicePolicyValues(_Values):
+class ServicePolicyValues(_ValuesModel):
     """Booleans are strict: to a helm template the text "false" is true."""
 
     allowExternal: StrictBool | None = None
@@ -96,11 +97,11 @@ class ServicePolicyValues(_Values):
     additionalEgress: list[RawEgress] | None = None
 
 
-class ServiceValues(_Values):
+class ServiceValues(_ValuesModel):
     networkPolicy: ServicePolicyValues | None = None
 
 
-class GlobalPolicyValues(_Values):
+class GlobalPolicyValues(_ValuesModel):
     enabled: StrictBool | None = None
     externalEgress: list[CidrRule] | None = None
     otlpEgress: list[CidrRule] | None = None
@@ -108,18 +109,18 @@ class GlobalPolicyValues(_Values):
     additionalEgress: list[RawEgress] | None = None
 
 
-class ObservabilityValues(_Values):
+class ObservabilityValues(_ValuesModel):
     otlpEnabled: StrictBool | None = None
     otlpEndpoint: str | None = None
 
 
-class GlobalValues(_Values):
+class GlobalValues(_ValuesModel):
     networkPolicy: GlobalPolicyValues | None = None
     observability: ObservabilityValues | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Values:
+class ChartValues:
     """Values after the merge."""
 
     policy: GlobalPolicyValues
@@ -127,20 +128,20 @@ class Values:
     services: Mapping[str, ServicePolicyValues]
 
 
-def load_values(service_map: ServiceMap, defaults: Mapping[str, Any], document: Document | None) -> Values:
+def load_values(service_map: ServiceMap, defaults: Mapping[str, Any], document: Document | None) -> ChartValues:
     """The user's values merged over the defaults. Raises InputError with the user's file, line and the nearest key."""
     model = _model(service_map)
     content = dict(defaults)
     if document is not None:
         validate(model, document)
         _check_peers(service_map, document)
-        content = merge(content, document.content)
+        content = merge_mappings(content, document.content)
     merged: Any = validate(model, Document(file="values", content=content, lines={}))
     top: GlobalValues = merged.top or GlobalValues()
     blocks: Mapping[str, ServiceValues | None] = {
         app.name: getattr(merged, f"service_{index}") for index, app in enumerate(service_map.services)
     }
-    return Values(
+    return ChartValues(
         policy=top.networkPolicy or GlobalPolicyValues(),
         observability=top.observability or ObservabilityValues(),
         services={
@@ -149,21 +150,7 @@ def load_values(service_map: ServiceMap, defaults: Mapping[str, Any], document: 
     )
 
 
-def merge(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """As helm coalesces values: mappings key by key, everything else replaced, null removes the key."""
-    merged = dict(defaults)
-    for key, value in values.items():
-        before = merged.get(key)
-        if value is None:
-            merged.pop(key, None)
-        elif isinstance(value, Mapping) and isinstance(before, Mapping):
-            merged[key] = merge(before, value)
-        else:
-            merged[key] = value
-    return merged
-
-
-def defaults_of(service_map: ServiceMap) -> dict[str, Any]:
+def derive_defaults(service_map: ServiceMap) -> dict[str, Any]:
     """The values that a user's own map stands for: its arrows, its external destinations' ports to every address."""
     ports = dict.fromkeys((p.port, p.protocol) for external in service_map.destinations for p in external.ports)
     egress = [{"port": port, "protocol": protocol} for port, protocol in ports]
@@ -198,7 +185,7 @@ def _model(service_map: ServiceMap) -> type[StrictModel]:
         for index, app in enumerate(service_map.services)
     }
     fields["top"] = (GlobalValues | None, Field(default=None, alias="global"))
-    model: type[StrictModel] = create_model("values", __base__=_Values, **fields)
+    model: type[StrictModel] = create_model("values", __base__=_ValuesModel, **fields)
     return model
 
 

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from netproof.errors import InputError
 from netproof.manifests.data_dirs import data_dir
+from netproof.manifests.merging import merge_mappings
 from netproof.manifests.validation import StrictModel, validate
 from netproof.manifests.yaml_documents import read_document
 
@@ -30,7 +31,7 @@ class Patch(StrictModel):
     patch: dict[str, Any]
 
 
-class Source(StrictModel):
+class UpstreamFile(StrictModel):
     """A file of upstream's: `path` below the artifact directory, `url` where upstream publishes it."""
 
     path: str
@@ -38,16 +39,16 @@ class Source(StrictModel):
     patches: list[Patch] = Field(default_factory=list)
 
 
-class Local(StrictModel):
+class LocalFile(StrictModel):
     """A file of ours: `local` below `clusters/`. It may hold `{version}` and `{probe_image}`."""
 
     local: str
 
 
-class Helm(StrictModel):
+class HelmRelease(StrictModel):
     """A chart of upstream's, rendered by `helm template`."""
 
-    chart: Source
+    chart: UpstreamFile
     release: str
     namespace: str
     values: dict[str, Any] = Field(default_factory=dict)
@@ -86,7 +87,7 @@ class KindCluster(StrictModel):
     """kind's own `networking` section: address ranges, ipFamily, kubeProxyMode."""
 
 
-class Look(StrictModel):
+class StateCommand(StrictModel):
     """A command that shows a dataplane's state: run in `container` of each pod of `namespace/label selector`."""
 
     pods: str
@@ -110,8 +111,8 @@ class Recipe(StrictModel):
     kind: KindCluster | None = None
     routed: bool = False
     """Whether packets leave the nodes with their pods' own addresses: then outside peers are given routes to pods."""
-    manifests: list[Source | Local] = Field(default_factory=list)
-    helm: Helm | None = None
+    manifests: list[UpstreamFile | LocalFile] = Field(default_factory=list)
+    helm: HelmRelease | None = None
     images: list[str] = Field(default_factory=list)
     probe_image: str = "python:3.11-slim-bookworm"
     ready: Ready = Ready()
@@ -124,7 +125,7 @@ class Recipe(StrictModel):
     """What generated policies do without here (netproof/generate): what the known differences of this CNI are about."""
     logs: dict[str, str] = Field(default_factory=dict)
     """Whose logs are evidence: container name -> `namespace/label selector` of the pods that have it."""
-    state: dict[str, Look] = Field(default_factory=dict)
+    state: dict[str, StateCommand] = Field(default_factory=dict)
     """What shows the dataplane's state, as evidence: file name without its ending -> how to look."""
 
     def not_enforced(self, manifests: Iterable[Mapping[str, Any]]) -> str:
@@ -141,7 +142,7 @@ class Recipe(StrictModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class CniVersion:
     """One `--cni` word: `name` or `name@version`, where `name` is `cni` or `cni+variant`."""
 
     name: str
@@ -169,12 +170,12 @@ def _cnis() -> list[str]:
     return sorted(path.parent.name for path in data_dir("clusters").glob("*/recipe.yaml"))
 
 
-def parse_cni(word: str) -> list[Wanted]:
+def parse_cni(word: str) -> list[CniVersion]:
     """`calico,vpc-cni+calico@3.28.5` -> what is wanted, in order. Raises InputError that lists what is known."""
     wanted = []
     for part in filter(None, (p.strip() for p in word.split(","))):
         name, _, version = part.partition("@")
-        one = Wanted(name=name, version=version or None)
+        one = CniVersion(name=name, version=version or None)
         if one.cni not in _cnis():
             raise _unknown(f"unknown CNI {one.cni!r}", one.cni, _cnis(), names())
         if name not in names():
@@ -195,7 +196,7 @@ def _unknown(message: str, word: str, candidates: list[str], known: list[str]) -
     return InputError(f"{message}; {hint}known: {', '.join(known) or 'none'}", key="--cni")
 
 
-def load(wanted: Wanted) -> Recipe:
+def load(wanted: CniVersion) -> Recipe:
     """The recipe of a CNI or variant, at the version wanted (default: the recipe's own). Raises InputError."""
     base = read_document(recipe_path(wanted.cni))
     recipe = validate(Recipe, base)
@@ -203,26 +204,13 @@ def load(wanted: Wanted) -> Recipe:
         overlay = read_document(recipe_path(wanted.name))
         if "name" in overlay.content:
             raise overlay.error(("name",), f"a variant is named by its folder: {wanted.name}")
-        content = overlaid(base.content, overlay.content) | {"name": wanted.name}
+        content = merge_mappings(base.content, overlay.content) | {"name": wanted.name}
         # The base is valid, so whatever is wrong now is in the overlay, and its lines say where.
         recipe = validate(Recipe, replace(overlay, content=content))
     if not wanted.version:
         return recipe
     prefix = "v" if recipe.version.startswith("v") else ""
     return recipe.model_copy(update={"version": prefix + wanted.version.removeprefix("v")})
-
-
-def overlaid(base: Mapping[str, Any], overlay: Mapping[str, Any]) -> dict[str, Any]:
-    """The overlay over the base: mappings are merged, everything else (lists too) replaces, null takes a key away."""
-    merged = dict(base)
-    for key, value in overlay.items():
-        if value is None:
-            merged.pop(key, None)
-        elif isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
-            merged[key] = overlaid(merged[key], value)
-        else:
-            merged[key] = value
-    return merged
 
 
 def recipe_path(name: str) -> Path:

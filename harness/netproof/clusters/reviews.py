@@ -71,7 +71,7 @@ def _same(value: str | int, wanted: str | int) -> bool:
     return value == wanted if isinstance(wanted, int) else fnmatchcase(str(value), wanted)
 
 
-class Entry(StrictModel):
+class ReviewedEntry(StrictModel):
     """One reviewed entry: one cause. `scenarios` and `steps` limit all its patterns; `scenarios` may be left out when
     each pattern names its own. `versions` limits a known difference to versions of its CNI (">=1.20,<1.21")."""
 
@@ -97,7 +97,7 @@ class Entry(StrictModel):
         return value
 
     @model_validator(mode="after")
-    def _placed(self) -> Entry:
+    def _placed(self) -> ReviewedEntry:
         if self.scenarios is None and any(pattern.scenario is None for pattern in self.cells):
             raise ValueError("name the scenarios: `scenarios` of the entry, or `scenario` of each of its cells")
         return self
@@ -110,7 +110,7 @@ class Entry(StrictModel):
 
 
 class _File(StrictModel):
-    entries: list[Entry]
+    entries: list[ReviewedEntry]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ class Reviews:
     another than `file`."""
 
     fault: Fault
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[ReviewedEntry, ...] = ()
     file: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
 
@@ -146,13 +146,13 @@ class Reviews:
             found[entry.id] = (count, gone)
         return found
 
-    def entry(self, identifier: str) -> Entry:
+    def entry(self, identifier: str) -> ReviewedEntry:
         return next(entry for entry in self.entries if entry.id == identifier)
 
     def file_of(self, identifier: str) -> str:
         return self.files.get(identifier, self.file)
 
-    def _for(self, scenario: str, step: str) -> Sequence[tuple[Entry, list[CellPattern]]]:
+    def _for(self, scenario: str, step: str) -> Sequence[tuple[ReviewedEntry, list[CellPattern]]]:
         found = [(entry, entry.patterns(scenario, step)) for entry in self.entries]
         return [(entry, patterns) for entry, patterns in found if patterns]
 
@@ -166,7 +166,7 @@ def load(path: Path, fault: Fault, version: str = "") -> Reviews:
     if not path.exists():
         return Reviews(fault=fault, file=display_path(path))
     documents = read_yaml(path)
-    entries: list[Entry] = []
+    entries: list[ReviewedEntry] = []
     for document in documents:
         shifted = {("entries", *key): line for key, line in document.lines.items()}
         wrapped = Document(file=document.file, content={"entries": document.content}, lines=shifted)
@@ -181,7 +181,7 @@ def load(path: Path, fault: Fault, version: str = "") -> Reviews:
 def load_all(paths: Sequence[Path], fault: Fault, version: str = "") -> Reviews:
     """The entries of several files, of which the first may be one's own and the others somebody else's. Raises
     InputError, also when two of them use one id."""
-    entries: list[Entry] = []
+    entries: list[ReviewedEntry] = []
     files: dict[str, str] = {}
     for path in paths:
         found = load(path, fault, version)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from netproof import __version__
 from netproof.commands import inputs
 from netproof.commands.console import new_console, show
-from netproof.lint import Checked, Ground, Severity, check, render
+from netproof.lint import Checked, LintInput, Severity, check, render
 
 if TYPE_CHECKING:
     from netproof.report.terminal import Line
@@ -40,13 +40,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 1 when something at least as severe as --fail-on is found. Raises InputError."""
-    ground = inputs.read(arguments)
-    checked = check(ground)
+    lint_input = inputs.read(arguments)
+    checked = check(lint_input)
     least = None if arguments.fail_on == "never" else Severity(arguments.fail_on)
-    lines = list(render.text(checked, ground))
+    lines = list(render.text(checked, lint_input))
     if arguments.output:
         made = (
-            "\n".join(lines) + "\n" if arguments.format == "text" else _made(arguments.format, checked, ground, least)
+            "\n".join(lines) + "\n"
+            if arguments.format == "text"
+            else _made(arguments.format, checked, lint_input, least)
         )
         from netproof.report.writer import write_file
 
@@ -56,14 +58,14 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.format == "text":
         show(new_console(), [_styled(line) for line in lines])
     else:
-        print(_made(arguments.format, checked, ground, least), end="")
+        print(_made(arguments.format, checked, lint_input, least), end="")
     return FOUND if least is not None and checked.failing(least) else 0
 
 
-def _made(form: str, checked: Checked, ground: Ground, least: Severity | None) -> str:
+def _made(form: str, checked: Checked, lint_input: LintInput, least: Severity | None) -> str:
     match form:
         case "json":
-            return render.as_json(checked, ground)
+            return render.as_json(checked, lint_input)
         case "sarif":
             from netproof.lint.sarif import as_sarif
 

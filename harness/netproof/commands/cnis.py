@@ -14,7 +14,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from netproof.clusters import recipes
 
-    found = [recipes.load(recipes.Wanted(name=name)) for name in recipes.names()]
+    found = [recipes.load(recipes.CniVersion(name=name)) for name in recipes.names()]
     rows = [(recipe.name, recipe.version, recipe.driver, recipe.title) for recipe in found]
     print_table(("name", "version", "driver", "what"), rows)
     return 0

@@ -1,4 +1,4 @@
-"""What a map or chart says is meant, beside what its policies mean: the ground that has an intent."""
+"""What a map or chart says is meant, beside what its policies mean: the lint_input that has an intent."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from netproof.charts import helm
 from netproof.charts.helm import HelmChart
 from netproof.charts.layers import read_values
 from netproof.clusters import reviews
-from netproof.lint import Cell, Ground, Intended, World, ground, unread, written
+from netproof.lint import IntendedCells, Inventory, LintInput, MapCell, build_input, find_unread, locate_policies
 from netproof.manifests.data_dirs import data_dir, display_path
-from netproof.manifests.load import policies_of, read_each_located
+from netproof.manifests.load import read_each_located, select_policies
 from netproof.manifests.yaml_documents import Document, Located, read_document, read_yaml
 from netproof.model import Intent, Specified, Verdict
 from netproof.model.placement import place_on_paper
 from netproof.verdicts.judging import decide
 
 Options = Mapping[str, Any]
-"""Keyword arguments of `ground`."""
+"""Keyword arguments of `lint_input`."""
 
 
-def of_chart(name: str, files: Sequence[Path], options: Options) -> Ground:
+def of_chart(name: str, files: Sequence[Path], options: Options) -> LintInput:
     """A bundled chart with the values of these files; later ones win. Raises InputError."""
     values = read_values(files)
     plan = charts.chart_plan(name, values)
@@ -37,21 +37,21 @@ def of_chart(name: str, files: Sequence[Path], options: Options) -> Ground:
     return _compared(scenario, _Compared(document=document, scenarios=scenarios, exact=exact), options)
 
 
-def of_map(service_map: Path, values: Sequence[Path], policies: Sequence[str], options: Options) -> Ground:
+def of_map(service_map: Path, values: Sequence[Path], policies: Sequence[str], options: Options) -> LintInput:
     """A map with the policies that are generated from it, or with the user's own. Raises InputError."""
     objects = read_each_located(policies) if policies else None
     return _of_map(service_map, charts.map_plan(service_map, values, objects), objects, options)
 
 
-def of_helm(chart: HelmChart, service_map: Path, options: Options) -> Ground:
+def of_helm(chart: HelmChart, service_map: Path, options: Options) -> LintInput:
     """The policies of a helm chart against a map. Raises InputError."""
     chart = charts.in_namespace_of(chart, service_map)
-    objects = helm.rendered(chart)
+    objects = helm.render_chart(chart)
     plan = charts.helm_plan(chart, service_map, objects)
-    return _of_map(service_map, plan, policies_of(objects), options)
+    return _of_map(service_map, plan, select_policies(objects), options)
 
 
-def _of_map(service_map: Path, plan: charts.Plan, objects: tuple[Located, ...] | None, options: Options) -> Ground:
+def _of_map(service_map: Path, plan: charts.Plan, objects: tuple[Located, ...] | None, options: Options) -> LintInput:
     documented = catalogue.documented(service_map, plan)
     scenario = catalogue.of_plan(plan, claim="", documented=documented)
     how = _Compared(document=read_document(service_map), scenarios=(scenario.id,), exact=True, objects=objects)
@@ -69,7 +69,7 @@ class _Compared:
     objects: tuple[Located, ...] | None = None
 
 
-def _compared(scenario: Scenario, how: _Compared, options: Options) -> Ground:
+def _compared(scenario: Scenario, how: _Compared, options: Options) -> LintInput:
     placement = place_on_paper(scenario.topology)
     step = scenario.filled(placement).steps[0]
     file = display_path(Path(how.document.file))
@@ -87,7 +87,7 @@ def _compared(scenario: Scenario, how: _Compared, options: Options) -> Ground:
     for probe, intended in step.intended.cells.items():
         entries = [entry for one in how.scenarios for entry in documented.declared(one, step.name, probe)]
         reviewed = tuple(dict.fromkeys(entries))
-        cells.append(Cell(probe=probe, intended=intended, decision=decisions[probe], reviewed=reviewed))
+        cells.append(MapCell(probe=probe, intended=intended, decision=decisions[probe], reviewed=reviewed))
     verdicts = [(cell.probe, _verdict(cell.intended, cell.decision.specified)) for cell in cells]
     gone = {
         entry: lost
@@ -95,7 +95,7 @@ def _compared(scenario: Scenario, how: _Compared, options: Options) -> Ground:
         for entry, (_, lost) in documented.stale(one, step.name, verdicts).items()
         if lost
     }
-    intent = Intended(
+    intent = IntendedCells(
         file=file,
         cells=tuple(cells),
         reasons={entry.id: entry.reason.strip() for entry in documented.entries},
@@ -103,9 +103,11 @@ def _compared(scenario: Scenario, how: _Compared, options: Options) -> Ground:
         lines=lines,
         warnings=scenario.warnings,
     )
-    world = World(topology=step.topology, placement=placement, has=frozenset(("pods", "namespaces")), complete=True)
-    policies = written(located, generated=how.objects is None)
-    return ground(policies, world, unread=unread(located), intended=intent, **options)
+    inventory = Inventory(
+        topology=step.topology, placement=placement, has=frozenset(("pods", "namespaces")), complete=True
+    )
+    policies = locate_policies(located, generated=how.objects is None)
+    return build_input(policies, inventory, unread=find_unread(located), intended=intent, **options)
 
 
 def _verdict(intended: Intent, specified: Specified) -> Verdict:

@@ -54,7 +54,7 @@ def _pairs(counts: Mapping[coverage.Pair, int]) -> list[Line]:
         missing = [f"{pair[0][1]} × {pair[1][1]}" for pair in pairs if not counts[pair]]
         told = f"{name:{width}}  {len(pairs) - len(missing):3} of {len(pairs):3}"
         lines.append((told + (f"  NONE: {', '.join(missing)}" if missing else ""), "bad" if missing else ""))
-    left = coverage.wanted().left_out
+    left = coverage.load_target().left_out
     if left:
         lines.append(("left out: " + "; ".join(f"{' × '.join(one.pair.values())}: {one.why}" for one in left), "dim"))
     return lines

@@ -8,14 +8,14 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from netproof.doctor import Finding, State, examine
+from netproof.doctor import Diagnosis, DiagnosisState, examine
 from netproof.doctor.machine import RUNS
 from netproof.errors import ClusterError, InputError, NotEnforced
 
 WIDEST = 48
 """Columns that names may take before what was found."""
 
-STYLES = {State.OK: "green", State.WARN: "yellow", State.MISSING: "red"}
+STYLES = {DiagnosisState.OK: "green", DiagnosisState.WARN: "yellow", DiagnosisState.MISSING: "red"}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.canary:
         raise InputError("goes with --context or --kubeconfig", key="--canary")
     found = list(examine(online=arguments.online))
-    able = any(finding.what == RUNS and finding.state is State.OK for finding in found)
+    able = any(finding.what == RUNS and finding.state is DiagnosisState.OK for finding in found)
     if arguments.format == "json":
         print(json.dumps({"reference": able, "findings": [asdict(finding) for finding in found]}, indent=1))
     else:
@@ -73,7 +73,7 @@ def _cluster(arguments: argparse.Namespace) -> int:
 
     interrupt_on_termination()  # the canary's namespace must go, whoever ends this
     progress = Progress(lambda line: print(line, file=sys.stderr), sys.stderr if sys.stderr.isatty() else None)
-    found: list[Finding] = []
+    found: list[Diagnosis] = []
     try:
         with progress.phase("the cluster") as say:
             found.extend(live.examine(arguments.kubeconfig, arguments.context or "", measure=arguments.canary, say=say))
@@ -83,10 +83,10 @@ def _cluster(arguments: argparse.Namespace) -> int:
             print(json.dumps({"findings": [asdict(finding) for finding in found]}, indent=1))
         elif found:
             show(found, "")
-    return NotEnforced.exit_code if any(finding.state is State.MISSING for finding in found) else 0
+    return NotEnforced.exit_code if any(finding.state is DiagnosisState.MISSING for finding in found) else 0
 
 
-def show(found: list[Finding], told: str) -> None:
+def show(found: list[Diagnosis], told: str) -> None:
     from rich.text import Text
 
     from netproof.commands.console import new_console
@@ -106,6 +106,6 @@ def show(found: list[Finding], told: str) -> None:
             console.print(Text(f"  {'':8}{'':{width}}  {text}"))
         if finding.fix:
             console.print(Text(f"  {'':8}{'':{width}}  fix: {finding.fix}", style="dim"))
-    count = {state: sum(finding.state is state for finding in found) for state in State}
-    summary = f"{count[State.MISSING]} missing, {count[State.WARN]} warnings"
+    count = {state: sum(finding.state is state for finding in found) for state in DiagnosisState}
+    summary = f"{count[DiagnosisState.MISSING]} missing, {count[DiagnosisState.WARN]} warnings"
     console.print(Text("; ".join(filter(None, (told, summary))), style="bold"))

@@ -10,8 +10,8 @@ from pathlib import Path
 from netproof.commands import inputs
 from netproof.commands.console import new_console, show, takes_unicode
 from netproof.errors import InputError
-from netproof.lint.answer import told
-from netproof.lint.paths import probe_of
+from netproof.lint.answer import explain_path
+from netproof.lint.paths import read_probe
 from netproof.report import explain
 from netproof.report.record import Record, load
 
@@ -56,8 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("a path needs one of --chart, --service-map and --manifests", key="FROM TO PORT")
     # What CNIs are known for is for `check`: a path is decided by the API's text.
     arguments.cni = []
-    ground, probe = probe_of(inputs.read(arguments), *words)
-    print("\n".join(told(ground, probe)))
+    lint_input, probe = read_probe(inputs.read(arguments), *words)
+    print("\n".join(explain_path(lint_input, probe)))
     return 0
 
 

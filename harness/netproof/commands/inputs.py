@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from netproof import charts
 from netproof.errors import InputError
-from netproof.lint import POD_RANGE, Engine, Ground, ground, unread, world_of, written
-from netproof.manifests.load import in_namespace, read_each_located
+from netproof.lint import POD_RANGE, CniProfile, LintInput, build_input, find_unread, locate_policies, read_inventory
+from netproof.manifests.load import read_each_located, set_namespace
 from netproof.manifests.yaml_documents import Located
 
 if TYPE_CHECKING:
@@ -134,15 +134,17 @@ def fitting(arguments: argparse.Namespace) -> None:
             raise InputError(f"goes with {what}", key=key)
 
 
-def read(arguments: argparse.Namespace) -> Ground:
+def read(arguments: argparse.Namespace) -> LintInput:
     """All that was asked for, read and compared. Raises InputError."""
     fitting(arguments)
-    engines = _engines(",".join(arguments.cni))
-    options: dict[str, Any] = {"pod_ranges": arguments.pod_cidr or (POD_RANGE,), "engines": engines}
+    profiles = _read_profiles(",".join(arguments.cni))
+    options: dict[str, Any] = {"pod_ranges": arguments.pod_cidr or (POD_RANGE,), "cnis": profiles}
     chart = helm_chart(arguments)
     if arguments.manifests or (chart and not arguments.service_map):
         objects, namespace = objects_of(arguments)
-        return ground(written(objects), world_of(objects, namespace), unread=unread(objects), **options)
+        return build_input(
+            locate_policies(objects), read_inventory(objects, namespace), unread=find_unread(objects), **options
+        )
     if not given(arguments):
         raise nothing_given()
     from netproof.commands import compared
@@ -159,12 +161,12 @@ def objects_of(arguments: argparse.Namespace) -> tuple[tuple[Located, ...], str]
     if chart := helm_chart(arguments):
         from netproof.charts import helm
 
-        return helm.rendered(chart), chart.namespace
+        return helm.render_chart(chart), chart.namespace
     namespace = arguments.namespace or DEFAULT_NAMESPACE
-    return in_namespace(read_each_located(arguments.manifests), namespace), namespace
+    return set_namespace(read_each_located(arguments.manifests), namespace), namespace
 
 
-def _engines(word: str) -> tuple[Engine, ...]:
+def _read_profiles(word: str) -> tuple[CniProfile, ...]:
     if not word:
         return ()
     from netproof.lint import cnis

@@ -35,11 +35,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"{arguments.chart} is a bundled chart, which has a map already", key="--chart")
     if arguments.output and arguments.output.exists():
         raise InputError("is there already, and may have been reviewed: choose another --output", file=arguments.output)
-    from netproof.charts.draft import draft
+    from netproof.charts.draft import draft_map
 
     objects, namespace = inputs.objects_of(arguments)
     name = arguments.name or (chart.release if chart else namespace)
-    text, warnings = draft(objects, name=name, namespace=namespace, source=_source(arguments))
+    text, warnings = draft_map(objects, name=name, namespace=namespace, source=_source(arguments))
     if arguments.output:
         from netproof.report.writer import write_file
 

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.count < 1 or arguments.seed < 0:
         raise InputError("numbers from 1 on, and a seed that is not negative", key="--count, --seed")
-    objects = refused.of_seed(arguments.seed, arguments.count)
+    objects = refused.draw_refused(arguments.seed, arguments.count)
     lines: list[Line] = []
     for what, manifest in objects:
         try:

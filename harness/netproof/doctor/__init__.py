@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from netproof.doctor import clusters, kernel, machine
-from netproof.doctor.finding import Finding, State
+from netproof.doctor.diagnosis import Diagnosis, DiagnosisState
 
-Check = Callable[[], Iterable[Finding]]
+Check = Callable[[], Iterable[Diagnosis]]
 
 CHECKS: Mapping[str, Check] = {
     "this machine": machine.python,
@@ -21,7 +21,7 @@ CHECKS: Mapping[str, Check] = {
 """Group -> what looks. The CNIs come last, since they need to know what the others found."""
 
 
-def examine(*, online: bool = False) -> Iterator[Finding]:
+def examine(*, online: bool = False) -> Iterator[Diagnosis]:
     """All findings, in the order of the table. `online`: ask whether upstream can be reached for what is not here."""
     for group, check in CHECKS.items():
         for finding in check():
@@ -30,4 +30,4 @@ def examine(*, online: bool = False) -> Iterator[Finding]:
         yield finding.of("CNIs")
 
 
-__all__ = ["CHECKS", "Finding", "State", "examine"]
+__all__ = ["CHECKS", "Diagnosis", "DiagnosisState", "examine"]

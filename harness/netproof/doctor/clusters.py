@@ -13,8 +13,8 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from netproof.clusters import recipes
-from netproof.clusters.recipes import Recipe, Source
-from netproof.doctor.finding import Finding, missing, ok, warn
+from netproof.clusters.recipes import Recipe, UpstreamFile
+from netproof.doctor.diagnosis import Diagnosis, missing, ok, warn
 from netproof.drivers.kind import docker, state
 from netproof.drivers.kind.artifacts import VARIABLE
 from netproof.errors import NetproofError
@@ -43,7 +43,7 @@ SUPERVISOR = "inside.supervisor"
 """A word of the command line of every reference fabric."""
 
 
-def programs() -> Iterator[Finding]:
+def programs() -> Iterator[Diagnosis]:
     try:
         info = docker.info()
     except NetproofError as error:
@@ -75,7 +75,7 @@ def programs() -> Iterator[Finding]:
             yield ok(name, _first_line(command))
 
 
-def _enough(what: str, has: int, least: int, unit: int, word: str) -> Finding:
+def _enough(what: str, has: int, least: int, unit: int, word: str) -> Diagnosis:
     shown = f"{has / unit:.0f}{word}"
     return ok(what, shown) if has >= least else warn(what, f"{shown}; a cluster wants {least // unit}{word}")
 
@@ -88,9 +88,9 @@ def _first_line(command: Sequence[str]) -> str:
     return next(iter((done.stdout or done.stderr).strip().splitlines()), "")
 
 
-def recipes_here(*, online: bool) -> Iterator[Finding]:
+def recipes_here(*, online: bool) -> Iterator[Diagnosis]:
     """A finding for each CNI on real clusters: what it lacks here."""
-    found = [recipes.load(recipes.Wanted(name=name)) for name in recipes.names()]
+    found = [recipes.load(recipes.CniVersion(name=name)) for name in recipes.names()]
     wanted = [recipe for recipe in found if recipe.kind is not None]
     images = {recipe.name: images_of(recipe) for recipe in wanted}
     try:
@@ -103,7 +103,7 @@ def recipes_here(*, online: bool) -> Iterator[Finding]:
         yield of_recipe(recipe, has_engine=has_engine, here=here, online=online)
 
 
-def of_recipe(recipe: Recipe, *, has_engine: bool, here: set[str], online: bool) -> Finding:
+def of_recipe(recipe: Recipe, *, has_engine: bool, here: set[str], online: bool) -> Diagnosis:
     what = f"{recipe.name} {recipe.version}"
     lacks = [program for program in ("kind", *(["helm"] if recipe.helm else [])) if shutil.which(program) is None]
     if not has_engine:
@@ -134,12 +134,12 @@ def images_of(recipe: Recipe) -> list[str]:
     return list(dict.fromkeys([*node, recipe.probe_image, *(recipe.fill(image) for image in recipe.images)]))
 
 
-def sources_of(recipe: Recipe) -> list[Source]:
-    found = [source for source in recipe.manifests if isinstance(source, Source)]
+def sources_of(recipe: Recipe) -> list[UpstreamFile]:
+    found = [source for source in recipe.manifests if isinstance(source, UpstreamFile)]
     return [*found, *([recipe.helm.chart] if recipe.helm else [])]
 
 
-def places(recipe: Recipe, source: Source) -> list[Path]:
+def places(recipe: Recipe, source: UpstreamFile) -> list[Path]:
     """Where a run looks for a file of upstream's before it fetches it."""
     path = recipe.fill(source.path)
     given = os.environ.get(VARIABLE, "")
@@ -155,12 +155,12 @@ def answers(url: str) -> bool:
         return False
 
 
-def leftovers() -> Iterator[Finding]:
+def leftovers() -> Iterator[Diagnosis]:
     found = [*_clusters(), *_strays(), *_fabrics()]
     yield from found or [ok("leftovers", "none")]
 
 
-def _clusters() -> Iterator[Finding]:
+def _clusters() -> Iterator[Diagnosis]:
     for cluster in state.list_clusters():
         match cluster.state:
             case "kept":
@@ -172,7 +172,7 @@ def _clusters() -> Iterator[Finding]:
                 yield ok(cluster.name, "in use by a run")
 
 
-def _strays() -> Iterator[Finding]:
+def _strays() -> Iterator[Diagnosis]:
     """Clusters with our names that no record here knows: another user's, or their records were deleted."""
     known = {cluster.name for cluster in state.list_clusters()}
     try:
@@ -184,7 +184,7 @@ def _strays() -> Iterator[Finding]:
             yield warn(name, "a cluster that this user has no record of", f"kind delete cluster --name {name}")
 
 
-def _fabrics() -> Iterator[Finding]:
+def _fabrics() -> Iterator[Diagnosis]:
     """Supervisors of reference runs whose run is gone. They end with it, so there should be none."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from netproof.doctor.finding import Finding, State, ok, warn
+from netproof.doctor.diagnosis import Diagnosis, DiagnosisState, ok, warn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +22,16 @@ class Feature:
     module: str
     option: str
     needed: str
-    state: State = State.WARN
+    state: DiagnosisState = DiagnosisState.WARN
 
 
 FEATURES: Sequence[Feature] = (
     Feature(
-        name="nf_tables", module="nf_tables", option="NF_TABLES", needed="the reference driver", state=State.MISSING
+        name="nf_tables",
+        module="nf_tables",
+        option="NF_TABLES",
+        needed="the reference driver",
+        state=DiagnosisState.MISSING,
     ),
     Feature(name="VXLAN", module="vxlan", option="VXLAN", needed="the overlay of Calico and Cilium"),
     Feature(name="SCTP", module="sctp", option="IP_SCTP", needed="SCTP cells, which are skipped without"),
@@ -76,7 +80,7 @@ LAST_PRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 BTF = Path("/sys/kernel/btf/vmlinux")
 
 
-def features() -> Iterator[Finding]:
+def features() -> Iterator[Diagnosis]:
     yield ok("version", platform.release())
     for feature in FEATURES:
         here = has(feature)
@@ -88,7 +92,7 @@ def features() -> Iterator[Finding]:
         elif here:
             yield ok(feature.name, here)
         else:
-            yield Finding(
+            yield Diagnosis(
                 what=feature.name,
                 state=feature.state,
                 found=f"this kernel has none; {feature.needed}",
@@ -161,7 +165,7 @@ def _text(path: Path) -> str:
         return ""
 
 
-def limits() -> Iterator[Finding]:
+def limits() -> Iterator[Diagnosis]:
     for limit in LIMITS:
         text = _text(Path(limit.path)).strip()
         if not text.isdecimal():

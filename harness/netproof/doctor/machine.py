@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from netproof.doctor.finding import Finding, missing, ok, warn
+from netproof.doctor.diagnosis import Diagnosis, missing, ok, warn
 from netproof.drivers import reference
 
 NEEDED = (3, 11)
@@ -29,7 +29,7 @@ FIXES = {"nftables": "apt-get install nftables", "as root run: ": ""}
 """A word of the driver's own sentence -> the command; empty where the command follows that word."""
 
 
-def python() -> Iterator[Finding]:
+def python() -> Iterator[Diagnosis]:
     version = platform.python_version()
     if sys.version_info >= NEEDED:
         yield ok("Python", version)
@@ -63,7 +63,7 @@ def fix_of(error: str) -> str:
     return "run as root, or in a container with --privileged"
 
 
-def of_reference(facts: dict[str, object]) -> Iterator[Finding]:
+def of_reference(facts: dict[str, object]) -> Iterator[Diagnosis]:
     """The findings of what `reference_facts` gave."""
     if "error" in facts:
         error = str(facts["error"])
@@ -79,5 +79,5 @@ def of_reference(facts: dict[str, object]) -> Iterator[Finding]:
         )
 
 
-def of_this_machine() -> Iterator[Finding]:
+def of_this_machine() -> Iterator[Diagnosis]:
     yield from of_reference(reference_facts())

@@ -13,7 +13,7 @@ import yaml
 
 from netproof.catalogue import scenarios
 from netproof.catalogue.scenarios import Scenario, ScenarioFile
-from netproof.generate.vocabulary import probes
+from netproof.generate.vocabulary import list_probes
 from netproof.manifests.yaml_documents import Document
 from netproof.model import Probe, Specified
 from netproof.model.topology import DNS_SERVICE
@@ -51,7 +51,7 @@ def text(content: Mapping[str, Any], head: str) -> str:
 
 @cache
 def _everything(world: str) -> str:
-    return table(dict.fromkeys(probes(world), ASKED))
+    return table(dict.fromkeys(list_probes(world), ASKED))
 
 
 def table(cells: Mapping[Probe, Specified]) -> str:

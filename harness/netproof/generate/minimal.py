@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from netproof.catalogue.scenarios import Scenario
 from netproof.errors import InputError, NetproofError
 from netproof.generate import documents
-from netproof.generate.shrinking import shrunk
+from netproof.generate.shrinking import shrink
 from netproof.manifests.data_dirs import display_path
 from netproof.model import Probe, Specified
 from netproof.model.placement import place_on_paper
@@ -82,7 +82,7 @@ def find(
         if not still(kept, inf):
             how = trouble or "did not happen again when this cell was asked alone; not made smaller"
         else:
-            small, minimal = shrunk(kept, still, time.monotonic() + SECONDS)
+            small, minimal = shrink(kept, still, time.monotonic() + SECONDS)
             if trouble or not minimal:
                 how = f"made smaller until {trouble or f'{SECONDS:.0f} s were over'}"
             elif not still(small, inf):

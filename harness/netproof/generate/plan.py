@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from netproof.catalogue.scenarios import Scenario
 from netproof.generate import documents, strategies
-from netproof.generate.request import Wish
+from netproof.generate.request import GenerateRequest
 
 
-def scenarios(wish: Wish) -> list[Scenario]:
+def generate_scenarios(wish: GenerateRequest) -> list[Scenario]:
     """The same ones for the same wish, in every process."""
     dialect = "" if wish.dialect == "kubernetes" else f"-{wish.dialect}"
     found = []
-    for number, draft in strategies.of_seed(wish.seed, wish.first, wish.last, wish.dialect, wish.without):
+    for number, draft in strategies.draw_scenarios(wish.seed, wish.first, wish.last, wish.dialect, wish.without):
         found.append(
             documents.scenario(
                 draft,

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from netproof.generate import kubernetes
-from netproof.generate.strategies import APART, drawn
-from netproof.generate.vocabulary import ground
-from netproof.generate.weights import Dice
+from netproof.generate.strategies import APART, draw_value
+from netproof.generate.vocabulary import load_vocabulary
+from netproof.generate.weights import Chooser
 
 Spec = dict[str, Any]
 CIDRS = ("10.0.0.0", "10.0.0.0/33", "300.0.0.0/8", "", "10.0.0.0/", "2001:db8::/129", "everywhere")
@@ -82,23 +82,23 @@ SLIPS = [
 @st.composite
 def objects(draw: Callable[[st.SearchStrategy[int]], Any]) -> tuple[str, dict[str, Any]]:
     """What is wrong, and the object that has it."""
-    dice = Dice(draw)
-    world = ground(dice.one(("grid", "teams", "ports")))
-    manifest = _plain(kubernetes.policy(dice, world, "refused", frozenset()))
-    where, what = dice.one(SLIPS)
-    side, key = dice.one((("ingress", "from"), ("egress", "to")))
+    chooser = Chooser(draw)
+    world = load_vocabulary(chooser.one(("grid", "teams", "ports")))
+    manifest = _plain(kubernetes.policy(chooser, world, "refused", frozenset()))
+    where, what = chooser.one(SLIPS)
+    side, key = chooser.one((("ingress", "from"), ("egress", "to")))
     spec = manifest["spec"]
     match where:
         case "ports":
-            _into(dice, spec, side, "ports", PORTS[what])
+            _into(chooser, spec, side, "ports", PORTS[what])
         case "peers":
-            _into(dice, spec, side, key, PEERS[what])
+            _into(chooser, spec, side, key, PEERS[what])
         case "selectors":
-            kind = dice.one(("podSelector", "namespaceSelector", "subject"))
+            kind = chooser.one(("podSelector", "namespaceSelector", "subject"))
             if kind == "subject":
                 spec["podSelector"] = SELECTORS[what]
             else:
-                _into(dice, spec, side, key, {kind: SELECTORS[what]})
+                _into(chooser, spec, side, key, {kind: SELECTORS[what]})
         case "specs":
             manifest["spec"] = SPECS[what](spec)
         case _:
@@ -106,9 +106,9 @@ def objects(draw: Callable[[st.SearchStrategy[int]], Any]) -> tuple[str, dict[st
     return what, manifest
 
 
-def of_seed(seed: int, count: int) -> list[tuple[str, dict[str, Any]]]:
+def draw_refused(seed: int, count: int) -> list[tuple[str, dict[str, Any]]]:
     """So many objects: the same ones for the same seed."""
-    return [drawn(objects(), seed * APART + number) for number in range(1, count + 1)]
+    return [draw_value(objects(), seed * APART + number) for number in range(1, count + 1)]
 
 
 def _plain(value: Any) -> Any:
@@ -124,10 +124,10 @@ def _plain(value: Any) -> Any:
             return value
 
 
-def _into(dice: Dice, spec: Spec, side: str, key: str, item: Any) -> None:
+def _into(chooser: Chooser, spec: Spec, side: str, key: str, item: Any) -> None:
     """Put an item among others of its list, in some rule of a direction."""
     rules = spec.setdefault(side, [])
     if not rules:
         rules.append({})
-    items = dice.one(rules).setdefault(key, [])
-    items.insert(dice.one(range(len(items) + 1)), item)
+    items = chooser.one(rules).setdefault(key, [])
+    items.insert(chooser.one(range(len(items) + 1)), item)

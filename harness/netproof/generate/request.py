@@ -26,7 +26,7 @@ Features = frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class GenerateRequest:
     """Scenarios `first` to `last` (from 1 on) of a seed."""
 
     first: int
@@ -43,7 +43,7 @@ class Wish:
         return " ".join(parts)
 
 
-def parse(count: str, seed: str, dialect: str, without: Sequence[str]) -> Wish:
+def parse_request(count: str, seed: str, dialect: str, without: Sequence[str]) -> GenerateRequest:
     """`N` or `FROM-TO`. Raises InputError that names the option."""
     numbers = re.fullmatch(r"(?:([0-9]+)-)?([0-9]+)", count)
     first, last = (int(numbers[1] or 1), int(numbers[2])) if numbers else (0, 0)
@@ -61,4 +61,4 @@ def parse(count: str, seed: str, dialect: str, without: Sequence[str]) -> Wish:
             near = get_close_matches(word, known, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
             raise InputError(f"{word!r} is not known; {hint}known: {', '.join(known)}", key=key)
-    return Wish(first=first, last=last, seed=int(seed), dialect=dialect, without=frozenset(without))
+    return GenerateRequest(first=first, last=last, seed=int(seed), dialect=dialect, without=frozenset(without))

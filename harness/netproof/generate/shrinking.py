@@ -16,7 +16,7 @@ Draft = dict[str, Any]
 Path = tuple[str | int, ...]
 
 
-def shrunk(draft: Mapping[str, Any], still: Callable[[Draft], bool], deadline: float) -> tuple[Draft, bool]:
+def shrink(draft: Mapping[str, Any], still: Callable[[Draft], bool], deadline: float) -> tuple[Draft, bool]:
     """The smallest draft found that `still` disagrees, and whether no part of it can be left out; False when
     `deadline` (time.monotonic()) came first."""
     best = deepcopy(dict(draft))

@@ -15,7 +15,7 @@ NEAR_VALUES = ("other", "A")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class Vocabulary:
     """`pod_labels` and `space_labels`: key -> the values that exist. `ports`: number, protocol and name of each."""
 
     name: str
@@ -38,11 +38,11 @@ class Ground:
 
 
 @cache
-def ground(name: str) -> Ground:
-    """The ground of a world of the catalogue."""
-    topology = topologies.named(name)
+def load_vocabulary(name: str) -> Vocabulary:
+    """The vocabulary of a world of the catalogue."""
+    topology = topologies.load_topology(name)
     ports = {(port.port, port.protocol, port.name) for pod in topology.pods for port in pod.ports}
-    return Ground(
+    return Vocabulary(
         name=name,
         topology=topology,
         pod_labels=_labels([pod.labels for pod in topology.pods]),
@@ -62,10 +62,10 @@ def _labels(each: Sequence[Mapping[str, str]]) -> dict[str, list[str]]:
 
 
 @cache
-def probes(name: str) -> tuple[Probe, ...]:
+def list_probes(name: str) -> tuple[Probe, ...]:
     """What is asked of a world: every pod to every other on its TCP and UDP ports, to Services and peers outside, and
     from the nodes. SCTP is left out: not every machine has it."""
-    world = topologies.named(name)
+    world = topologies.load_topology(name)
     found = []
     for pod in world.pods:
         ports = [

@@ -16,7 +16,7 @@ ROLL: st.SearchStrategy[int] = st.tuples(*[st.booleans()] * BITS).map(
 are loaded, and a seed must mean the same in every process."""
 
 
-class Dice:
+class Chooser:
     """What a composite strategy draws with."""
 
     def __init__(self, draw: Callable[[st.SearchStrategy[int]], Any]) -> None:

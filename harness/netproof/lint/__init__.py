@@ -1,43 +1,43 @@
 """Policies and the pods that they are about -> findings. Pure: knows no driver, no CNI by name, no command line."""
 
 from netproof.lint.engines import FEATURES
-from netproof.lint.inputs import POD_RANGE, ground, unread, written
+from netproof.lint.inputs import POD_RANGE, build_input, find_unread, locate_policies
 from netproof.lint.model import (
-    Cell,
-    Engine,
-    Finding,
-    Ground,
-    Intended,
-    Known,
+    CniProfile,
+    IntendedCells,
+    Inventory,
+    KnownDifference,
+    LintFinding,
+    LintInput,
     LintRule,
-    Place,
+    LocatedPolicy,
+    MapCell,
     Severity,
-    World,
-    Written,
+    SourceLocation,
 )
 from netproof.lint.table import MISSING, RULES, Checked, check
-from netproof.lint.workloads import world_of
+from netproof.lint.workloads import read_inventory
 
 __all__ = [
     "FEATURES",
     "MISSING",
     "POD_RANGE",
     "RULES",
-    "Cell",
     "Checked",
-    "Engine",
-    "Finding",
-    "Ground",
-    "Intended",
-    "Known",
+    "CniProfile",
+    "IntendedCells",
+    "Inventory",
+    "KnownDifference",
+    "LintFinding",
+    "LintInput",
     "LintRule",
-    "Place",
+    "LocatedPolicy",
+    "MapCell",
     "Severity",
-    "World",
-    "Written",
+    "SourceLocation",
+    "build_input",
     "check",
-    "ground",
-    "unread",
-    "world_of",
-    "written",
+    "find_unread",
+    "locate_policies",
+    "read_inventory",
 ]

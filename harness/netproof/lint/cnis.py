@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from netproof.clusters import recipes, reviews
-from netproof.clusters.recipes import Wanted
+from netproof.clusters.recipes import CniVersion
 from netproof.errors import InputError, suggest
-from netproof.lint import FEATURES, Engine, Known
+from netproof.lint import FEATURES, CniProfile, KnownDifference
 
 
-def engines(word: str) -> tuple[Engine, ...]:
+def engines(word: str) -> tuple[CniProfile, ...]:
     """Of `--cni NAME,…`. Raises InputError."""
     return tuple(engine(wanted) for wanted in recipes.parse_cni(word))
 
 
-def engine(wanted: Wanted) -> Engine:
+def engine(wanted: CniVersion) -> CniProfile:
     """Raises InputError, also for a known difference with a feature that no lint finds."""
     recipe = recipes.load(wanted)
     known = reviews.load_all(recipes.known_differences(recipe), "cni", recipe.version.removeprefix("v"))
@@ -22,14 +22,14 @@ def engine(wanted: Wanted) -> Engine:
             if feature not in FEATURES:
                 message = f"{entry.id}: no feature is called {feature!r}; {suggest(feature, FEATURES)}"
                 raise InputError(message, file=known.file_of(entry.id), key="lint")
-    return Engine(
+    return CniProfile(
         name=wanted.name,
         version=recipe.version,
         enforces=recipe.enforces,
         hint=recipe.hint,
         dialects=tuple(recipe.dialects),
         known=tuple(
-            Known(id=entry.id, features=tuple(entry.lint), sentence=entry.sentence.strip(), link=entry.link)
+            KnownDifference(id=entry.id, features=tuple(entry.lint), sentence=entry.sentence.strip(), link=entry.link)
             for entry in known.entries
             if entry.lint
         ),

@@ -8,71 +8,71 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from netproof.lint.model import DIRECTIONS, Ground, Hit, Place, Written
+from netproof.lint.model import DIRECTIONS, Hit, LintInput, LocatedPolicy, SourceLocation
 from netproof.lint.shapes import blocks, covered, object_name
 
-Spot = tuple[Written, Place]
+Spot = tuple[LocatedPolicy, SourceLocation]
 
 
-def _blocks_over_pods(ground: Ground) -> Iterator[Spot]:
-    for one, rule, place, block in blocks(ground):
-        if covered(block, ground):
+def _blocks_over_pods(inputs: LintInput) -> Iterator[Spot]:
+    for one, rule, place, block in blocks(inputs):
+        if covered(block, inputs):
             yield one, one.place_of_peer(rule, place)
 
 
-def _blocks_of_everything(ground: Ground) -> Iterator[Spot]:
-    for one, rule, place, block in blocks(ground):
+def _blocks_of_everything(inputs: LintInput) -> Iterator[Spot]:
+    for one, rule, place, block in blocks(inputs):
         if block.cidr.endswith("/0") and not block.outside:
             yield one, one.place_of_peer(rule, place)
 
 
-def _blocks_with_named_ports(ground: Ground) -> Iterator[Spot]:
-    for one, rule, _, _ in blocks(ground):
+def _blocks_with_named_ports(inputs: LintInput) -> Iterator[Spot]:
+    for one, rule, _, _ in blocks(inputs):
         for place, port in enumerate(rule.ports or ()):
             if port.name is not None:
                 yield one, one.place_of(rule, "ports", place)
 
 
-def _rules_without_type(ground: Ground) -> Iterator[Spot]:
-    for one in ground.written:
+def _rules_without_type(inputs: LintInput) -> Iterator[Spot]:
+    for one in inputs.policies:
         for direction in DIRECTIONS:
             if direction in one.policy.ignored:
                 yield one, one.place_of_list(direction)
 
 
-def _excepts(ground: Ground) -> Iterator[Spot]:
-    for one, rule, place, block in blocks(ground):
+def _excepts(inputs: LintInput) -> Iterator[Spot]:
+    for one, rule, place, block in blocks(inputs):
         if block.excepts:
             yield one, one.place_of_peer(rule, place)
 
 
-def _ports(ground: Ground, *, sctp: bool) -> Iterator[Spot]:
-    for one in ground.written:
+def _ports(inputs: LintInput, *, sctp: bool) -> Iterator[Spot]:
+    for one in inputs.policies:
         for rule in one.policy.rules:
             for place, port in enumerate(rule.ports or ()):
                 if port.protocol == "SCTP" if sctp else port.last not in (None, port.first):
                     yield one, one.place_of(rule, "ports", place)
 
 
-FEATURES: Mapping[str, Callable[[Ground], Iterator[Spot]]] = {
+FEATURES: Mapping[str, Callable[[LintInput], Iterator[Spot]]] = {
     "block-over-pods": _blocks_over_pods,
     "block-of-everything": _blocks_of_everything,
     "block-with-named-port": _blocks_with_named_ports,
     "block-with-except": _excepts,
     "rules-without-type": _rules_without_type,
-    "port-range": lambda ground: _ports(ground, sctp=False),
-    "sctp": lambda ground: _ports(ground, sctp=True),
+    "port-range": lambda inputs: _ports(inputs, sctp=False),
+    "sctp": lambda inputs: _ports(inputs, sctp=True),
 }
 """What a known difference may name in its `lint` -> where policies have it."""
 
 
-def known_differences(ground: Ground) -> Iterator[Hit]:
+def known_differences(inputs: LintInput) -> Iterator[Hit]:
     """One for each policy and each reviewed entry that its features bring up, at the first place."""
-    for engine in ground.engines:
+    for engine in inputs.cnis:
         for known in engine.known:
             first: dict[str, Spot] = {}
             for feature in known.features:
-                for spot in FEATURES[feature](ground):
+                for spot in FEATURES[feature](inputs):
                     first.setdefault(spot[0].policy.ref, spot)
             for _, place in first.values():
                 yield Hit(
@@ -82,10 +82,10 @@ def known_differences(ground: Ground) -> Iterator[Hit]:
                 )
 
 
-def foreign_dialects(ground: Ground) -> Iterator[Hit]:
+def foreign_dialects(inputs: LintInput) -> Iterator[Hit]:
     # One object may hold several policies.
-    objects = {id(one): one for one in (*(written.located for written in ground.written), *ground.unread)}
-    for engine in ground.engines:
+    objects = {id(one): one for one in (*(written.located for written in inputs.policies), *inputs.unread)}
+    for engine in inputs.cnis:
         for located in objects.values():
             ref = object_name(located)
             version, kind = located.content["apiVersion"], located.content["kind"]
@@ -93,18 +93,18 @@ def foreign_dialects(ground: Ground) -> Iterator[Hit]:
                 yield Hit(
                     sentence=f"{engine.name} does not enforce {ref}: {kind} of {version} is not among its dialects "
                     f"({', '.join(engine.dialects)})",
-                    place=Place(
+                    place=SourceLocation(
                         file=located.document.file, line=located.line(("apiVersion",)), object=ref, key="apiVersion"
                     ),
                     fix="write it in a dialect that this CNI enforces, or use a CNI that enforces this one",
                 )
 
 
-def enforces_nothing(ground: Ground) -> Iterator[Hit]:
-    for engine in ground.engines:
-        if not engine.enforces and ground.written:
+def enforces_nothing(inputs: LintInput) -> Iterator[Hit]:
+    for engine in inputs.cnis:
+        if not engine.enforces and inputs.policies:
             yield Hit(
                 sentence=f"{engine.name} enforces no policy at all: every connection stays open",
-                place=ground.written[0].place(),
+                place=inputs.policies[0].place(),
                 fix=engine.hint or "use a CNI that enforces policies",
             )

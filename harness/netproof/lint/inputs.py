@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from netproof.errors import InputError
-from netproof.lint.model import DIRECTIONS, Engine, Ground, Intended, World, Written
+from netproof.lint.model import DIRECTIONS, CniProfile, IntendedCells, Inventory, LintInput, LocatedPolicy
 from netproof.manifests.yaml_documents import Located
 from netproof.model.topology import DNS_POD
 from netproof.policy import READERS, Evaluator, read_each
@@ -19,30 +19,30 @@ POD_RANGE = "10.244.0.0/16"
 """kind's and kubeadm's usual range of pod addresses."""
 
 
-def written(objects: Sequence[Located], *, generated: bool = False) -> tuple[Written, ...]:
+def locate_policies(objects: Sequence[Located], *, generated: bool = False) -> tuple[LocatedPolicy, ...]:
     """The policies among the objects that somebody here reads. Raises InputError with file, line and key."""
     read = read_each([one for one in objects if not _is_policy(one) or _is_read(one)])
     return tuple(
-        Written(policy=policy, located=one, generated=generated) for one, policies in read for policy in policies
+        LocatedPolicy(policy=policy, located=one, generated=generated) for one, policies in read for policy in policies
     )
 
 
-def unread(objects: Sequence[Located]) -> tuple[Located, ...]:
+def find_unread(objects: Sequence[Located]) -> tuple[Located, ...]:
     """The policies among them that nobody here reads."""
     return tuple(one for one in objects if _is_policy(one) and not _is_read(one))
 
 
-def ground(
-    policies: Sequence[Written],
-    world: World,
+def build_input(
+    policies: Sequence[LocatedPolicy],
+    inventory: Inventory,
     *,
     pod_ranges: Sequence[str] = (POD_RANGE,),
-    engines: Sequence[Engine] = (),
-    intended: Intended | None = None,
+    cnis: Sequence[CniProfile] = (),
+    intended: IntendedCells | None = None,
     unread: Sequence[Located] = (),
-) -> Ground:
+) -> LintInput:
     """What rules look at. Of two policies with one name the later counts, as in a cluster. Raises InputError."""
-    by_ref: dict[tuple[str, int | None], Written] = {}
+    by_ref: dict[tuple[str, int | None], LocatedPolicy] = {}
     replaced = []
     for one in policies:
         # One object may hold several policies, by place.
@@ -50,30 +50,32 @@ def ground(
         if key in by_ref:
             replaced.append(by_ref.pop(key))
         by_ref[key] = one
-    groups = Groups(world.topology, world.placement.dns_pods or (DNS_POD,))
+    groups = Groups(inventory.topology, inventory.placement.dns_pods or (DNS_POD,))
     of_group: dict[int, list[str]] = defaultdict(list)
     for pod in groups.pods:
         group = groups.of(pod)
         if group is not None:
             of_group[group].append(pod)
-    return Ground(
-        written=tuple(by_ref.values()),
-        world=world,
+    return LintInput(
+        policies=tuple(by_ref.values()),
+        inventory=inventory,
         groups=groups,
-        evaluator=Evaluator([one.policy for one in by_ref.values()], world.topology, world.placement),
+        evaluator=Evaluator([one.policy for one in by_ref.values()], inventory.topology, inventory.placement),
         governing={direction: _governing(direction, list(by_ref.values()), groups) for direction in DIRECTIONS},
         of_group={group: tuple(pods) for group, pods in of_group.items()},
         oddities=tuple((one, oddity) for one in by_ref.values() for oddity in oddities([one.policy], groups)),
         pod_ranges=tuple(_network(text) for text in pod_ranges),
-        engines=tuple(engines),
+        cnis=tuple(cnis),
         intended=intended,
         unread=tuple(unread),
         replaced=tuple(replaced),
     )
 
 
-def _governing(direction: Direction, policies: Sequence[Written], groups: Groups) -> dict[int, tuple[Written, ...]]:
-    found: dict[int, list[Written]] = defaultdict(list)
+def _governing(
+    direction: Direction, policies: Sequence[LocatedPolicy], groups: Groups
+) -> dict[int, tuple[LocatedPolicy, ...]]:
+    found: dict[int, list[LocatedPolicy]] = defaultdict(list)
     for one in policies:
         if direction in one.policy.isolates or any(rule.direction == direction for rule in one.policy.rules):
             for group in groups.selected(one.policy.subject):

@@ -1,4 +1,4 @@
-"""What a lint looks at and what it says. Values only; `ground` is the one place where they are put together."""
+"""What a lint looks at and what it says. Values only; `inputs` is the one place where they are put together."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Severity(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class SourceLocation:
     """`object` and `key` are as messages name them: `NetworkPolicy shop/api`, `spec.ingress[0].from[1]`."""
 
     file: str = ""
@@ -51,24 +51,24 @@ class Hit:
     """What a rule's function found: a sentence, where, and what to do."""
 
     sentence: str
-    place: Place
+    place: SourceLocation
     fix: str = ""
     reviewed: str = ""
     """Why it is accepted; empty when nobody reviewed it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class LintFinding:
     rule: str
     severity: Severity
     sentence: str
-    place: Place
+    place: SourceLocation
     fix: str = ""
     reviewed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
+class LocatedPolicy:
     """A policy, and where it is written. `generated`: the map is its file, and has no lines for its keys."""
 
     policy: Policy
@@ -81,18 +81,20 @@ class Written:
         content = self.located.content
         return (content["apiVersion"], content["kind"]) == ("networking.k8s.io/v1", "NetworkPolicy")
 
-    def place(self, path: KeyPath = ()) -> Place:
+    def place(self, path: KeyPath = ()) -> SourceLocation:
         at = self.located
-        return Place(file=at.document.file, line=at.line(path), object=self.policy.ref, key=format_key_path(path))
+        return SourceLocation(
+            file=at.document.file, line=at.line(path), object=self.policy.ref, key=format_key_path(path)
+        )
 
-    def place_of(self, rule: Rule, *below: str | int) -> Place:
+    def place_of(self, rule: Rule, *below: str | int) -> SourceLocation:
         """The place of one of its rules, or of a key below it."""
         return self.place((*self._root, rule.list_key or rule.direction, rule.index, *below))
 
-    def place_of_peer(self, rule: Rule, place: int) -> Place:
+    def place_of_peer(self, rule: Rule, place: int) -> SourceLocation:
         return self.place_of(rule, rule.peers_key or PEERS_KEY[rule.direction], place)
 
-    def place_of_list(self, direction: Direction) -> Place:
+    def place_of_list(self, direction: Direction) -> SourceLocation:
         """The place of its rules of one direction."""
         return self.place((*self._root, direction))
 
@@ -102,7 +104,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class KnownDifference:
     """A reviewed known difference of a CNI, and the features of policies that it shows in (lint/engines.py)."""
 
     id: str
@@ -112,7 +114,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
+class CniProfile:
     """What the recipe of a CNI says: whether it enforces policies, whose, and where it is known to differ."""
 
     name: str
@@ -120,11 +122,11 @@ class Engine:
     enforces: bool
     hint: str
     dialects: tuple[str, ...]
-    known: tuple[Known, ...] = ()
+    known: tuple[KnownDifference, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class MapCell:
     """A cell of a map: what is meant, what the policies mean, and the reviewed entries that declare a difference."""
 
     probe: Probe
@@ -134,12 +136,12 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Intended:
+class IntendedCells:
     """What a map or chart says is meant. `reasons`: reviewed entry -> why it is accepted; `stale`: entry -> what of it
     the policies do not show; `lines`: pods and Services, as `namespace/name` -> their lines in `file`."""
 
     file: str
-    cells: tuple[Cell, ...]
+    cells: tuple[MapCell, ...]
     reasons: Mapping[str, str] = field(default_factory=dict)
     stale: Mapping[str, Sequence[str]] = field(default_factory=dict)
     lines: Mapping[str, int] = field(default_factory=dict)
@@ -148,7 +150,7 @@ class Intended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class World:
+class Inventory:
     """Who exists. `complete`: it is everything (a map), not only what some manifests happen to hold. `has`: what
     of it is known. `api_clients`: pod id -> why it is taken to talk to the API server."""
 
@@ -160,37 +162,37 @@ class World:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class LintInput:
     """All that rules look at. `unread` are policies of kinds that nobody reads here, `replaced` those that a later
     object of the same name replaces, `governing` the policies that have a say over a group of pods in a direction."""
 
-    written: tuple[Written, ...]
-    world: World
+    policies: tuple[LocatedPolicy, ...]
+    inventory: Inventory
     groups: Groups
     evaluator: Evaluator
-    governing: Mapping[Direction, Mapping[int, tuple[Written, ...]]]
+    governing: Mapping[Direction, Mapping[int, tuple[LocatedPolicy, ...]]]
     of_group: Mapping[int, tuple[str, ...]]
     """Group -> the ids of its pods."""
-    oddities: tuple[tuple[Written, Oddity], ...]
+    oddities: tuple[tuple[LocatedPolicy, Oddity], ...]
     """What harness/netproof/policy/warnings.py says of each policy: several rules share it."""
     pod_ranges: tuple[IPv4Network | IPv6Network, ...]
-    engines: tuple[Engine, ...] = ()
-    intended: Intended | None = None
+    cnis: tuple[CniProfile, ...] = ()
+    intended: IntendedCells | None = None
     unread: tuple[Located, ...] = ()
-    replaced: tuple[Written, ...] = ()
+    replaced: tuple[LocatedPolicy, ...] = ()
 
     def has(self, need: Need) -> bool:
         match need:
             case "intent":
                 return self.intended is not None
             case "cni":
-                return bool(self.engines)
+                return bool(self.cnis)
             case _:
-                return need in self.world.has
+                return need in self.inventory.has
 
-    def at(self, ref: str) -> Written | None:
+    def at(self, ref: str) -> LocatedPolicy | None:
         """The policy of that name."""
-        return next((one for one in self.written if one.policy.ref == ref), None)
+        return next((one for one in self.policies if one.policy.ref == ref), None)
 
     def pods(self, group: int, most: int = 3) -> str:
         """The pods of a group in words."""
@@ -207,7 +209,7 @@ class LintRule:
     severity: Severity
     title: str
     """One sentence: what is wrong, whatever the file."""
-    check: Callable[[Ground], Iterator[Hit]]
+    check: Callable[[LintInput], Iterator[Hit]]
     needs: tuple[Need, ...] = ()
 
     @property

@@ -9,26 +9,26 @@ from ipaddress import ip_address
 from typing import cast, get_args
 
 from netproof.errors import InputError, suggest
-from netproof.lint.inputs import ground as new_ground
-from netproof.lint.model import Ground
+from netproof.lint.inputs import build_input as new_ground
+from netproof.lint.model import LintInput
 from netproof.model import External, Pod, Port, Probe, Service
 from netproof.model.topology import DNS_SERVICE, Protocol
 from netproof.model.traffic import Via
 
 
-def probe_of(ground: Ground, source: str, destination: str, port: str) -> tuple[Ground, Probe]:
-    """The probe, and the ground on which it can be decided: an address becomes an outside peer there. Raises
+def read_probe(inputs: LintInput, source: str, destination: str, port: str) -> tuple[LintInput, Probe]:
+    """The probe, and the inputs on which it can be decided: an address becomes an outside peer there. Raises
     InputError with the nearest name."""
-    ground = _with_addresses(ground, [word for word in (source, destination) if _is_address(word)])
-    start = endpoint(ground, source, "FROM")
-    end = _other(ground, start, destination, endpoint(ground, destination, "TO"))
+    inputs = _with_addresses(inputs, [word for word in (source, destination) if _is_address(word)])
+    start = endpoint(inputs, source, "FROM")
+    end = _other(inputs, start, destination, endpoint(inputs, destination, "TO"))
     if start.startswith("svc:"):
         raise InputError("a Service sends nothing: name one of the pods behind it", key="FROM")
-    number, protocol = _port(ground, end, port)
-    via: Via = "pod" if end in ground.groups.pods else "address"
+    number, protocol = _port(inputs, end, port)
+    via: Via = "pod" if end in inputs.groups.pods else "address"
     if end.startswith("svc:"):
-        via = "service" if start in ground.groups.pods else "nodeport"
-    return ground, Probe(
+        via = "service" if start in inputs.groups.pods else "nodeport"
+    return inputs, Probe(
         source=start,
         destination=end,
         port=number,
@@ -38,17 +38,17 @@ def probe_of(ground: Ground, source: str, destination: str, port: str) -> tuple[
     )
 
 
-def endpoint(ground: Ground, word: str, key: str) -> str:
+def endpoint(inputs: LintInput, word: str, key: str) -> str:
     """The id of one end. A name without its namespace is enough where only one pod has it."""
-    known = list(_known(ground))
+    known = list(_known(inputs))
     if word in known:
         return word
     if _is_address(word):
         return f"external:{word}"
-    exact = [one for one in known if _is_called(one, word) or _is_of(ground, one, word)]
+    exact = [one for one in known if _is_called(one, word) or _is_of(inputs, one, word)]
     found = exact or [one for one in known if _is_replica(one, word)]
-    pods = [one for one in found if one in ground.groups.pods]
-    if len({one.partition("/")[0] for one in pods or found}) > 1 or _several_workloads(ground, pods):
+    pods = [one for one in found if one in inputs.groups.pods]
+    if len({one.partition("/")[0] for one in pods or found}) > 1 or _several_workloads(inputs, pods):
         raise InputError(f"{word!r} is the name of several: {', '.join(pods or found)}", key=key)
     if not found:
         words = {*known, *(one.rpartition("/")[2].rpartition(":")[2] for one in known)}
@@ -56,45 +56,45 @@ def endpoint(ground: Ground, word: str, key: str) -> str:
     return (pods or found)[0]
 
 
-def siblings(ground: Ground, end: str) -> list[str]:
+def siblings(inputs: LintInput, end: str) -> list[str]:
     """The other pods of the same workload."""
-    pod = ground.groups.pods.get(end)
+    pod = inputs.groups.pods.get(end)
     if pod is None or not pod.workload:
         return []
-    return [one.id for one in ground.groups.pods.values() if one.workload == pod.workload and one.id != end]
+    return [one.id for one in inputs.groups.pods.values() if one.workload == pod.workload and one.id != end]
 
 
-def _other(ground: Ground, start: str, word: str, end: str) -> str:
+def _other(inputs: LintInput, start: str, word: str, end: str) -> str:
     """A workload to itself is one of its pods to another one, where it has several."""
-    others = siblings(ground, start) if start == end and word != end else ()
+    others = siblings(inputs, start) if start == end and word != end else ()
     return others[0] if others else end
 
 
-def backends(ground: Ground, end: str) -> Sequence[Pod]:
+def backends(inputs: LintInput, end: str) -> Sequence[Pod]:
     """The pods behind a Service, or the one pod that the end is; none for what is outside."""
-    topology = ground.world.topology
+    topology = inputs.inventory.topology
     service = topology.service(end)
     if service is None:
-        return [ground.groups.pods[end]] if end in ground.groups.pods else []
+        return [inputs.groups.pods[end]] if end in inputs.groups.pods else []
     if service.id == DNS_SERVICE.id:
-        return ground.world.placement.dns_pods
+        return inputs.inventory.placement.dns_pods
     return topology.backends(service) if service.selector else ()
 
 
-def _several_workloads(ground: Ground, pods: Sequence[str]) -> bool:
-    return len({ground.groups.pods[pod].workload or re.sub(r"-\d+$", "", pod) for pod in pods}) > 1
+def _several_workloads(inputs: LintInput, pods: Sequence[str]) -> bool:
+    return len({inputs.groups.pods[pod].workload or re.sub(r"-\d+$", "", pod) for pod in pods}) > 1
 
 
-def _known(ground: Ground) -> Iterator[str]:
-    topology = ground.world.topology
-    yield from ground.groups.pods
+def _known(inputs: LintInput) -> Iterator[str]:
+    topology = inputs.inventory.topology
+    yield from inputs.groups.pods
     yield from topology.endpoints()
     yield from (service.id for service in (*topology.services, DNS_SERVICE))
 
 
-def _is_of(ground: Ground, one: str, word: str) -> bool:
+def _is_of(inputs: LintInput, one: str, word: str) -> bool:
     """Whether the word names the workload that this is a pod of."""
-    pod = ground.groups.pods.get(one)
+    pod = inputs.groups.pods.get(one)
     return pod is not None and bool(pod.workload) and word in (pod.workload, pod.workload.partition("/")[2])
 
 
@@ -110,12 +110,12 @@ def _is_replica(one: str, word: str) -> bool:
     return re.fullmatch(re.escape(word) + r"-\d+", plain) is not None
 
 
-def _port(ground: Ground, end: str, word: str) -> tuple[int, Protocol]:
+def _port(inputs: LintInput, end: str, word: str) -> tuple[int, Protocol]:
     name, slash, protocol = word.partition("/")
     wanted = cast(Protocol, protocol.upper() if slash else "TCP")
     if wanted not in get_args(Protocol):
         raise InputError(f"a protocol is TCP, UDP or SCTP (got {protocol!r})", key="PORT")
-    ports = _ports(ground, end)
+    ports = _ports(inputs, end)
     if name.isdecimal():
         number = int(name)
         if not 1 <= number <= 65535:
@@ -131,20 +131,20 @@ def _port(ground: Ground, end: str, word: str) -> tuple[int, Protocol]:
     return found[0].port, found[0].protocol
 
 
-def _ports(ground: Ground, end: str) -> list[Port]:
-    topology = ground.world.topology
+def _ports(inputs: LintInput, end: str) -> list[Port]:
+    topology = inputs.inventory.topology
     service: Service | None = topology.service(end)
     if service is not None:
         return [Port(port=port.port, protocol=port.protocol, name=port.name) for port in service.ports]
-    if end in ground.groups.pods:
-        return list(ground.groups.pods[end].ports)
+    if end in inputs.groups.pods:
+        return list(inputs.groups.pods[end].ports)
     return [port for external in topology.externals if external.id == end for port in external.ports]
 
 
-def _with_addresses(ground: Ground, addresses: Sequence[str]) -> Ground:
+def _with_addresses(inputs: LintInput, addresses: Sequence[str]) -> LintInput:
     if not addresses:
-        return ground
-    world = ground.world
+        return inputs
+    world = inputs.inventory
     externals = tuple(External(name=address) for address in dict.fromkeys(addresses))
     placement = replace(
         world.placement,
@@ -152,12 +152,12 @@ def _with_addresses(ground: Ground, addresses: Sequence[str]) -> Ground:
     )
     topology = replace(world.topology, externals=(*world.topology.externals, *externals))
     return new_ground(
-        ground.written,
+        inputs.policies,
         replace(world, topology=topology, placement=placement),
-        pod_ranges=[str(pods) for pods in ground.pod_ranges],
-        engines=ground.engines,
-        intended=ground.intended,
-        unread=ground.unread,
+        pod_ranges=[str(pods) for pods in inputs.pod_ranges],
+        cnis=inputs.cnis,
+        intended=inputs.intended,
+        unread=inputs.unread,
     )
 
 

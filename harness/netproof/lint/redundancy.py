@@ -11,29 +11,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_network
 
-from netproof.lint.model import Ground, Hit, Written
-from netproof.policy.decision import listed
+from netproof.lint.model import Hit, LintInput, LocatedPolicy
+from netproof.policy.decision import join_names
 from netproof.policy.groups import Groups
 from netproof.policy.rules import Direction, NetworkPeer, Peer, PodPeer, PortMatch, Rule
 
 
-def adds_nothing(ground: Ground) -> Iterator[Hit]:
+def adds_nothing(inputs: LintInput) -> Iterator[Hit]:
     """The last one first: of two equal policies the later one is superfluous, and then the earlier one is not."""
-    candidates = [one for one in ground.written if one.is_network_policy]
+    candidates = [one for one in inputs.policies if one.is_network_policy]
     kept = {one.policy.ref for one in candidates}
     for one in reversed(candidates):
-        needed = _stand_ins(one, ground, kept)
+        needed = _stand_ins(one, inputs, kept)
         if needed is not None:
             kept.discard(one.policy.ref)
             do = "isolate the same pods and allow" if len(needed) > 1 else "isolates the same pods and allows"
             yield Hit(
-                sentence=f"{one.policy.ref} changes no decision: {listed(sorted(needed))} {do} all that it allows",
+                sentence=f"{one.policy.ref} changes no decision: {join_names(sorted(needed))} {do} all that it allows",
                 place=one.place(("metadata", "name")),
                 fix="remove it, or correct the rule that was meant to add something",
             )
 
 
-def _stand_ins(one: Written, ground: Ground, kept: set[str]) -> set[str] | None:
+def _stand_ins(one: LocatedPolicy, inputs: LintInput, kept: set[str]) -> set[str] | None:
     """The policies that do all that this one does; None when something would be lost."""
     policy = one.policy
     if not policy.subject.pods.requirements and not policy.rules:
@@ -41,7 +41,7 @@ def _stand_ins(one: Written, ground: Ground, kept: set[str]) -> set[str] | None:
         return None
     found: set[str] = set()
     for direction in sorted(policy.isolates):
-        unions = list(_unions(one, direction, ground, kept))
+        unions = list(_unions(one, direction, inputs, kept))
         if not unions:
             return None
         for others in unions:
@@ -51,7 +51,7 @@ def _stand_ins(one: Written, ground: Ground, kept: set[str]) -> set[str] | None:
             used = set()
             for rule in policy.rules:
                 if rule.direction == direction:
-                    by = next((other for other in others if _allows(other, rule, ground.groups)), None)
+                    by = next((other for other in others if _allows(other, rule, inputs.groups)), None)
                     if by is None:
                         return None
                     used.add(by.policy.ref)
@@ -59,14 +59,16 @@ def _stand_ins(one: Written, ground: Ground, kept: set[str]) -> set[str] | None:
     return found
 
 
-def _unions(one: Written, direction: Direction, ground: Ground, kept: set[str]) -> Iterator[list[Written]]:
+def _unions(
+    one: LocatedPolicy, direction: Direction, inputs: LintInput, kept: set[str]
+) -> Iterator[list[LocatedPolicy]]:
     """For each kind of pod that the policy selects, the other policies that govern it; without pods, those that select
     the same or everything."""
-    if not ground.has("pods"):
+    if not inputs.has("pods"):
         subject = one.policy.subject
         yield [
             other
-            for other in ground.written
+            for other in inputs.policies
             if other is not one
             and other.policy.ref in kept
             and other.policy.subject.namespace == subject.namespace
@@ -74,10 +76,10 @@ def _unions(one: Written, direction: Direction, ground: Ground, kept: set[str]) 
         ]
         return
     seen = set()
-    for group in ground.groups.selected(one.policy.subject):
+    for group in inputs.groups.selected(one.policy.subject):
         governing = [
             other
-            for other in ground.governing[direction].get(group, ())
+            for other in inputs.governing[direction].get(group, ())
             if other is not one and other.policy.ref in kept
         ]
         key = tuple(other.policy.ref for other in governing)
@@ -86,7 +88,7 @@ def _unions(one: Written, direction: Direction, ground: Ground, kept: set[str]) 
             yield governing
 
 
-def _allows(other: Written, rule: Rule, groups: Groups) -> bool:
+def _allows(other: LocatedPolicy, rule: Rule, groups: Groups) -> bool:
     return any(
         wide.direction == rule.direction and _ports(wide, rule) and _peers(wide, rule, groups)
         for wide in other.policy.rules

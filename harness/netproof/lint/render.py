@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from netproof.lint.intent import differing
-from netproof.lint.model import Finding, Ground, Severity
+from netproof.lint.intent import select_differing
+from netproof.lint.model import LintFinding, LintInput, Severity
 from netproof.lint.table import MISSING, RULES, Checked
 
 
-def text(checked: Checked, ground: Ground) -> Iterator[str]:
+def text(checked: Checked, inputs: LintInput) -> Iterator[str]:
     """A line for each finding as compilers write them, then what was compared, counted and left out."""
     for finding in checked.findings:
         word = "reviewed" if finding.reviewed else finding.severity.value
@@ -20,28 +20,28 @@ def text(checked: Checked, ground: Ground) -> Iterator[str]:
             yield f"    {'why' if finding.reviewed else 'fix'}: {finding.reviewed or finding.fix}"
     if checked.findings:
         yield ""
-    if ground.intended is not None:
-        cells = differing(ground.intended)
+    if inputs.intended is not None:
+        cells = select_differing(inputs.intended)
         declared = sum(bool(cell.reviewed) for cell in cells)
         yield (
-            f"specified against intended: {len(cells)} of {len(ground.intended.cells)} cells differ, "
+            f"specified against intended: {len(cells)} of {len(inputs.intended.cells)} cells differ, "
             f"{declared} of them as reviewed"
         )
     for need, rules in checked.skipped.items():
         yield f"not run, because {MISSING[need]}: {', '.join(rules)}"
-    yield summary(checked, ground)
+    yield summary(checked, inputs)
 
 
-def summary(checked: Checked, ground: Ground) -> str:
+def summary(checked: Checked, inputs: LintInput) -> str:
     counts = [_count(checked.count(severity), severity.value) for severity in Severity]
-    pods = len(ground.world.topology.pods) if ground.has("pods") else 0
+    pods = len(inputs.inventory.topology.pods) if inputs.has("pods") else 0
     return (
-        f"{', '.join(counts)} in {_policies(len(ground.written) + len(ground.unread))}"
+        f"{', '.join(counts)} in {_policies(len(inputs.policies) + len(inputs.unread))}"
         f"{f' for {pods} pods' if pods else ''}"
     )
 
 
-def as_json(checked: Checked, ground: Ground) -> str:
+def as_json(checked: Checked, inputs: LintInput) -> str:
     """One object: `findings`, `skipped`, `counts`, and `intended` where a map says what is meant."""
     made: dict[str, object] = {
         "findings": [
@@ -61,11 +61,11 @@ def as_json(checked: Checked, ground: Ground) -> str:
         ],
         "skipped": {need: list(rules) for need, rules in checked.skipped.items()},
         "counts": {severity.value: checked.count(severity) for severity in Severity},
-        "policies": len(ground.written) + len(ground.unread),
+        "policies": len(inputs.policies) + len(inputs.unread),
     }
-    if ground.intended is not None:
+    if inputs.intended is not None:
         made["intended"] = {
-            "cells": len(ground.intended.cells),
+            "cells": len(inputs.intended.cells),
             "differing": [
                 {
                     "cell": str(cell.probe),
@@ -74,7 +74,7 @@ def as_json(checked: Checked, ground: Ground) -> str:
                     "because": cell.decision.because,
                     "reviewed": list(cell.reviewed),
                 }
-                for cell in differing(ground.intended)
+                for cell in select_differing(inputs.intended)
             ],
         }
     return json.dumps(made, indent=1, ensure_ascii=False) + "\n"
@@ -113,7 +113,7 @@ def as_junit(checked: Checked, least: Severity | None) -> str:
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _line(finding: Finding) -> str:
+def _line(finding: LintFinding) -> str:
     return f"{finding.place}: {finding.sentence}"
 
 

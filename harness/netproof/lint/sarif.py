@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from netproof.lint.model import Finding, Place
+from netproof.lint.model import LintFinding, SourceLocation
 from netproof.lint.table import RULES
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -18,7 +18,7 @@ ROOT = "SRCROOT"
 """What relative addresses are relative to: the directory that the command ran in, a repository's root in CI."""
 
 
-def as_sarif(findings: Sequence[Finding], version: str, root: Path) -> str:
+def as_sarif(findings: Sequence[LintFinding], version: str, root: Path) -> str:
     """One run with all rules, whether they found something or not. `root` is the directory that files are seen from."""
     places = {rule.id: index for index, rule in enumerate(RULES)}
     seen: Counter[str] = Counter()
@@ -48,7 +48,7 @@ def as_sarif(findings: Sequence[Finding], version: str, root: Path) -> str:
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, indent=1, ensure_ascii=False) + "\n"
 
 
-def _result(finding: Finding, index: int, fingerprint: str, root: Path) -> dict[str, Any]:
+def _result(finding: LintFinding, index: int, fingerprint: str, root: Path) -> dict[str, Any]:
     text = finding.sentence + (f"\nFix: {finding.fix}" if finding.fix else "")
     result: dict[str, Any] = {
         "ruleId": finding.rule,
@@ -63,7 +63,7 @@ def _result(finding: Finding, index: int, fingerprint: str, root: Path) -> dict[
     return result
 
 
-def _location(place: Place, root: Path) -> dict[str, Any]:
+def _location(place: SourceLocation, root: Path) -> dict[str, Any]:
     location: dict[str, Any] = {}
     if place.file and place.file != "<stdin>":
         location["physicalLocation"] = {
@@ -85,7 +85,7 @@ def _artifact(file: str, root: Path) -> dict[str, str]:
     return {"uri": resolved.as_uri()}
 
 
-def _fingerprint(finding: Finding) -> str:
+def _fingerprint(finding: LintFinding) -> str:
     """The same when lines move: it holds no line."""
     parts = (finding.rule, finding.place.object, finding.place.key, finding.sentence)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from netproof.lint.model import Ground, Hit, Written
+from netproof.lint.model import Hit, LintInput, LocatedPolicy
 from netproof.model.topology import NAME_LABEL
 from netproof.policy.rules import PodPeer, PortMatch, Rule
 from netproof.policy.warnings import Kind, Oddity
@@ -19,71 +19,71 @@ FIXES: Mapping[Kind, str] = {
 }
 
 
-def odd(*kinds: Kind) -> Callable[[Ground], Iterator[Hit]]:
+def odd(*kinds: Kind) -> Callable[[LintInput], Iterator[Hit]]:
     """The check that shows these kinds of oddities."""
 
-    def check(ground: Ground) -> Iterator[Hit]:
-        for one, oddity in ground.oddities:
-            if oddity.kind in kinds and not _unknowable(oddity, ground):
+    def check(inputs: LintInput) -> Iterator[Hit]:
+        for one, oddity in inputs.oddities:
+            if oddity.kind in kinds and not _unknowable(oddity, inputs):
                 yield Hit(sentence=oddity.sentence, place=one.place(oddity.path), fix=FIXES[oddity.kind])
 
     return check
 
 
-def _unknowable(oddity: Oddity, ground: Ground) -> bool:
+def _unknowable(oddity: Oddity, inputs: LintInput) -> bool:
     """Manifests of one application say nothing of the pods of other namespaces."""
-    if ground.world.complete or oddity.kind != "no-pod" or oddity.peer is None:
+    if inputs.inventory.complete or oddity.kind != "no-pod" or oddity.peer is None:
         return False
-    populated = {pod.namespace for pod in ground.world.topology.pods}
-    return not populated.intersection(ground.groups.selected_namespaces(oddity.peer))
+    populated = {pod.namespace for pod in inputs.inventory.topology.pods}
+    return not populated.intersection(inputs.groups.selected_namespaces(oddity.peer))
 
 
-def ports_of_nobody(ground: Ground) -> Iterator[Hit]:
+def ports_of_nobody(inputs: LintInput) -> Iterator[Hit]:
     """Names come from the oddities; numbers are judged only where the selected pods declare ports at all."""
-    yield from odd("unknown-port-name")(ground)
-    for one in ground.written:
+    yield from odd("unknown-port-name")(inputs)
+    for one in inputs.policies:
         for rule in one.policy.rules:
-            members = _reached(one, rule, ground)
-            if not members or not all(ground.groups[group].ports for group in members):
+            members = _reached(one, rule, inputs)
+            if not members or not all(inputs.groups[group].ports for group in members):
                 continue
             for place, port in enumerate(rule.ports or ()):
-                if port.first is not None and not any(_has(ground, group, port) for group in members):
+                if port.first is not None and not any(_has(inputs, group, port) for group in members):
                     peers = f"{rule.direction} rule {rule.index + 1} of {one.policy.ref}"
-                    service, fix = _service_hint(members, port, ground)
+                    service, fix = _service_hint(members, port, inputs)
                     yield Hit(
                         sentence=f"no pod that {peers} is about has {port}{service}",
                         place=one.place_of(rule, "ports", place),
-                        fix=fix or f"their ports are {_ports(members, ground)}",
+                        fix=fix or f"their ports are {_ports(members, inputs)}",
                     )
 
 
-def _reached(one: Written, rule: Rule, ground: Ground) -> set[int]:
+def _reached(one: LocatedPolicy, rule: Rule, inputs: LintInput) -> set[int]:
     """The groups whose ports a rule means; none where it may mean somebody outside, or somebody unknown."""
     if rule.direction == "ingress":
-        return set(ground.groups.selected(one.policy.subject))
+        return set(inputs.groups.selected(one.policy.subject))
     found: set[int] = set()
     for peer in rule.peers or ():
         if not isinstance(peer, PodPeer):
             return set()
-        selected = ground.groups.selected(peer)
-        if not selected and not ground.world.complete:
+        selected = inputs.groups.selected(peer)
+        if not selected and not inputs.inventory.complete:
             return set()
         found |= selected
     return found
 
 
-def _has(ground: Ground, group: int, port: PortMatch) -> bool:
+def _has(inputs: LintInput, group: int, port: PortMatch) -> bool:
     first = port.first or 0
     return any(
         own.protocol == port.protocol and first <= own.port <= (port.last or first)
-        for own in ground.groups[group].ports
+        for own in inputs.groups[group].ports
     )
 
 
-def _service_hint(members: Iterable[int], port: PortMatch, ground: Ground) -> tuple[str, str]:
+def _service_hint(members: Iterable[int], port: PortMatch, inputs: LintInput) -> tuple[str, str]:
     """A port of a Service instead of the pod's is the usual slip."""
-    pods = [ground.groups.pods[pod] for group in members for pod in ground.of_group.get(group, ())]
-    for service in ground.world.topology.services:
+    pods = [inputs.groups.pods[pod] for group in members for pod in inputs.of_group.get(group, ())]
+    for service in inputs.inventory.topology.services:
         behind = [
             pod
             for pod in pods
@@ -100,6 +100,6 @@ def _service_hint(members: Iterable[int], port: PortMatch, ground: Ground) -> tu
     return "", ""
 
 
-def _ports(members: Iterable[int], ground: Ground) -> str:
-    found = {f"{port.port}/{port.protocol}" for group in members for port in ground.groups[group].ports}
+def _ports(members: Iterable[int], inputs: LintInput) -> str:
+    found = {f"{port.port}/{port.protocol}" for group in members for port in inputs.groups[group].ports}
     return ", ".join(sorted(found, key=lambda text: int(text.partition("/")[0])))

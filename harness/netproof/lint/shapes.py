@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
-from netproof.lint.model import DIRECTIONS, PEERS_KEY, Ground, Hit, Place, Written
+from netproof.lint.model import DIRECTIONS, PEERS_KEY, Hit, LintInput, LocatedPolicy, SourceLocation
 from netproof.manifests.yaml_documents import Located
 from netproof.policy.rules import Direction, NetworkPeer, Rule
 
 SELECTORS = ("podSelector", "namespaceSelector")
 
 
-def apart(ground: Ground) -> Iterator[Hit]:
+def apart(inputs: LintInput) -> Iterator[Hit]:
     """A namespaceSelector alone beside a podSelector alone: one dash too many makes AND an OR."""
-    for one, where, items in _peer_lists(ground):
+    for one, where, items in _peer_lists(inputs):
         alone = {key: [n for n, item in enumerate(items) if set(item) == {key}] for key in SELECTORS}
         for wide in alone["namespaceSelector"]:
             # Only the next item can be what a dash cut off.
@@ -32,9 +32,9 @@ def apart(ground: Ground) -> Iterator[Hit]:
                 )
 
 
-def together(ground: Ground) -> Iterator[Hit]:
+def together(inputs: LintInput) -> Iterator[Hit]:
     """Both selectors in one item, beside items with one of them."""
-    for one, where, items in _peer_lists(ground):
+    for one, where, items in _peer_lists(inputs):
         single = [n for n, item in enumerate(items) if len(set(item) & set(SELECTORS)) == 1]
         for place, item in enumerate(items):
             if set(SELECTORS) <= set(item) and single:
@@ -48,9 +48,9 @@ def together(ground: Ground) -> Iterator[Hit]:
                 )
 
 
-def _peer_lists(ground: Ground) -> Iterator[tuple[Written, tuple[str | int, ...], list[Mapping[str, Any]]]]:
+def _peer_lists(inputs: LintInput) -> Iterator[tuple[LocatedPolicy, tuple[str | int, ...], list[Mapping[str, Any]]]]:
     """Each `from` and `to` of two items or more, as written; other dialects have no such lists."""
-    for one in ground.written:
+    for one in inputs.policies:
         spec = one.located.content.get("spec") or {}
         for direction in DIRECTIONS:
             for index, rule in enumerate(spec.get(direction) or ()):
@@ -59,9 +59,9 @@ def _peer_lists(ground: Ground) -> Iterator[tuple[Written, tuple[str | int, ...]
                     yield one, ("spec", direction, index, PEERS_KEY[direction]), items
 
 
-def types_left_out(ground: Ground) -> Iterator[Hit]:
+def types_left_out(inputs: LintInput) -> Iterator[Hit]:
     """Without policyTypes every policy isolates for ingress, and for egress only one that has egress rules."""
-    for one in ground.written:
+    for one in inputs.policies:
         spec = one.located.content.get("spec") or {}
         if not one.is_network_policy or spec.get("policyTypes") or "egress" not in spec:
             continue
@@ -82,8 +82,8 @@ def types_left_out(ground: Ground) -> Iterator[Hit]:
         )
 
 
-def from_everywhere(ground: Ground) -> Iterator[Hit]:
-    for one, rule in _allowing(ground, "ingress"):
+def from_everywhere(inputs: LintInput) -> Iterator[Hit]:
+    for one, rule in _allowing(inputs, "ingress"):
         if rule.peers is None:
             ports = "every port" if rule.ports is None else ", ".join(str(port) for port in rule.ports)
             yield Hit(
@@ -96,8 +96,8 @@ def from_everywhere(ground: Ground) -> Iterator[Hit]:
             )
 
 
-def to_everywhere(ground: Ground) -> Iterator[Hit]:
-    for one, rule in _allowing(ground, "egress"):
+def to_everywhere(inputs: LintInput) -> Iterator[Hit]:
+    for one, rule in _allowing(inputs, "egress"):
         if rule.peers is None and rule.ports is None:
             yield Hit(
                 sentence=f"egress rule {rule.index + 1} of {one.policy.ref} lets everything out: the pods it selects "
@@ -107,47 +107,47 @@ def to_everywhere(ground: Ground) -> Iterator[Hit]:
             )
 
 
-def blocks_over_pods(ground: Ground) -> Iterator[Hit]:
-    for one, rule, place, block in blocks(ground):
-        if ip_network(block.cidr).prefixlen and covered(block, ground):
+def blocks_over_pods(inputs: LintInput) -> Iterator[Hit]:
+    for one, rule, place, block in blocks(inputs):
+        if ip_network(block.cidr).prefixlen and covered(block, inputs):
             yield Hit(
                 sentence=(
                     f"{block} in {rule.direction} rule {rule.index + 1} of {one.policy.ref} holds addresses of pods "
-                    f"({_ranges(ground)}), which change with every restart and which CNIs match differently"
+                    f"({_ranges(inputs)}), which change with every restart and which CNIs match differently"
                 ),
                 place=one.place_of_peer(rule, place),
                 fix="select pods by labels; ipBlock is for addresses outside the cluster",
             )
 
 
-def blocks_of_everything(ground: Ground) -> Iterator[Hit]:
-    for one, rule, place, block in blocks(ground):
-        if not ip_network(block.cidr).prefixlen and covered(block, ground):
+def blocks_of_everything(inputs: LintInput) -> Iterator[Hit]:
+    for one, rule, place, block in blocks(inputs):
+        if not ip_network(block.cidr).prefixlen and covered(block, inputs):
             yield Hit(
                 sentence=(
                     f"{block.cidr} in {rule.direction} rule {rule.index + 1} of {one.policy.ref} means the cluster's "
                     "pods too, not only what is outside; CNIs differ in whether they follow"
                 ),
                 place=one.place_of_peer(rule, place),
-                fix=f"if only the outside is meant: `except: [{_ranges(ground)}]`; if everybody is: no peers at all",
+                fix=f"if only the outside is meant: `except: [{_ranges(inputs)}]`; if everybody is: no peers at all",
             )
 
 
-def blocks(ground: Ground) -> Iterator[tuple[Written, Rule, int, NetworkPeer]]:
+def blocks(inputs: LintInput) -> Iterator[tuple[LocatedPolicy, Rule, int, NetworkPeer]]:
     """Every ipBlock of an allow rule: policy, rule, its place among the peers, and itself."""
     for direction in DIRECTIONS:
-        for one, rule in _allowing(ground, direction):
+        for one, rule in _allowing(inputs, direction):
             for place, peer in enumerate(rule.peers or ()):
                 if isinstance(peer, NetworkPeer):
                     yield one, rule, place, peer
 
 
-def covered(block: NetworkPeer, ground: Ground) -> bool:
+def covered(block: NetworkPeer, inputs: LintInput) -> bool:
     """Whether the block holds addresses of the pod ranges that no `except` takes away."""
     if block.outside:
         return False
     whole = ip_network(block.cidr)
-    for pods in ground.pod_ranges:
+    for pods in inputs.pod_ranges:
         if pods.version == whole.version and pods.overlaps(whole):
             inner = pods if _inside(pods, whole) else whole
             if not any(_inside(inner, ip_network(text)) for text in block.excepts):
@@ -159,11 +159,11 @@ def _inside(inner: IPv4Network | IPv6Network, outer: IPv4Network | IPv6Network) 
     return inner.version == outer.version and inner.prefixlen >= outer.prefixlen and inner.network_address in outer
 
 
-def default_deny_alone(ground: Ground) -> Iterator[Hit]:
+def default_deny_alone(inputs: LintInput) -> Iterator[Hit]:
     """Everything of a namespace is denied, and nothing in it is allowed again."""
     for direction in DIRECTIONS:
-        opened = {one.policy.subject.namespace for one, _ in _allowing(ground, direction)}
-        for one in ground.written:
+        opened = {one.policy.subject.namespace for one, _ in _allowing(inputs, direction)}
+        for one in inputs.policies:
             subject = one.policy.subject
             if (
                 subject.namespace is not None
@@ -183,9 +183,9 @@ def default_deny_alone(ground: Ground) -> Iterator[Hit]:
                 )
 
 
-def replaced(ground: Ground) -> Iterator[Hit]:
-    for one in ground.replaced:
-        later = ground.at(one.policy.ref)
+def replaced(inputs: LintInput) -> Iterator[Hit]:
+    for one in inputs.replaced:
+        later = inputs.at(one.policy.ref)
         yield Hit(
             sentence=f"{one.policy.ref} stands again in {later.place() if later else 'a later file'}: the later object "
             "replaces this one",
@@ -194,13 +194,13 @@ def replaced(ground: Ground) -> Iterator[Hit]:
         )
 
 
-def not_understood(ground: Ground) -> Iterator[Hit]:
-    for one in ground.unread:
+def not_understood(inputs: LintInput) -> Iterator[Hit]:
+    for one in inputs.unread:
         ref = object_name(one)
         yield Hit(
             sentence=f"{ref} ({one.content['apiVersion']}) is of a kind that is not understood here; nothing that is "
             "said of the other policies reckons with it",
-            place=Place(file=one.document.file, line=one.line(("kind",)), object=ref, key="kind"),
+            place=SourceLocation(file=one.document.file, line=one.line(("kind",)), object=ref, key="kind"),
             fix="check it with its own engine's tools, and measure it",
         )
 
@@ -211,12 +211,12 @@ def object_name(one: Located) -> str:
     return f"{one.content['kind']} {'/'.join(names)}"
 
 
-def _allowing(ground: Ground, direction: Direction) -> Iterator[tuple[Written, Rule]]:
-    for one in ground.written:
+def _allowing(inputs: LintInput, direction: Direction) -> Iterator[tuple[LocatedPolicy, Rule]]:
+    for one in inputs.policies:
         for rule in one.policy.rules:
             if rule.direction == direction and rule.action == "allow":
                 yield one, rule
 
 
-def _ranges(ground: Ground) -> str:
-    return ", ".join(str(pods) for pods in ground.pod_ranges)
+def _ranges(inputs: LintInput) -> str:
+    return ", ".join(str(pods) for pods in inputs.pod_ranges)

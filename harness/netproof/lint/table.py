@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from netproof.lint import engines, intent, reach, redundancy, selectors, shapes
-from netproof.lint.model import Finding, Ground, LintRule, Need, Severity
+from netproof.lint.model import LintFinding, LintInput, LintRule, Need, Severity
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
@@ -196,7 +196,7 @@ MISSING: Mapping[Need, str] = {
 class Checked:
     """`skipped`: what was missing -> the rules that did not run for it."""
 
-    findings: tuple[Finding, ...]
+    findings: tuple[LintFinding, ...]
     skipped: Mapping[Need, tuple[str, ...]]
 
     def count(self, severity: Severity) -> int:
@@ -207,17 +207,17 @@ class Checked:
         return sum(finding.severity.rank >= least.rank for finding in self.findings)
 
 
-def check(ground: Ground) -> Checked:
+def check(inputs: LintInput) -> Checked:
     """What all rules find, by file and line."""
-    findings: list[Finding] = []
+    findings: list[LintFinding] = []
     skipped: dict[Need, list[str]] = {}
     for rule in RULES:
-        missing = next((need for need in rule.needs if not ground.has(need)), None)
+        missing = next((need for need in rule.needs if not inputs.has(need)), None)
         if missing is not None:
             skipped.setdefault(missing, []).append(rule.id)
             continue
         findings += (
-            Finding(
+            LintFinding(
                 rule=rule.id,
                 severity=rule.severity,
                 sentence=hit.sentence,
@@ -225,7 +225,7 @@ def check(ground: Ground) -> Checked:
                 fix=hit.fix,
                 reviewed=hit.reviewed,
             )
-            for hit in rule.check(ground)
+            for hit in rule.check(inputs)
         )
     findings.sort(key=lambda finding: (finding.place.file, finding.place.line or 0, -finding.severity.rank))
     return Checked(findings=tuple(findings), skipped={need: tuple(rules) for need, rules in skipped.items()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from netproof.lint.model import Need, World
+from netproof.lint.model import Inventory, Need
 from netproof.manifests.fields import labels_at, list_at, mapping_at, namespace_of, port_number, protocol_of
 from netproof.manifests.pods import pods_of
 from netproof.manifests.yaml_documents import KeyPath, Located
@@ -16,7 +16,7 @@ EVERYWHERE = ("default", "kube-system", "kube-public", "kube-node-lease")
 """Namespaces that every cluster has."""
 
 
-def world_of(objects: Sequence[Located], namespace: str = "default") -> World:
+def read_inventory(objects: Sequence[Located], namespace: str = "default") -> Inventory:
     """The world of these manifests. `namespace` is that of objects that name none. Raises InputError."""
     namespaces = {name: Namespace(name=name) for name in EVERYWHERE}
     services: list[Service] = []
@@ -43,7 +43,7 @@ def world_of(objects: Sequence[Located], namespace: str = "default") -> World:
         services=tuple(services),
         nodes=(Node(index=0),),
     )
-    return World(topology=topology, placement=place_on_paper(topology), has=frozenset(has), api_clients=clients)
+    return Inventory(topology=topology, placement=place_on_paper(topology), has=frozenset(has), api_clients=clients)
 
 
 def _service(one: Located, namespace: str) -> Iterator[Service]:

@@ -11,7 +11,7 @@ from netproof.errors import InputError
 from netproof.manifests.yaml_documents import Document, KeyPath, Located, read_yaml
 from netproof.model import Manifest
 
-Side = Literal["both", "ingress", "egress"]
+Directions = Literal["both", "ingress", "egress"]
 
 SUFFIXES = (".yaml", ".yml", ".json")
 POLICY_KINDS = ("NetworkPolicy", "Tier")
@@ -19,7 +19,7 @@ POLICY_KINDS = ("NetworkPolicy", "Tier")
 NAMESPACED_POLICIES = frozenset({"NetworkPolicy", "CiliumNetworkPolicy"})
 
 
-def read_located(source: Path | str) -> tuple[Located, ...]:
+def read_objects(source: Path | str) -> tuple[Located, ...]:
     """The objects of a FILE, of a DIR's *.yaml, *.yml and *.json files (sorted by name), or of standard input for `-`,
     each with its place.
 
@@ -28,7 +28,7 @@ def read_located(source: Path | str) -> tuple[Located, ...]:
     found: list[Located] = []
     for file in _files(source):
         for document in read_yaml(file):
-            found += objects_of(document)
+            found += iterate_objects(document)
     if not found:
         raise InputError("no Kubernetes object in here", file="<stdin>" if str(source) == "-" else source)
     return tuple(found)
@@ -41,11 +41,11 @@ def read_each_located(sources: Path | str | Sequence[Path | str] | Sequence[Loca
         raise InputError("standard input can be read once only")
     found: list[Located] = []
     for one in named:
-        found += [one] if isinstance(one, Located) else read_located(one)
+        found += [one] if isinstance(one, Located) else read_objects(one)
     return tuple(found)
 
 
-def objects_of(document: Document) -> Iterator[Located]:
+def iterate_objects(document: Document) -> Iterator[Located]:
     """The objects of one document; Lists are flattened. Raises InputError as `read_located` does."""
     return _objects(document, (), document.content)
 
@@ -80,12 +80,12 @@ def _objects(document: Document, path: KeyPath, content: Any) -> Iterator[Locate
     yield Located(content=content, document=document, path=path)
 
 
-def policies_of(objects: Sequence[Located]) -> tuple[Located, ...]:
+def select_policies(objects: Sequence[Located]) -> tuple[Located, ...]:
     """The policies among them, of whatever dialect, and what orders them."""
     return tuple(one for one in objects if str(one.content["kind"]).endswith(POLICY_KINDS))
 
 
-def in_namespace(objects: Sequence[Located], namespace: str) -> tuple[Located, ...]:
+def set_namespace(objects: Sequence[Located], namespace: str) -> tuple[Located, ...]:
     """Policies that name no namespace get this one, as `kubectl apply -n` does."""
     return tuple(
         replace(one, content={**one.content, "metadata": {**one.content["metadata"], "namespace": namespace}})
@@ -95,7 +95,7 @@ def in_namespace(objects: Sequence[Located], namespace: str) -> tuple[Located, .
     )
 
 
-def for_side(manifests: tuple[Manifest, ...], side: Side) -> tuple[Manifest, ...]:
+def restrict_directions(manifests: tuple[Manifest, ...], side: Directions) -> tuple[Manifest, ...]:
     """The manifests with only that direction. Policies that say nothing in it are left out. Raises InputError for
     dialects other than NetworkPolicy, whose directions depend on more than a list."""
     if side == "both":
@@ -103,7 +103,7 @@ def for_side(manifests: tuple[Manifest, ...], side: Side) -> tuple[Manifest, ...
     return tuple(reduced for manifest in manifests if (reduced := _reduce(manifest, side)) is not None)
 
 
-def _reduce(manifest: Manifest, side: Side) -> Manifest | None:
+def _reduce(manifest: Manifest, side: Directions) -> Manifest | None:
     kind, version = manifest["kind"], manifest["apiVersion"]
     if (kind, version) != ("NetworkPolicy", "networking.k8s.io/v1"):
         if kind.endswith("NetworkPolicy"):

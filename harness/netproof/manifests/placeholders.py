@@ -23,17 +23,17 @@ FAMILIES: dict[str, Family] = {"address": 4, "address6": 6, "network": 4, "netwo
 EXAMPLES: dict[Family, str] = {4: "192.0.2.0", 6: "2001:db8::"}
 
 
-def filled(manifests: Sequence[Manifest], placement: Placement) -> tuple[Manifest, ...]:
+def fill(manifests: Sequence[Manifest], placement: Placement) -> tuple[Manifest, ...]:
     """The manifests with every placeholder replaced. Raises InputError for an endpoint without that address."""
     return tuple(_filled(manifest, placement) for manifest in manifests)
 
 
-def filled_text(text: str, placement: Placement) -> str:
+def fill_text(text: str, placement: Placement) -> str:
     """The same for one text."""
     return str(_filled(text, placement))
 
 
-def exemplary(text: str) -> str:
+def fill_examples(text: str) -> str:
     """The text with made-up addresses, for what must be checked before real ones are known."""
     text = re.sub(r"\{name:[^{}]*\}", "x.example", text)
     return PLACEHOLDER.sub(lambda match: EXAMPLES[FAMILIES.get(match["what"], 4)] + (match[2] or ""), text)

@@ -8,7 +8,7 @@ from typing import Any
 from netproof.errors import InputError
 from netproof.manifests.yaml_documents import Located, parse_key_path
 from netproof.policy import adminnetworkpolicy, calico, cilium, clusternetworkpolicy, networkpolicy
-from netproof.policy.decision import Decision, Side
+from netproof.policy.decision import Decision, DirectionDecision
 from netproof.policy.evaluator import Evaluator
 from netproof.policy.rules import Policy
 from netproof.policy.warnings import warnings
@@ -17,9 +17,9 @@ from netproof.policy.whole import WholeMatrix
 __all__ = [
     "READERS",
     "Decision",
+    "DirectionDecision",
     "Evaluator",
     "Policy",
-    "Side",
     "WholeMatrix",
     "read_each",
     "read_policies",

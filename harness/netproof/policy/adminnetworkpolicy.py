@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast, get_args
 
 from netproof.model.topology import Protocol
 from netproof.policy.clusternetworkpolicy import UNNAMED, few, only, peer_of, pods_of
-from netproof.policy.reading import PORT_NAME, At, number, opened
+from netproof.policy.reading import PORT_NAME, At, number, open_manifest
 from netproof.policy.rules import TIERS, Action, Direction, Policy, PortMatch, Rule
 
 IN_CLUSTER = ("namespaces", "pods")
@@ -49,7 +49,7 @@ def read_baseline(manifest: Mapping[str, Any], tiers: Mapping[str, float] = TIER
 
 
 def _opened(manifest: Mapping[str, Any], kind: str, keys: tuple[str, ...]) -> tuple[At, Mapping[str, Any]]:
-    top, _, _ = opened(manifest, kind, ("status",), namespaced=False)
+    top, _, _ = open_manifest(manifest, kind, ("status",), namespaced=False)
     at = top.key("spec")
     if manifest.get("spec") is None:
         at.fail("this key is needed")

@@ -10,7 +10,7 @@ from typing import Any
 
 from netproof.model.topology import Protocol
 from netproof.policy.calicoends import ENTITY_KEYS, accounts, families, local, namespaces, peer, pods, ports, remote
-from netproof.policy.reading import At, opened
+from netproof.policy.reading import At, open_manifest
 from netproof.policy.rules import NETWORK_POLICY_ORDER, TIERS, Action, Direction, PodPeer, Policy, Rule
 
 API_VERSION = "projectcalico.org/v3"
@@ -67,7 +67,7 @@ def tiers(manifests: Iterable[Mapping[str, Any]]) -> dict[str, float]:
             name, order = _tier(manifest)
             found[name] = order
         elif manifest["kind"] in UNREAD:
-            top, _, _ = opened(manifest, manifest["kind"], (), namespaced=manifest["kind"] == "NetworkSet")
+            top, _, _ = open_manifest(manifest, manifest["kind"], (), namespaced=manifest["kind"] == "NetworkSet")
             top.fail("selectors of Calico's policies could mean it, and it is not understood here")
     known = dict(TIERS)
     for name, order in sorted(found.items(), key=lambda tier: (tier[1], tier[0])):
@@ -84,7 +84,7 @@ def read(manifest: Mapping[str, Any], tiers: Mapping[str, float] = TIERS) -> tup
     everywhere = manifest["kind"] == "GlobalNetworkPolicy"
     # NetworkPolicy of the two API groups are different objects, also where they have one name.
     kind = "GlobalNetworkPolicy" if everywhere else "Calico NetworkPolicy"
-    top, namespace, name = opened(manifest, kind, (), namespaced=not everywhere)
+    top, namespace, name = open_manifest(manifest, kind, (), namespaced=not everywhere)
     at = top.key("spec")
     spec = at.mapping(manifest.get("spec"), (*SPEC_KEYS, *(GLOBAL_KEYS if everywhere else ())))
     _refuse_host_options(spec, at)
@@ -115,7 +115,7 @@ def read(manifest: Mapping[str, Any], tiers: Mapping[str, float] = TIERS) -> tup
 
 
 def _tier(manifest: Mapping[str, Any]) -> tuple[str, float]:
-    top, _, name = opened(manifest, "Tier", ("status",), namespaced=False)
+    top, _, name = open_manifest(manifest, "Tier", ("status",), namespaced=False)
     if len(name) > 63 or not LABEL_NAME.fullmatch(name):
         top.key("metadata").key("name").fail(
             f"a tier's name is at most 63 lower-case letters, digits and '-' (got {name!r})"

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from netproof.model.topology import Protocol
 from netproof.policy.ciliumpeers import PEERS, selection
-from netproof.policy.reading import PORT_NAME, At, opened
+from netproof.policy.reading import PORT_NAME, At, open_manifest
 from netproof.policy.rules import TIERS, Action, Direction, Peer, Policy, PortMatch, Rule
 
 LISTS: tuple[tuple[str, Direction, Action], ...] = (
@@ -53,13 +53,13 @@ PROTOCOLS: Mapping[str, tuple[Protocol, ...]] = {
 
 def read(manifest: Mapping[str, Any], tiers: Mapping[str, float] = TIERS) -> tuple[Policy, ...]:
     """A CiliumNetworkPolicy: a policy for its `spec` and each of its `specs`. Raises InputError that names the key."""
-    top, namespace, _ = opened(manifest, "CiliumNetworkPolicy", ("specs", "status"))
+    top, namespace, _ = open_manifest(manifest, "CiliumNetworkPolicy", ("specs", "status"))
     return _policies(manifest, top, namespace)
 
 
 def read_clusterwide(manifest: Mapping[str, Any], tiers: Mapping[str, float] = TIERS) -> tuple[Policy, ...]:
     """A CiliumClusterwideNetworkPolicy, likewise; its selectors mean pods of all namespaces."""
-    top, _, _ = opened(manifest, "CiliumClusterwideNetworkPolicy", ("specs", "status"), namespaced=False)
+    top, _, _ = open_manifest(manifest, "CiliumClusterwideNetworkPolicy", ("specs", "status"), namespaced=False)
     return _policies(manifest, top, None)
 
 

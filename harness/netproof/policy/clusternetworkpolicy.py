@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from netproof.model.topology import Protocol
-from netproof.policy.reading import PORT_NAME, At, label_selector, network, number, opened
+from netproof.policy.reading import PORT_NAME, At, label_selector, network, number, open_manifest
 from netproof.policy.rules import (
     TIERS,
     Action,
@@ -47,7 +47,7 @@ def read(manifest: Mapping[str, Any], tiers: Mapping[str, float] = TIERS) -> tup
 
     Raises InputError that names the object and the key.
     """
-    top, _, _ = opened(manifest, "ClusterNetworkPolicy", ("status",), namespaced=False)
+    top, _, _ = open_manifest(manifest, "ClusterNetworkPolicy", ("status",), namespaced=False)
     at = top.key("spec")
     if manifest.get("spec") is None:
         at.fail("this key is needed")

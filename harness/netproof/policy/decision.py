@@ -10,7 +10,7 @@ from netproof.policy.rules import Direction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class DirectionDecision:
     """One end of a probe: egress is the source's side, ingress the destination's."""
 
     isolated: bool
@@ -38,11 +38,11 @@ class Decision:
 
     specified: Specified
     because: str
-    egress: Side
-    ingress: Side
+    egress: DirectionDecision
+    ingress: DirectionDecision
 
 
-def specified_by(egress: Side, ingress: Side) -> Specified:
+def combine_specified(egress: DirectionDecision, ingress: DirectionDecision) -> Specified:
     """Both sides are needed; a side that denies decides even when the other one is open."""
     allowed = (egress.allowed, ingress.allowed)
     if False in allowed:
@@ -50,19 +50,23 @@ def specified_by(egress: Side, ingress: Side) -> Specified:
     return Specified.UNSPECIFIED if None in allowed else Specified.CONNECTED
 
 
-def decided(egress: Side, ingress: Side, source: str, destination: str, port: str) -> Decision:
+def combine_directions(
+    egress: DirectionDecision, ingress: DirectionDecision, source: str, destination: str, port: str
+) -> Decision:
     """Both sides as one decision. `port` is `9500/TCP`."""
     return Decision(
-        specified=specified_by(egress, ingress),
-        because=because(egress, ingress, source, destination, port),
+        specified=combine_specified(egress, ingress),
+        because=explain_decision(egress, ingress, source, destination, port),
         egress=egress,
         ingress=ingress,
     )
 
 
-def left_open(reason: str, egress: Side | None = None, ingress: Side | None = None) -> Decision:
+def leave_open(
+    reason: str, egress: DirectionDecision | None = None, ingress: DirectionDecision | None = None
+) -> Decision:
     """What the API leaves open for this reason."""
-    unknown = Side(isolated=False, allowed=None, reason=reason)
+    unknown = DirectionDecision(isolated=False, allowed=None, reason=reason)
     return Decision(
         specified=Specified.UNSPECIFIED,
         because=f"unspecified: {reason}.",
@@ -71,13 +75,15 @@ def left_open(reason: str, egress: Side | None = None, ingress: Side | None = No
     )
 
 
-def because(egress: Side, ingress: Side, source: str, destination: str, port: str) -> str:
+def explain_decision(
+    egress: DirectionDecision, ingress: DirectionDecision, source: str, destination: str, port: str
+) -> str:
     """The sides that decided, in a sentence each. `port` is `9500/TCP`."""
     told = [
         (egress, _sentence(egress, "egress", source, destination, port)),
         (ingress, _sentence(ingress, "ingress", destination, source, port)),
     ]
-    match specified_by(egress, ingress):
+    match combine_specified(egress, ingress):
         case Specified.DENIED:
             told = [(side, text) for side, text in told if side.allowed is False]
         case Specified.UNSPECIFIED:
@@ -87,7 +93,7 @@ def because(egress: Side, ingress: Side, source: str, destination: str, port: st
     return " ".join(text for _, text in told)
 
 
-def _sentence(side: Side, direction: Direction, subject: str, peer: str, port: str) -> str:
+def _sentence(side: DirectionDecision, direction: Direction, subject: str, peer: str, port: str) -> str:
     if side.allowed is None:
         return f"unspecified at {direction}: {side.reason}."
     if side.allowed:
@@ -105,10 +111,10 @@ def _sentence(side: Side, direction: Direction, subject: str, peer: str, port: s
         nothing = f"none of {their} {rules} allows {peer} on {port}"
     near = f" ({side.reason})" if side.reason else ""
     verb = "isolate" if several else "isolates"
-    return f"denied at {direction}: {listed(side.isolating)} {verb} {subject} and {nothing}{near}."
+    return f"denied at {direction}: {join_names(side.isolating)} {verb} {subject} and {nothing}{near}."
 
 
-def _allowing(side: Side, direction: Direction, subject: str) -> str:
+def _allowing(side: DirectionDecision, direction: Direction, subject: str) -> str:
     if side.reason:
         return side.reason
     if not side.rule:
@@ -117,10 +123,10 @@ def _allowing(side: Side, direction: Direction, subject: str) -> str:
         return f"{side.rule} of {side.policy} allows this"
     of = "its" if side.isolating == (side.policy,) else ""
     named = f"its {side.rule}" if of else f"{side.rule} of {side.policy}"
-    return f"{subject} is isolated by {listed(side.isolating)}; {named} allows this"
+    return f"{subject} is isolated by {join_names(side.isolating)}; {named} allows this"
 
 
-def listed(names: Sequence[str], most: int = 3) -> str:
+def join_names(names: Sequence[str], most: int = 3) -> str:
     """`a`, `a and b`, `a, b and c`, `a, b, c and 4 more`."""
     shown = list(names[:most])
     if len(names) > most:

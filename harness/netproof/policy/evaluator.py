@@ -19,9 +19,9 @@ from netproof.model.placement import Placement
 from netproof.model.topology import DNS_SERVICE, Family, Service, Topology
 from netproof.model.traffic import Probe
 from netproof.policy.addresses import AddressClasses
-from netproof.policy.decision import Decision, Side, decided, left_open, listed
+from netproof.policy.decision import Decision, DirectionDecision, combine_directions, join_names, leave_open
 from netproof.policy.groups import Groups, dns_pods
-from netproof.policy.matching import Compiled, Match, Matcher, View, ruled
+from netproof.policy.matching import Compiled, Match, Matcher, View, decide_by_rule
 from netproof.policy.reasons import (
     EQUAL_PRIORITY,
     ESTABLISHED,
@@ -104,7 +104,7 @@ class Evaluator:
         self._by_kind = not kinds.isdisjoint((EntityPeer, NamePeer)) or self._classes.any_outside
         self._as_subject, self._as_peer = self._representatives(policies)
         self._ends: dict[tuple[str, Family], _End] = {}
-        self._sides: dict[tuple[Direction, int, View, str], Side] = {}
+        self._sides: dict[tuple[Direction, int, View, str], DirectionDecision] = {}
 
     def decide(self, probe: Probe) -> Decision:
         """What the policies mean for this probe.
@@ -114,18 +114,20 @@ class Evaluator:
         """
         decision = self._decide(probe)
         if probe.protocol == "ICMP" and (decision.egress.isolated or decision.ingress.isolated):
-            return left_open(OTHER_PROTOCOL, decision.egress, decision.ingress)
+            return leave_open(OTHER_PROTOCOL, decision.egress, decision.ingress)
         if probe.via == "name":
             decision = self._after_lookup(probe, decision)
         if self._on_host and self._concerns_host(probe):
             other = self._with_host_pods.decide(probe)
             if other.specified is not decision.specified:
-                return left_open(HOST_NETWORK, other.egress, other.ingress)
+                return leave_open(HOST_NETWORK, other.egress, other.ingress)
         if probe.kind == "held" and decision.specified is Specified.DENIED:
-            return left_open(ESTABLISHED, decision.egress, decision.ingress)
+            return leave_open(ESTABLISHED, decision.egress, decision.ingress)
         return decision
 
-    def side(self, direction: Direction, subject: str, other: str, port: int, protocol: str, *, family: Family) -> Side:
+    def side(
+        self, direction: Direction, subject: str, other: str, port: int, protocol: str, *, family: Family
+    ) -> DirectionDecision:
         """The subject's side of a probe between two pods by address, whatever the other side says."""
         near, far = self._end(subject, family), self._end(other, family)
         return self._side(direction, near, far, (self._view(near, far, port),), protocol)
@@ -197,7 +199,7 @@ class Evaluator:
             near = self._view(destination, source, probe.port)
             egress = self._side("egress", source, destination, (far,), probe.protocol)
             ingress = self._side("ingress", destination, source, (near,), probe.protocol)
-        return decided(egress, ingress, source.id, destination.id, f"{probe.port}/{probe.protocol}")
+        return combine_directions(egress, ingress, source.id, destination.id, f"{probe.port}/{probe.protocol}")
 
     def _through_service(self, probe: Probe, source: _End) -> Decision:
         """Policies act on the pods behind a Service and on their ports (NetworkPolicyPort.port: "a port on a pod")."""
@@ -212,7 +214,7 @@ class Evaluator:
                 alike = (end.group, end.peer, end.address, port, node, end.id == source.id)
                 ways.setdefault(alike, (end, port))
         if not ways:
-            return left_open(f"no pod is behind port {probe.port}/{probe.protocol} of Service {name}")
+            return leave_open(f"no pod is behind port {probe.port}/{probe.protocol} of Service {name}")
         decisions = [self._to_backend(probe, service, source, backend=end, port=port) for end, port in ways.values()]
         kinds = {decision.specified: decision for decision in reversed(decisions)}
         if len(kinds) == 1:
@@ -239,24 +241,24 @@ class Evaluator:
             if source.id == backend.id and service.headless:
                 egress, ingress = ITSELF, ITSELF
             elif source.id == backend.id and self._is_open_to_itself(source, egress, ingress):
-                return left_open(
+                return leave_open(
                     f"{source.id} reaches itself through its own Service, and the API leaves open which source address "
                     "its policies then see",
                     egress,
                     ingress,
                 )
-        decision = decided(egress, ingress, source.id, backend.id, f"{port}/{probe.protocol}")
+        decision = combine_directions(egress, ingress, source.id, backend.id, f"{port}/{probe.protocol}")
         lead = f"Service {service.id.removeprefix('svc:')} leads to {backend.id} on {port}/{probe.protocol}. "
         return replace(decision, because=lead + decision.because)
 
-    def _is_open_to_itself(self, pod: _End, egress: Side, ingress: Side) -> bool:
+    def _is_open_to_itself(self, pod: _End, egress: DirectionDecision, ingress: DirectionDecision) -> bool:
         """What comes back by a Service may have a node's address: no ingress rule surely matches it, or fails to."""
         ruled = pod.group is not None and bool(self._policies["ingress"].get(pod.group))
         return egress.isolated or ingress.isolated or (ruled and egress.allowed is not False)
 
     def _through_node_port(
         self, probe: Probe, service: Service, ends: tuple[_End, _End], far: View, near: View
-    ) -> tuple[Side, Side]:
+    ) -> tuple[DirectionDecision, DirectionDecision]:
         source, backend = ends
         nobody = self._classes.of(None, probe.family)
         if source.group is None:
@@ -269,7 +271,9 @@ class Evaluator:
             )
             if egress.allowed is False:
                 # The node that is dialled may be the pod's own, to which traffic may be allowed.
-                egress = Side(isolated=True, isolating=egress.isolating, allowed=None, reason=REWRITTEN_NODE_PORT)
+                egress = DirectionDecision(
+                    isolated=True, isolating=egress.isolating, allowed=None, reason=REWRITTEN_NODE_PORT
+                )
         rewritten = near._replace(group=None, address=nobody, far=None)
         kept = service.external_traffic_policy == "Local" and source.group is None
         views = (near,) if kept else (near, rewritten)
@@ -284,31 +288,35 @@ class Evaluator:
         protocol: str,
         *,
         open_because: str = "",
-    ) -> Side:
+    ) -> DirectionDecision:
         """One end's side. Of several views that disagree, the reason is `open_because`."""
         if subject.group is None:
             what = "on a node's own network" if subject.host else "outside the cluster"
-            return Side(isolated=False, allowed=True, reason=f"{subject.id} is {what}, where no policy applies")
+            return DirectionDecision(
+                isolated=False, allowed=True, reason=f"{subject.id} is {what}, where no policy applies"
+            )
         own_node = other.host and subject.node is not None and subject.node == other.node
         if own_node and direction == "ingress":
             return self._from_own_node(subject.group, views, protocol, open_because)
         sides = [self._seen(direction, subject.group, view, protocol) for view in views]
         if any(side.allowed != sides[0].allowed for side in sides):
-            return Side(isolated=True, isolating=sides[0].isolating, allowed=None, reason=open_because)
+            return DirectionDecision(isolated=True, isolating=sides[0].isolating, allowed=None, reason=open_because)
         side = sides[0]
         denying = (side.policy,) if side.policy else side.isolating
         if own_node and not side.allowed and self._clear_on_nodes.isdisjoint(denying):
-            return Side(isolated=True, isolating=side.isolating, allowed=None, reason=TO_OWN_NODE)
+            return DirectionDecision(isolated=True, isolating=side.isolating, allowed=None, reason=TO_OWN_NODE)
         if other.host and not side.allowed and (subject.node is None or other.node is None):
-            return Side(isolated=True, isolating=side.isolating, allowed=None, reason=UNKNOWN_NODE)
+            return DirectionDecision(isolated=True, isolating=side.isolating, allowed=None, reason=UNKNOWN_NODE)
         return side
 
-    def _from_own_node(self, subject: int, views: tuple[View, ...], protocol: str, open_because: str) -> Side:
+    def _from_own_node(
+        self, subject: int, views: tuple[View, ...], protocol: str, open_because: str
+    ) -> DirectionDecision:
         """Always allowed, but for deny rules of dialects that know no such exception."""
         sides = [self._seen("ingress", subject, view, protocol) for view in views]
         denied = [side for side in sides if side.allowed is False and side.policy in self._close_to_nodes]
         if 0 < len(denied) < len(sides):
-            return Side(isolated=True, isolating=denied[0].isolating, allowed=None, reason=open_because)
+            return DirectionDecision(isolated=True, isolating=denied[0].isolating, allowed=None, reason=open_because)
         return denied[0] if denied else OWN_NODE
 
     def _view(self, subject: _End, other: _End, port: int) -> View:
@@ -326,28 +334,28 @@ class Evaluator:
         api: tuple[Entity, ...] = ("api-server",) if other.node == self._placement.api_server else ()
         return frozenset(("own-node" if subject.node == other.node else "other-nodes", *api))
 
-    def _seen(self, direction: Direction, subject: int, view: View, protocol: str) -> Side:
+    def _seen(self, direction: Direction, subject: int, view: View, protocol: str) -> DirectionDecision:
         key = (direction, subject, view, protocol)
         if key not in self._sides:
             self._sides[key] = self._judge(*key)
         return self._sides[key]
 
-    def _judge(self, direction: Direction, subject: int, view: View, protocol: str) -> Side:
+    def _judge(self, direction: Direction, subject: int, view: View, protocol: str) -> DirectionDecision:
         """Tier by tier, and in each level by level of precedence. A tier whose policies isolate denies at its end."""
         policies = self._policies[direction].get(subject, [])
         isolating = [policy for policy in policies if direction in policy.isolates]
         refs = tuple(policy.ref for policy in isolating)
         count = sum(rule.direction == direction for policy in isolating for rule in policy.rules)
         perhaps: set[bool] = set()
-        side = Side(isolated=bool(refs), isolating=refs, allowed=True, rules=count)
-        ends: list[Side] = []
+        side = DirectionDecision(isolated=bool(refs), isolating=refs, allowed=True, rules=count)
+        ends: list[DirectionDecision] = []
         rivals: list[str] = []
         for _, tier in groupby(policies, key=lambda policy: policy.precedence[0]):
             members = list(tier)
             found = self._first(members, (direction, subject, view, protocol), perhaps)
             if len({rule.rule.action for rule, _ in found}) > 1:
                 rivals += [rule.policy.ref for rule, _ in found]
-            ends += [ruled(side, rule, match) for rule, match in found if rule.rule.action != "pass"]
+            ends += [decide_by_rule(side, rule, match) for rule, match in found if rule.rule.action != "pass"]
             if found and all(rule.rule.action != "pass" for rule, _ in found):
                 break
             if not found and any(direction in policy.isolates for policy in members):
@@ -357,7 +365,7 @@ class Evaluator:
         else:
             ends.append(side)
         if len({end.allowed for end in ends}) > 1:
-            return replace(side, allowed=None, reason=EQUAL_PRIORITY.format(listed(rivals)))
+            return replace(side, allowed=None, reason=EQUAL_PRIORITY.format(join_names(rivals)))
         if perhaps - {ends[0].allowed}:
             return replace(side, allowed=None, reason=UNKNOWN_ADDRESS)
         return ends[0]
@@ -409,7 +417,7 @@ class Evaluator:
                 anywhere = rule._replace(rule=replace(rule.rule, ports=None))
                 match = self._match(anywhere, subject, view, protocol)
                 if match is not None and match.certain:
-                    ports = listed([str(port) for port in rule.rule.ports])
+                    ports = join_names([str(port) for port in rule.rule.ports])
                     return f"{direction} rule {rule.rule.index + 1} names this peer, but only for {ports}"
         return ""
 

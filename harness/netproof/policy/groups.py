@@ -18,7 +18,7 @@ def dns_pods(placement: Placement) -> tuple[Pod, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class PodGroup:
     """What policies can know of a pod."""
 
     namespace: str
@@ -36,7 +36,7 @@ class Groups:
 
     def __init__(self, topology: Topology, dns: Iterable[Pod], *, host_pods: bool = False) -> None:
         self.pods: dict[str, Pod] = {pod.id: pod for pod in (*topology.pods, *dns)}
-        self.groups: list[Group] = []
+        self.groups: list[PodGroup] = []
         self._of: dict[str, int] = {}
         known: dict[tuple[frozenset[tuple[str, str]], tuple[Port, ...]], int] = {}
         for pod in self.pods.values():
@@ -46,7 +46,7 @@ class Groups:
             key = (frozenset(labels.items()), pod.ports)
             if key not in known:
                 known[key] = len(self.groups)
-                self.groups.append(Group(namespace=pod.namespace, labels=labels, ports=pod.ports))
+                self.groups.append(PodGroup(namespace=pod.namespace, labels=labels, ports=pod.ports))
             self._of[pod.id] = known[key]
         self.namespaces: dict[str, Mapping[str, str]] = {DNS_NAMESPACE.name: DNS_NAMESPACE.all_labels}
         self.namespaces.update((pod.namespace, {NAME_LABEL: pod.namespace}) for pod in self.pods.values())
@@ -60,7 +60,7 @@ class Groups:
         self._selected: dict[PodPeer, frozenset[int]] = {}
         self._selected_namespaces: dict[Selector, tuple[str, ...]] = {}
 
-    def __getitem__(self, index: int) -> Group:
+    def __getitem__(self, index: int) -> PodGroup:
         return self.groups[index]
 
     def of(self, pod: str) -> int | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from netproof.model.topology import Port, ServicePort, Topology
 from netproof.policy.addresses import AddressClasses
-from netproof.policy.decision import Side
+from netproof.policy.decision import DirectionDecision
 from netproof.policy.groups import Groups
 from netproof.policy.rules import (
     AnyPeer,
@@ -238,7 +238,7 @@ TOGETHER: Mapping[type[Peer], Callable[[Sequence[bool | None]], bool | None]] = 
 """What a peer made of others means, from what they mean."""
 
 
-def ruled(side: Side, rule: Compiled, match: Match) -> Side:
+def decide_by_rule(side: DirectionDecision, rule: Compiled, match: Match) -> DirectionDecision:
     """The side as this rule decides it."""
     direction, index = rule.rule.direction, rule.rule.index
     preposition = "from" if direction == "ingress" else "to"

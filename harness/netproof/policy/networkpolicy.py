@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast, get_args
 
 from netproof.model.topology import Protocol
-from netproof.policy.reading import PORT_NAME, At, inside, label_selector, network, number, opened
+from netproof.policy.reading import PORT_NAME, At, inside, label_selector, network, number, open_manifest
 from netproof.policy.rules import TIERS, Direction, NetworkPeer, Peer, PodPeer, Policy, PortMatch, Rule
 
 SIDES: dict[Direction, tuple[str, str]] = {"ingress": ("Ingress", "from"), "egress": ("Egress", "to")}
@@ -15,7 +15,7 @@ SIDES: dict[Direction, tuple[str, str]] = {"ingress": ("Ingress", "from"), "egre
 
 def read(manifest: Mapping[str, Any], tiers: Mapping[str, float] = TIERS) -> tuple[Policy]:
     """One object as a policy. Raises InputError that names the object and the key."""
-    top, namespace, _ = opened(manifest, "NetworkPolicy", ("status",))
+    top, namespace, _ = open_manifest(manifest, "NetworkPolicy", ("status",))
     at = top.key("spec")
     spec = at.mapping(manifest.get("spec"), ("podSelector", "ingress", "egress", "policyTypes"))
     subject = PodPeer(pods=label_selector(spec.get("podSelector"), at.key("podSelector")), namespace=namespace)

@@ -36,7 +36,7 @@ LONGEST = {"name": 253, "namespace": 63}
 PORT_NAME = re.compile(r"(?=.*[a-z])(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
-def opened(
+def open_manifest(
     manifest: Mapping[str, Any], kind: str, keys: Sequence[str], *, namespaced: bool = True
 ) -> tuple[At, str, str]:
     """An object's place in messages (`kind namespace/name`), its namespace ('' for none) and its name. Refuses wrong

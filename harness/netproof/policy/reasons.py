@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from netproof.policy.decision import Side
+from netproof.policy.decision import DirectionDecision
 
-OWN_NODE = Side(isolated=False, allowed=True, reason="traffic from a pod's own node is always allowed")
+OWN_NODE = DirectionDecision(isolated=False, allowed=True, reason="traffic from a pod's own node is always allowed")
 TO_OWN_NODE = (
     "this is the pod's own node, which NetworkPolicySpec.egress does not except, while the documentation says that "
     "traffic to it is always allowed; the API leaves open which of the two counts"
 )
-ITSELF = Side(isolated=False, allowed=True, reason="what an endpoint sends to itself is always allowed")
+ITSELF = DirectionDecision(isolated=False, allowed=True, reason="what an endpoint sends to itself is always allowed")
 SERVICE_ADDRESS = (
     "an ipBlock decides, and the API leaves open whether it sees the Service's address or that of the pod behind it"
 )

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from netproof.errors import InputError
 from netproof.model.topology import DNS_SERVICE, Pod, Service, Topology
 from netproof.model.traffic import Probe
-from netproof.policy.decision import listed
+from netproof.policy.decision import join_names
 
 
 class Services:
@@ -31,7 +31,7 @@ class Services:
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise InputError(f"no Service {probe.destination!r} in the topology{hint}")
         if not any((port.port, port.protocol) == (probe.port, probe.protocol) for port in service.ports):
-            has = listed([f"{port.port}/{port.protocol}" for port in service.ports]) if service.ports else "none"
+            has = join_names([f"{port.port}/{port.protocol}" for port in service.ports]) if service.ports else "none"
             raise InputError(f"Service {service.id} has no port {probe.port}/{probe.protocol}; it has {has}")
         return service
 

@@ -27,7 +27,7 @@ from netproof.policy.rules import Direction, Leaf, leaves
 DIRECTIONS: tuple[Direction, Direction] = ("egress", "ingress")
 
 
-class Row(NamedTuple):
+class MatrixRow(NamedTuple):
     """Bit n is the class n as the far end."""
 
     allowed: int
@@ -62,7 +62,7 @@ class WholeMatrix:
             self._class_of[pod.id] = place
         self._by_ports = list(by_ports.values())
         self._masks: dict[Leaf, tuple[int, int]] = {}
-        self._rows: dict[tuple[Direction, tuple[int, str]], list[Row]] = {
+        self._rows: dict[tuple[Direction, tuple[int, str]], list[MatrixRow]] = {
             (direction, port): [] for direction in DIRECTIONS for port in self.ports
         }
         for place in range(len(self.classes)):
@@ -98,8 +98,8 @@ class WholeMatrix:
                 sizes[len(members)] |= 1 << place
         for port in self.ports:
             egress, ingress = self._rows["egress", port], self._rows["ingress", port]
-            allowed = transposed([row.allowed for row in ingress])
-            possible = transposed([row.allowed | row.left_open for row in ingress])
+            allowed = transpose([row.allowed for row in ingress])
+            possible = transpose([row.allowed | row.left_open for row in ingress])
             for source, members in enumerate(self.classes):
                 row = egress[source]
                 connected = row.allowed & allowed[source]
@@ -142,7 +142,7 @@ class WholeMatrix:
                     allowed |= block
                 elif side.allowed is None:
                     left_open |= block
-            self._rows[direction, port].append(Row(allowed, left_open))
+            self._rows[direction, port].append(MatrixRow(allowed, left_open))
 
     def _blocks(self, direction: Direction, subject: str) -> list[int]:
         """Far ends that none of the subject's policies tells apart, each block as bits of classes."""
@@ -170,7 +170,7 @@ class WholeMatrix:
         return self._masks[leaf]
 
 
-def _both(egress: Row, ingress: Row, destination: int, source: int) -> tuple[bool, bool]:
+def _both(egress: MatrixRow, ingress: MatrixRow, destination: int, source: int) -> tuple[bool, bool]:
     """Whether a cell is connected, and whether it is denied."""
     sides = [
         (row.allowed >> far & 1, row.left_open >> far & 1) for row, far in ((egress, destination), (ingress, source))
@@ -178,7 +178,7 @@ def _both(egress: Row, ingress: Row, destination: int, source: int) -> tuple[boo
     return all(allowed for allowed, _ in sides), any(not (allowed or open) for allowed, open in sides)
 
 
-def transposed(rows: Sequence[int]) -> list[int]:
+def transpose(rows: Sequence[int]) -> list[int]:
     """A square of bits, each row an int with bit n for column n, with rows and columns exchanged."""
     texts = [f"{row:0{len(rows)}b}" for row in reversed(rows)]
     return [int("".join(column), 2) for column in zip(*texts, strict=True)][::-1]

@@ -63,7 +63,7 @@ class CoverageTable(StrictModel):
 
 
 @cache
-def wanted() -> CoverageTable:
+def load_target() -> CoverageTable:
     return validate(CoverageTable, read_document(Path(__file__).with_name("coverage.yaml")))
 
 
@@ -83,7 +83,7 @@ class Coverage:
 
 def measure(scenarios: Iterable[Scenario]) -> Coverage:
     scenarios = list(scenarios)
-    asked = wanted()
+    asked = load_target()
     fields = {(field, value): 0 for field, values in asked.fields.items() for value in values}
     pairs = dict.fromkeys(asked.pairs(), 0)
     for scenario in scenarios:

@@ -16,7 +16,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from netproof.catalogue.scenarios import Scenario
 from netproof.clusters import recipes
-from netproof.clusters.recipes import Wanted
+from netproof.clusters.recipes import CniVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +33,7 @@ SHARING = {"reference": Sharing(workers=6, own_nodes=True), "kind": Sharing(work
 """By driver."""
 
 
-def sharing(cni: Wanted) -> Sharing:
+def sharing(cni: CniVersion) -> Sharing:
     return SHARING[recipes.load(cni).driver]
 
 

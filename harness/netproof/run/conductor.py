@@ -36,7 +36,7 @@ FAILED, INTERRUPTED, UNMEASURED = 1, 2, 11
 SAME_INTERRUPT = 2.0
 """Seconds within which another signal is the same wish to end: it must not cut the writing of results short."""
 
-GENERATED = topologies.folder() / "grid.yaml"
+GENERATED = topologies.topologies_dir() / "grid.yaml"
 """What stands for scenarios that no file holds, where pytest wants a file: the world that most of them are in."""
 
 
@@ -142,7 +142,7 @@ def load(asked: Asked) -> dict[Path, list[Scenario]]:
     if asked.generate is not None:
         from netproof.generate import plan
 
-        return {GENERATED: plan.scenarios(asked.generate)}
+        return {GENERATED: plan.generate_scenarios(asked.generate)}
     return catalogue.select(asked.scenario_set)
 
 

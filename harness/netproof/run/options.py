@@ -13,9 +13,9 @@ from typing import Any
 from netproof import charts
 from netproof.charts.helm import HelmChart
 from netproof.clusters import recipes
-from netproof.clusters.recipes import Wanted
+from netproof.clusters.recipes import CniVersion
 from netproof.errors import InputError
-from netproof.generate.request import Wish, parse
+from netproof.generate.request import GenerateRequest, parse_request
 from netproof.report.writer import default_directory
 from netproof.run.session import RunOptions
 
@@ -147,7 +147,7 @@ OPTIONS = (
 class Asked:
     """The options of one run, checked."""
 
-    cnis: tuple[Wanted, ...]
+    cnis: tuple[CniVersion, ...]
     scenario_set: str
     service_map: Path | None
     values: tuple[Path, ...]
@@ -157,7 +157,7 @@ class Asked:
     chart: HelmChart | None
     dry_run: bool
     run: RunOptions
-    generate: Wish | None = None
+    generate: GenerateRequest | None = None
 
     @property
     def file(self) -> Path | None:
@@ -225,7 +225,7 @@ def check(get: Callable[[str], Any], command: list[str]) -> Asked:
     )
 
 
-def wish(get: Callable[[str], Any], cnis: Sequence[Wanted]) -> Wish | None:
+def wish(get: Callable[[str], Any], cnis: Sequence[CniVersion]) -> GenerateRequest | None:
     """What is to be generated, if anything. Raises InputError."""
     wanted = get("generate")
     if not wanted:
@@ -237,7 +237,7 @@ def wish(get: Callable[[str], Any], cnis: Sequence[Wanted]) -> Wish | None:
         raise InputError("makes scenarios of its own; leave out --service-map and --chart", key="--generate")
     without = [word.strip() for word in (get("generate_without") or "").split(",") if word.strip()]
     without += [word for one in cnis for word in recipes.load(one).generate_without]
-    return parse(str(wanted), str(get("seed")), get("generate_dialect"), without)
+    return parse_request(str(wanted), str(get("seed")), get("generate_dialect"), without)
 
 
 def plain(run: RunOptions) -> Mapping[str, str]:

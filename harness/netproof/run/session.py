@@ -17,7 +17,7 @@ from typing import Any
 
 from netproof.catalogue.scenarios import Scenario, Step
 from netproof.clusters import recipes, reviews
-from netproof.clusters.recipes import Recipe, Wanted
+from netproof.clusters.recipes import CniVersion, Recipe
 from netproof.drivers import Driver, DriverOptions, Environment, create
 from netproof.drivers.worker import WorkerDriver
 from netproof.errors import ClusterError, InputError, NetproofError, OwnFault
@@ -57,7 +57,7 @@ class RunOptions:
 class Session:
     """One CNI in one process. Not thread-safe."""
 
-    def __init__(self, wanted_cni: Wanted, order: int, options: RunOptions, progress: Progress) -> None:
+    def __init__(self, wanted_cni: CniVersion, order: int, options: RunOptions, progress: Progress) -> None:
         self.recipe: Recipe = recipes.load(wanted_cni)
         self.cni = wanted_cni.name + (f"@{wanted_cni.version}" if wanted_cni.version else "")
         self.failed = False

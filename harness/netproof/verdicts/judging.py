@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from netproof.catalogue.scenarios import Scenario, Step
 from netproof.clusters.reviews import FAULTS, KINDS, Reviews
 from netproof.model import Intent, Matrix, Measured, Placement, Probe, Specified, Verdict, judge
-from netproof.policy import Decision, Evaluator, Side, read_policies
+from netproof.policy import Decision, DirectionDecision, Evaluator, read_policies
 from netproof.probing import Settled
 from netproof.report import record
 
@@ -144,7 +144,7 @@ def judge_step(
     return Judged(cells=cells, reviewed=entries)
 
 
-def _side(side: Side) -> record.RecordedSide:
+def _side(side: DirectionDecision) -> record.RecordedSide:
     return record.RecordedSide(
         isolated=side.isolated, isolating=list(side.isolating), allowed=bool(side.allowed), rule=side.rule
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from netproof.clusters import recipes
-from netproof.clusters.recipes import Local, Patch, Recipe, Wanted
+from netproof.clusters.recipes import CniVersion, LocalFile, Patch, Recipe
 from netproof.drivers.kind import artifacts
 from netproof.errors import ClusterError, InputError
 
@@ -28,7 +28,7 @@ items:
 
 @pytest.fixture
 def calico() -> Recipe:
-    return recipes.load(Wanted(name="calico"))
+    return recipes.load(CniVersion(name="calico"))
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +81,7 @@ def test_an_artifact_directory_that_is_none(calico: Recipe) -> None:
 
 
 def test_another_version_fills_every_path(tmp_path: Path) -> None:
-    other = recipes.load(Wanted(name="calico", version="3.30.1"))
+    other = recipes.load(CniVersion(name="calico", version="3.30.1"))
     assert other.version == "v3.30.1"
     assert other.fill(other.images[0]) == "calico/cni:v3.30.1"
     with pytest.raises(ClusterError, match=r"calico/v3\.30\.1/calico-vxlan\.yaml"):
@@ -95,7 +95,7 @@ def test_what_is_no_manifest_is_said_so(calico: Recipe, tmp_path: Path) -> None:
 
 
 def test_our_own_files_are_filled_and_recorded_by_their_place() -> None:
-    plain = recipes.load(Wanted(name="vpc-cni"))
+    plain = recipes.load(CniVersion(name="vpc-cni"))
     objects, applied = artifacts.render(plain, artifacts.resolve(plain, ""), kubernetes="v1.36.3")
     (daemons,) = [item for item in objects if item["kind"] == "DaemonSet"]
     assert daemons["spec"]["template"]["spec"]["containers"][0]["image"] == plain.probe_image
@@ -103,7 +103,7 @@ def test_our_own_files_are_filled_and_recorded_by_their_place() -> None:
 
 
 def test_our_own_file_that_is_missing_names_the_recipe() -> None:
-    broken = recipes.load(Wanted(name="none")).model_copy(update={"manifests": [Local(local="none/gone.yaml")]})
+    broken = recipes.load(CniVersion(name="none")).model_copy(update={"manifests": [LocalFile(local="none/gone.yaml")]})
     with pytest.raises(InputError, match=r"none/recipe\.yaml: manifests: there is no none/gone\.yaml below clusters/"):
         artifacts.resolve(broken, "")
 
@@ -122,7 +122,7 @@ def test_a_patched_file_is_recorded_as_upstream_made_it_and_as_it_was_applied(ca
 
 def test_a_chart_is_rendered_with_the_recipes_values(tmp_path: Path, programs) -> None:  # type: ignore[no-untyped-def]
     calls = programs(helm="echo '{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: kube-system}}'")
-    cilium = recipes.load(Wanted(name="cilium"))
+    cilium = recipes.load(CniVersion(name="cilium"))
     root = store(tmp_path / "artifacts", "cilium/1.20.2/cilium-1.20.2.tgz", "chart")
     objects, applied = artifacts.render(cilium, artifacts.resolve(cilium, str(root)), kubernetes="v1.36.3")
     assert [item["metadata"]["name"] for item in objects] == ["c"]

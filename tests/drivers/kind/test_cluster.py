@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from netproof.clusters import recipes
-from netproof.clusters.recipes import KindCluster, Wanted
+from netproof.clusters.recipes import CniVersion, KindCluster
 from netproof.drivers import DriverOptions, create
 from netproof.drivers.kind import cluster, docker, state
 from netproof.drivers.programs import run
@@ -72,7 +72,7 @@ def test_a_failed_creation_shows_kinds_words_and_leaves_nothing(programs: Progra
     artifact = tmp_path / "calico" / "v3.28.5" / "calico-vxlan.yaml"
     artifact.parent.mkdir(parents=True)
     artifact.write_text("{apiVersion: v1, kind: Namespace, metadata: {name: x}}")
-    driver = create(recipes.load(Wanted(name="calico")), DriverOptions(run_id="r", artifacts=str(tmp_path)))
+    driver = create(recipes.load(CniVersion(name="calico")), DriverOptions(run_id="r", artifacts=str(tmp_path)))
     with pytest.raises(ClusterError, match=r"node image is neither in the local engine(.|\n)*failed to pull image x"):
         driver.start(lambda _: None)
     assert [call.split()[:3] for call in calls() if call.startswith("kind delete")] == [["kind", "delete", "cluster"]]

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import pytest
 
 from netproof.clusters import recipes
-from netproof.clusters.recipes import Wanted
+from netproof.clusters.recipes import CniVersion
 from netproof.drivers import Driver, DriverOptions, create, programs
 from netproof.drivers.kind import artifacts, docker, state
 from netproof.drivers.kubernetes.polling import NotYet, poll
 from netproof.errors import ClusterError
 from netproof.model import External, Namespace, Pod, Port, Topology
 
-RECIPE = recipes.load(Wanted(name="calico"))
+RECIPE = recipes.load(CniVersion(name="calico"))
 PORTS = (Port(port=80),)
 TOPOLOGY = Topology(
     namespaces=(Namespace(name="shop"),),

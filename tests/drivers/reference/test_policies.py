@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from netproof.catalogue.topologies import changed
+from netproof.catalogue.topologies import change_topology
 from netproof.drivers.reference import faults
 from netproof.errors import InputError
 from tests.drivers.reference.wire import SHOP, Wire, policy
@@ -78,7 +78,7 @@ def test_one_of_several_policies_is_deleted(wire: Wire) -> None:
 
 def test_labels_of_pods_change(wire: Wire) -> None:
     wire.driver.apply([policy("shop", podSelector=WEB, ingress=[{"from": [{"podSelector": DB}]}])])
-    wire.driver.reshape(changed(SHOP, label={"shop/job": {"app": "db"}}))
+    wire.driver.reshape(change_topology(SHOP, label={"shop/job": {"app": "db"}}))
     assert wire.connects("shop/job", "shop/web:80")
     wire.driver.reshape(SHOP)
     assert not wire.connects("shop/job", "shop/web:80")
@@ -87,14 +87,14 @@ def test_labels_of_pods_change(wire: Wire) -> None:
 def test_a_new_incarnation_keeps_the_address_and_is_policed(wire: Wire) -> None:
     wire.driver.apply([policy("shop", podSelector=WEB)])
     before = wire.at("shop/web")
-    placement = wire.driver.reshape(changed(SHOP, recreate=["shop/web"]))
+    placement = wire.driver.reshape(change_topology(SHOP, recreate=["shop/web"]))
     assert placement.address("shop/web") == before
     assert wire.outcomes("shop/job", "shop/web:80") == ["dropped"]
     wire.driver.reshape(SHOP)
 
 
 def test_a_removed_pod_is_gone_until_it_comes_back(wire: Wire) -> None:
-    wire.driver.reshape(changed(SHOP, remove=["shop/db"]))
+    wire.driver.reshape(change_topology(SHOP, remove=["shop/db"]))
     assert wire.outcomes("ops/job", "svc:shop/local:8000") == ["refused"]
     wire.driver.reshape(SHOP)
     assert wire.outcomes("ops/job", "svc:shop/local:8000") == ["connected"]
@@ -103,7 +103,7 @@ def test_a_removed_pod_is_gone_until_it_comes_back(wire: Wire) -> None:
 def test_labels_of_namespaces_change(wire: Wire) -> None:
     wire.driver.apply([policy("shop", podSelector=WEB, ingress=[{"from": [{"namespaceSelector": TEAM_B}]}])])
     assert wire.connects("ops/job", "shop/web:80")
-    wire.driver.reshape(changed(SHOP, label={"ops": {}}))
+    wire.driver.reshape(change_topology(SHOP, label={"ops": {}}))
     assert not wire.connects("ops/job", "shop/web:80")
     wire.driver.reshape(SHOP)
     assert wire.connects("ops/job", "shop/web:80")

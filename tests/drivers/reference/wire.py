@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from netproof.clusters.recipes import Wanted, load
+from netproof.clusters.recipes import CniVersion, load
 from netproof.drivers import DriverOptions
 from netproof.drivers.reference.driver import ReferenceDriver
 from netproof.model import External, Namespace, Node, Placement, Pod, Port, Service, ServicePort, Topology
@@ -55,7 +55,7 @@ SHOP = Topology(
 
 
 def make(fault: str = "") -> ReferenceDriver:
-    return ReferenceDriver(load(Wanted(name="reference")), DriverOptions(run_id="test", token="word", fault=fault))
+    return ReferenceDriver(load(CniVersion(name="reference")), DriverOptions(run_id="test", token="word", fault=fault))
 
 
 def quiet(text: str) -> None:

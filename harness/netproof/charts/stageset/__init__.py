@@ -12,7 +12,7 @@ from netproof.charts.plan import Plan
 from netproof.charts.servicemap import App, ServiceMap, load_map
 from netproof.charts.stageset import calico, cilium, clusternetworkpolicy, kubernetes
 from netproof.charts.stageset.subject import Subject
-from netproof.charts.stageset.values import DEFAULT_ENGINE, PORTS, Values, load_values
+from netproof.charts.stageset.values import DEFAULT_ENGINE, PORTS, StagesetValues, load_values
 from netproof.charts.stageset.warnings import warnings
 from netproof.manifests.yaml_documents import Document, read_document
 from netproof.model import Manifest, Port
@@ -25,18 +25,18 @@ CONTROLLER = "controller"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
+class PolicyEngine:
     """`render`: the same values give the same manifests. `may_reach_api_server`: whether some egress rule could."""
 
-    render: Callable[[Subject, Values], tuple[Manifest, ...]]
-    may_reach_api_server: Callable[[Values], bool]
+    render: Callable[[Subject, StagesetValues], tuple[Manifest, ...]]
+    may_reach_api_server: Callable[[StagesetValues], bool]
 
 
-ENGINES: Mapping[str, Engine] = {
-    "kubernetes": Engine(render=kubernetes.render, may_reach_api_server=kubernetes.may_reach_api_server),
-    "cilium": Engine(render=cilium.render, may_reach_api_server=cilium.may_reach_api_server),
-    "calico": Engine(render=calico.render, may_reach_api_server=calico.may_reach_api_server),
-    "clusterNetworkPolicy": Engine(
+ENGINES: Mapping[str, PolicyEngine] = {
+    "kubernetes": PolicyEngine(render=kubernetes.render, may_reach_api_server=kubernetes.may_reach_api_server),
+    "cilium": PolicyEngine(render=cilium.render, may_reach_api_server=cilium.may_reach_api_server),
+    "calico": PolicyEngine(render=calico.render, may_reach_api_server=calico.may_reach_api_server),
+    "clusterNetworkPolicy": PolicyEngine(
         render=clusternetworkpolicy.render, may_reach_api_server=clusternetworkpolicy.may_reach_api_server
     ),
 }
@@ -109,7 +109,7 @@ def _with_ports(app: App, numbers: Mapping[str, int]) -> App:
     )
 
 
-def _in_force(app: App, values: Values) -> App:
+def _in_force(app: App, values: StagesetValues) -> App:
     """The controller's rows that count: each port has its mode, and egress only matters when it is enabled."""
     rows = tuple(
         replace(arrow, ports=tuple(port for port in arrow.ports if values.modes.get(port.name or "", True)))

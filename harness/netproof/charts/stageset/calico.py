@@ -6,7 +6,7 @@ from copy import deepcopy
 
 from netproof.charts.stageset.order import ALLOWLIST, deny_order
 from netproof.charts.stageset.subject import DEFAULT_DENY, Subject
-from netproof.charts.stageset.values import Rule, Values
+from netproof.charts.stageset.values import Rule, StagesetValues
 from netproof.model.topology import NAME_LABEL
 
 API_VERSION, KIND = "projectcalico.org/v3", "NetworkPolicy"
@@ -15,7 +15,7 @@ SELECTORS = frozenset({"selector", "namespaceSelector", "serviceAccounts"})
 """What makes a destination pods."""
 
 
-def render(subject: Subject, values: Values) -> tuple[Rule, ...]:
+def render(subject: Subject, values: StagesetValues) -> tuple[Rule, ...]:
     """The allowlist, and the default-deny when it is enabled. The passthrough lists come before the chart's rules, so
     that a Deny there counts."""
     egress = [*deepcopy(list(values.own_egress)), *_dns(values)]
@@ -51,7 +51,7 @@ def render(subject: Subject, values: Values) -> tuple[Rule, ...]:
     )
 
 
-def may_reach_api_server(values: Values) -> bool:
+def may_reach_api_server(values: StagesetValues) -> bool:
     """Whether some egress rule could be the API server's: allowed to networks, to Services or to everybody."""
     return any(
         rule.get("action") == "Allow" and _leads_out(rule.get("destination") or {}) for rule in values.own_egress
@@ -62,7 +62,7 @@ def _leads_out(destination: Rule) -> bool:
     return bool({"nets", "services"} & destination.keys()) or not SELECTORS & destination.keys()
 
 
-def _dns(values: Values) -> list[Rule]:
+def _dns(values: StagesetValues) -> list[Rule]:
     if not (values.egress.enabled and values.egress.dns):
         return []
     return [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 
 from netproof.charts.stageset.subject import DEFAULT_DENY, Subject
-from netproof.charts.stageset.values import Rule, Values
+from netproof.charts.stageset.values import Rule, StagesetValues
 
 API_VERSION, KIND = "cilium.io/v2", "CiliumNetworkPolicy"
 NAMESPACE_LABEL = "k8s:io.kubernetes.pod.namespace"
@@ -14,7 +14,7 @@ NAMESPACE_LABEL = "k8s:io.kubernetes.pod.namespace"
 OUTSIDE_ENTITIES = frozenset({"all", "cluster", "host", "remote-node", "kube-apiserver", "world", "world-ipv4"})
 
 
-def render(subject: Subject, values: Values) -> tuple[Rule, ...]:
+def render(subject: Subject, values: StagesetValues) -> tuple[Rule, ...]:
     """The allowlist, and the default-deny when it is enabled. The passthrough lists come before the chart's rules."""
     spec: Rule = {
         "endpointSelector": {"matchLabels": dict(subject.labels)},
@@ -39,7 +39,7 @@ def render(subject: Subject, values: Values) -> tuple[Rule, ...]:
     )
 
 
-def may_reach_api_server(values: Values) -> bool:
+def may_reach_api_server(values: StagesetValues) -> bool:
     """Whether some egress rule could be the API server's: by address, by an entity, or to everybody."""
     return any(
         rule.get("toCIDR")
@@ -52,7 +52,7 @@ def may_reach_api_server(values: Values) -> bool:
     )
 
 
-def _dns(values: Values) -> list[Rule]:
+def _dns(values: StagesetValues) -> list[Rule]:
     if not (values.egress.enabled and values.egress.dns):
         return []
     ports = _ports(53, "UDP", "TCP")

@@ -8,7 +8,7 @@ from typing import Any
 
 from netproof.charts.stageset.order import ALLOWLIST, deny_order
 from netproof.charts.stageset.subject import DEFAULT_DENY, Subject
-from netproof.charts.stageset.values import Rule, Values
+from netproof.charts.stageset.values import Rule, StagesetValues
 from netproof.errors import InputError
 from netproof.model.topology import NAME_LABEL
 
@@ -21,7 +21,7 @@ ALL_PODS: Rule = {"namespaces": {}}
 ALL_ADDRESSES: Rule = {"networks": ["0.0.0.0/0", "::/0"]}
 
 
-def render(subject: Subject, values: Values) -> tuple[Rule, ...]:
+def render(subject: Subject, values: StagesetValues) -> tuple[Rule, ...]:
     """The allowlist, and the default-deny when it is enabled. The passthrough lists come before the chart's rules, so
     that a Deny or Pass there counts. Raises InputError when there are more rules than the API takes."""
     spec: Rule = {
@@ -65,7 +65,7 @@ def render(subject: Subject, values: Values) -> tuple[Rule, ...]:
     )
 
 
-def may_reach_api_server(values: Values) -> bool:
+def may_reach_api_server(values: StagesetValues) -> bool:
     """Whether some egress rule could be the API server's: accepted, or left to the cluster's default, by address."""
     return any(
         rule.get("action") in ("Accept", "Pass")
@@ -74,7 +74,7 @@ def may_reach_api_server(values: Values) -> bool:
     )
 
 
-def _dns(values: Values) -> list[Rule]:
+def _dns(values: StagesetValues) -> list[Rule]:
     if not (values.egress.enabled and values.egress.dns):
         return []
     return [

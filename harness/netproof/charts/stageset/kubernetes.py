@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from copy import deepcopy
 
 from netproof.charts.stageset.subject import DEFAULT_DENY, Subject
-from netproof.charts.stageset.values import Rule, Values
+from netproof.charts.stageset.values import Rule, StagesetValues
 from netproof.model.topology import NAME_LABEL
 
 API_VERSION, KIND = "networking.k8s.io/v1", "NetworkPolicy"
 
 
-def render(subject: Subject, values: Values) -> tuple[Rule, ...]:
+def render(subject: Subject, values: StagesetValues) -> tuple[Rule, ...]:
     """The allowlist, and the default-deny when it is enabled."""
     spec: Rule = {
         "podSelector": {"matchLabels": dict(subject.labels)},
@@ -34,7 +34,7 @@ def render(subject: Subject, values: Values) -> tuple[Rule, ...]:
     )
 
 
-def may_reach_api_server(values: Values) -> bool:
+def may_reach_api_server(values: StagesetValues) -> bool:
     """Whether some egress rule could be the API server's: to addresses or to everybody, by TCP."""
     return any(
         (not rule.get("to") or any("ipBlock" in peer for peer in rule["to"]))
@@ -43,7 +43,7 @@ def may_reach_api_server(values: Values) -> bool:
     )
 
 
-def _types(values: Values) -> list[str]:
+def _types(values: StagesetValues) -> list[str]:
     return ["Ingress", "Egress"] if values.egress.enabled else ["Ingress"]
 
 
@@ -53,7 +53,7 @@ def _ingress(sources: Sequence[Rule], port: int) -> Rule:
     return {**rule, "ports": [{"protocol": "TCP", "port": port}]}
 
 
-def _dns(values: Values) -> list[Rule]:
+def _dns(values: StagesetValues) -> list[Rule]:
     if not values.egress.dns:
         return []
     return [

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, StrictInt
 
 from netproof.charts.mapfile import Name, PortNumber
-from netproof.charts.values import RawEgress, RawIngress, merge
+from netproof.charts.values import RawEgress, RawIngress
 from netproof.errors import suggest
+from netproof.manifests.merging import merge_mappings
 from netproof.manifests.validation import StrictModel, validate
 from netproof.manifests.yaml_documents import Document, KeyPath
 
@@ -44,13 +45,13 @@ def _no_passthrough(value: object) -> object:
     return value
 
 
-class _Values(StrictModel):
+class _StagesetModel(StrictModel):
     """Keys are the chart's own. A null is what helm makes of it: the key is absent."""
 
     model_config = ConfigDict(populate_by_name=False)
 
 
-class SwitchValues(_Values):
+class SwitchValues(_StagesetModel):
     """Booleans are strict: to a helm template the text "false" is true."""
 
     enabled: StrictBool | None = None
@@ -60,7 +61,7 @@ class DefaultDenyValues(SwitchValues):
     order: StrictInt | None = None
 
 
-class SourcesValues(_Values):
+class SourcesValues(_StagesetModel):
     sources: list[Annotated[Rule, BeforeValidator(_peer)]] | None = Field(default=None, alias="from")
 
 
@@ -70,7 +71,7 @@ class EgressValues(SwitchValues):
     to: list[RawEgress] | None = None
 
 
-class PassthroughValues(_Values):
+class PassthroughValues(_StagesetModel):
     """Rules in an engine's own dialect; the harness does not look into them."""
 
     ingress: list[Rule] | None = None
@@ -91,13 +92,13 @@ class NetworkPolicyValues(SwitchValues):
     kubernetes: Annotated[None, BeforeValidator(_no_passthrough)] = None
 
 
-class PortsValues(_Values):
+class PortsValues(_StagesetModel):
     webhook: PortNumber | None = None
     metrics: PortNumber | None = None
     gate: PortNumber | None = None
 
 
-class ValuesFile(_Values):
+class ValuesFile(_StagesetModel):
     networkPolicy: NetworkPolicyValues | None = None
     webhook: SwitchValues | None = None
     gate: SwitchValues | None = None
@@ -105,7 +106,7 @@ class ValuesFile(_Values):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Egress:
+class EgressSettings:
     enabled: bool
     dns: bool
     dns_namespace: str
@@ -113,7 +114,7 @@ class Egress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Values:
+class StagesetValues:
     """Values after the merge. `sources`: port name -> its `from` list. `own_ingress`, `own_egress`: the passthrough
     lists of the engine; `idle`: other engines that have some. `modes`: port name -> whether its row is in force."""
 
@@ -125,7 +126,7 @@ class Values:
     modes: Mapping[str, bool]
     sources: Mapping[str, Sequence[Rule]]
     additional_ingress: Sequence[Rule]
-    egress: Egress
+    egress: EgressSettings
     own_ingress: Sequence[Rule]
     own_egress: Sequence[Rule]
     idle: tuple[str, ...]
@@ -136,19 +137,19 @@ class Values:
         return tuple((name, self.ports[name]) for name in PORTS if self.modes[name])
 
 
-def load_values(defaults: Mapping[str, Any], document: Document | None, taken: Mapping[int, str]) -> Values:
+def load_values(defaults: Mapping[str, Any], document: Document | None, taken: Mapping[int, str]) -> StagesetValues:
     """The user's values merged over the defaults. `taken`: ports that the controller has beside those of the values.
     Raises InputError with the user's file, line and the nearest key."""
     user = document or Document(file="values", content={}, lines={})
     validate(ValuesFile, user)
-    content = merge(defaults, user.content)
+    content = merge_mappings(defaults, user.content)
     merged = validate(ValuesFile, Document(file="values", content=content, lines={}))
     policy = merged.networkPolicy or NetworkPolicyValues()
     deny, egress = policy.defaultDeny or DefaultDenyValues(), policy.egress or EgressValues()
     engine = policy.engine or DEFAULT_ENGINE
     lists = {name: getattr(policy, name) or PassthroughValues() for name in ENGINES if name != DEFAULT_ENGINE}
     own = lists.pop(engine, PassthroughValues())
-    values = Values(
+    values = StagesetValues(
         enabled=bool(policy.enabled),
         engine=engine,
         default_deny=bool(deny.enabled),
@@ -161,7 +162,7 @@ def load_values(defaults: Mapping[str, Any], document: Document | None, taken: M
         },
         sources={name: (getattr(policy, name) or SourcesValues()).sources or [] for name in PORTS},
         additional_ingress=policy.additionalIngress or [],
-        egress=Egress(
+        egress=EgressSettings(
             enabled=bool(egress.enabled),
             dns=bool(egress.dns),
             dns_namespace=egress.dnsNamespace or "",
@@ -188,7 +189,7 @@ def _ports(given: PortsValues, user: Document, taken: Mapping[int, str]) -> dict
     return ports
 
 
-def _check(values: Values, user: Document) -> None:
+def _check(values: StagesetValues, user: Document) -> None:
     """The knobs of one engine say nothing to another."""
     if values.egress.enabled and values.egress.dns and not values.egress.dns_namespace:
         raise user.error(("networkPolicy", "egress", "dnsNamespace"), "the DNS rule needs a namespace")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from netproof.charts.stageset.order import order_warning
-from netproof.charts.stageset.values import DEFAULT_ENGINE, PORTS, Values
+from netproof.charts.stageset.values import DEFAULT_ENGINE, PORTS, StagesetValues
 
 CUT_OFF = (
     "this cuts the controller off from the cluster; it can no longer read or write any object, "
@@ -15,7 +15,7 @@ ISOLATING = ("cilium", "calico")
 """Engines whose egress rules isolate by being there."""
 
 
-def warnings(values: Values, neighbours: Sequence[str], *, reaches_api_server: bool) -> tuple[str, ...]:
+def warnings(values: StagesetValues, neighbours: Sequence[str], *, reaches_api_server: bool) -> tuple[str, ...]:
     """`neighbours`: the other pods of the namespace. `reaches_api_server`: some egress rule could be its."""
     if not values.enabled:
         return ()
@@ -25,7 +25,7 @@ def warnings(values: Values, neighbours: Sequence[str], *, reaches_api_server: b
     return (*_ingress(values), *egress, *_default_deny(values, neighbours), *idle)
 
 
-def _ingress(values: Values) -> list[str]:
+def _ingress(values: StagesetValues) -> list[str]:
     found = [
         f"networkPolicy.{name}.from is set, but {name}.enabled is false: it changes nothing"
         for name in PORTS
@@ -39,7 +39,7 @@ def _ingress(values: Values) -> list[str]:
     return found
 
 
-def _egress(values: Values, reaches_api_server: bool) -> list[str]:
+def _egress(values: StagesetValues, reaches_api_server: bool) -> list[str]:
     kubernetes = values.engine == DEFAULT_ENGINE
     given, key = (values.egress.to, "egress.to") if kubernetes else (values.own_egress, f"{values.engine}.egress")
     found = []
@@ -62,7 +62,7 @@ def _egress(values: Values, reaches_api_server: bool) -> list[str]:
     return found
 
 
-def _no_egress(values: Values, reaches_api_server: bool) -> list[str]:
+def _no_egress(values: StagesetValues, reaches_api_server: bool) -> list[str]:
     if values.egress.to:
         return ["networkPolicy.egress.to has rules, but networkPolicy.egress.enabled is false: they change nothing"]
     if not values.own_egress or values.engine not in ISOLATING:
@@ -74,7 +74,7 @@ def _no_egress(values: Values, reaches_api_server: bool) -> list[str]:
     ]
 
 
-def _default_deny(values: Values, neighbours: Sequence[str]) -> list[str]:
+def _default_deny(values: StagesetValues, neighbours: Sequence[str]) -> list[str]:
     if not values.default_deny:
         return []
     found = []

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from netproof.clusters.recipes import Recipe, Settle
-from netproof.doctor.finding import Finding, missing, ok, warn
+from netproof.doctor.diagnosis import Diagnosis, missing, ok, warn
 from netproof.drivers import DriverOptions
 from netproof.drivers.kubernetes import pods, waiting
 from netproof.drivers.kubernetes.guest import GuestDriver
@@ -25,7 +25,9 @@ LIMIT = 45.0
 """Seconds that an unknown CNI gets to put a policy in force: as long as the slowest of those that have a recipe."""
 
 
-def measure(api: Api, nodes: Sequence[Mapping[str, Any]], title: str, say: Callable[[str], None]) -> Iterator[Finding]:
+def measure(
+    api: Api, nodes: Sequence[Mapping[str, Any]], title: str, say: Callable[[str], None]
+) -> Iterator[Diagnosis]:
     """Raises ClusterError when nothing could be measured, and InputError when the API server refuses the pods."""
     able = [node for node in nodes if waiting.node_ready(node) and _takes_pods(node)]
     if not able:
@@ -59,7 +61,7 @@ def measure(api: Api, nodes: Sequence[Mapping[str, Any]], title: str, say: Calla
         yield ok("enforcement", "measured: what a policy denies is denied, and what it allows connects")
 
 
-def left(api: Api) -> Iterator[Finding]:
+def find_leftovers(api: Api) -> Iterator[Diagnosis]:
     """What a doctor that was killed could not delete. Its namespaces carry a word of its own, so one that lives is
     among them."""
     for item in api.list("/api/v1/namespaces"):

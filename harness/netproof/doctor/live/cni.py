@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import Field
 
-from netproof.doctor.finding import Finding, ok, warn
+from netproof.doctor.diagnosis import Diagnosis, ok, warn
 from netproof.doctor.live.policies import Counted
 from netproof.drivers.kind import docker
 from netproof.drivers.kubernetes import waiting
@@ -44,14 +44,14 @@ class Switch(Setting):
     dialect: str
 
 
-class Look(StrictModel):
+class DenialCommand(StrictModel):
     """A command, and a pattern of the lines of its output that tell of denied packets."""
 
     command: list[str]
     lines: str
 
 
-class Known(StrictModel):
+class CniSignature(StrictModel):
     """An entry of cnis.yaml."""
 
     name: str
@@ -64,19 +64,19 @@ class Known(StrictModel):
     disabled: Setting | None = None
     recipe: str = ""
     tells: str
-    denied: list[Look] = Field(default_factory=list)
+    denied: list[DenialCommand] = Field(default_factory=list)
     interfaces: list[str] = Field(default_factory=list)
 
 
-class Table(StrictModel):
-    cnis: list[Known]
+class SignatureFile(StrictModel):
+    cnis: list[CniSignature]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class DetectedCni:
     """A CNI, or what enforces policies beside one, on a cluster. `idle`: why it enforces nothing, or ''."""
 
-    known: Known
+    known: CniSignature
     namespace: str
     daemonset: str
     version: str
@@ -88,21 +88,21 @@ class Found:
 
 
 @cache
-def table() -> tuple[Known, ...]:
-    return tuple(validate(Table, read_document(Path(__file__).with_name("cnis.yaml"))).cnis)
+def read_signatures() -> tuple[CniSignature, ...]:
+    return tuple(validate(SignatureFile, read_document(Path(__file__).with_name("cnis.yaml"))).cnis)
 
 
-def find(api: Api) -> list[Found]:
+def detect(api: Api) -> list[DetectedCni]:
     """Those of the table that the cluster has. Raises Refused."""
     return [
         _found(api, known, item)
         for item in api.list("/apis/apps/v1/daemonsets")
-        for known in table()
+        for known in read_signatures()
         if item["metadata"]["name"] in known.daemonsets
     ]
 
 
-def _found(api: Api, known: Known, item: Mapping[str, Any]) -> Found:
+def _found(api: Api, known: CniSignature, item: Mapping[str, Any]) -> DetectedCni:
     containers = _containers(item)
     image = containers.get(known.container, {}).get("image", "")
     namespace = item["metadata"]["namespace"]
@@ -114,7 +114,7 @@ def _found(api: Api, known: Known, item: Mapping[str, Any]) -> Found:
     switched = [one.dialect for one in known.switched if _is_set(api, namespace, containers, one)]
     status = item.get("status", {})
     labels = item["spec"]["selector"].get("matchLabels") or {}
-    return Found(
+    return DetectedCni(
         known=known,
         namespace=namespace,
         daemonset=item["metadata"]["name"],
@@ -144,8 +144,8 @@ def _is_set(api: Api, namespace: str, containers: Mapping[str, Mapping[str, Any]
 
 
 def describe(
-    api: Api, nodes: Sequence[Mapping[str, Any]], found: Sequence[Found], counted: Counted
-) -> Iterator[Finding]:
+    api: Api, nodes: Sequence[Mapping[str, Any]], found: Sequence[DetectedCni], counted: Counted
+) -> Iterator[Diagnosis]:
     ready = sum(waiting.node_ready(node) for node in nodes)
     yield (ok if ready == len(nodes) else warn)(
         "Kubernetes", f"{api.version()}; {ready} of {len(nodes)} nodes are ready"
@@ -155,7 +155,7 @@ def describe(
         told = f"{one.version}; {where}" + (f"; {one.idle}" if one.idle else "")
         yield (warn if one.idle or one.ready < one.wanted else ok)(one.known.title, told)
     if not found:
-        names = ", ".join(known.title for known in table())
+        names = ", ".join(known.title for known in read_signatures())
         yield warn(
             "CNI", f"no DaemonSet here is one of those that enforce policies: {names}", f"ls {CONFIGS} on a node"
         )
@@ -178,7 +178,7 @@ def _policies(count: int) -> str:
     return f"{count} {'policy' if count == 1 else 'policies'}"
 
 
-def _files(nodes: Sequence[Mapping[str, Any]], found: Sequence[Found]) -> Iterator[Finding]:
+def _files(nodes: Sequence[Mapping[str, Any]], found: Sequence[DetectedCni]) -> Iterator[Diagnosis]:
     """What the runtime of each node calls, where the nodes are containers of this machine's engine (kind). It takes the
     first file by name."""
     for node in nodes:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from netproof.doctor.finding import Finding, ok
-from netproof.doctor.live.cni import Found
+from netproof.doctor.diagnosis import Diagnosis, ok
+from netproof.doctor.live.cni import DetectedCni
 from netproof.drivers.kubernetes import streams
 from netproof.drivers.kubernetes.objects import Api
 
@@ -17,7 +17,7 @@ MOST = 10
 INTERFACE_DIGITS = 11
 
 
-def denials(api: Api, found: Found) -> Iterator[Finding]:
+def denials(api: Api, found: DetectedCni) -> Iterator[Diagnosis]:
     known = found.known
     where = f"-n {found.namespace} ds/{found.daemonset} -c {known.container}"
     yield ok(f"{known.title}'s logs", f"kubectl logs {where}")
@@ -28,7 +28,7 @@ def denials(api: Api, found: Found) -> Iterator[Finding]:
         yield _last(api, found, pod, names)
 
 
-def _last(api: Api, found: Found, pod: Mapping[str, Any], names: Mapping[str, str]) -> Finding:
+def _last(api: Api, found: DetectedCni, pod: Mapping[str, Any], names: Mapping[str, str]) -> Diagnosis:
     what = f"denied on {pod['spec'].get('nodeName', '?')}"
     for look in found.known.denied:
         namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]

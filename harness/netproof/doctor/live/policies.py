@@ -7,10 +7,20 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from netproof.doctor.finding import Finding, ok, warn
+from netproof.doctor.diagnosis import Diagnosis, ok, warn
 from netproof.drivers.kubernetes.objects import Api
 from netproof.errors import InputError
-from netproof.lint import POD_RANGE, Engine, Ground, Severity, Written, check, ground, world_of, written
+from netproof.lint import (
+    POD_RANGE,
+    CniProfile,
+    LintInput,
+    LocatedPolicy,
+    Severity,
+    build_input,
+    check,
+    locate_policies,
+    read_inventory,
+)
 from netproof.lint.model import DIRECTIONS
 from netproof.manifests.yaml_documents import Document, Located
 from netproof.policy import READERS
@@ -28,20 +38,20 @@ CHECK = "kubectl get networkpolicies,namespaces,pods,services -A -o yaml | netpr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Live:
+class LivePolicies:
     """What a cluster has. `unread`: policy -> why what it says cannot be judged here."""
 
-    ground: Ground
+    inputs: LintInput
     counted: Counted
     unread: Mapping[str, str]
 
     def pods(self, groups: Iterable[int]) -> list[str]:
         """The pods of these groups that are there: not the DNS pods that lints assume where none are."""
-        there = {pod.id for pod in self.ground.world.topology.pods}
-        return [pod for group in groups for pod in self.ground.of_group.get(group, ()) if pod in there]
+        there = {pod.id for pod in self.inputs.inventory.topology.pods}
+        return [pod for group in groups for pod in self.inputs.of_group.get(group, ()) if pod in there]
 
 
-def read(api: Api, nodes: Sequence[Mapping[str, Any]], engines: Sequence[Engine]) -> Live:
+def read(api: Api, nodes: Sequence[Mapping[str, Any]], cnis: Sequence[CniProfile]) -> LivePolicies:
     """Raises Refused."""
     objects = [
         _located(item, version, kind)
@@ -50,7 +60,7 @@ def read(api: Api, nodes: Sequence[Mapping[str, Any]], engines: Sequence[Engine]
         if (item.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
     ]
     counted: Counter[str] = Counter()
-    policies: list[Written] = []
+    policies: list[LocatedPolicy] = []
     unread: dict[str, str] = {}
     for version in dict.fromkeys((*(version for version, _ in READERS), *ELSEWHERE)):
         for kind, plural, _ in api.kinds(version):
@@ -62,13 +72,13 @@ def read(api: Api, nodes: Sequence[Mapping[str, Any]], engines: Sequence[Engine]
                 if (version, kind) not in READERS:
                     continue
                 try:
-                    policies += written([one])
+                    policies += locate_policies([one])
                 except InputError as error:
                     unread[_name(one)] = str(error)
     ranges = [cidr for node in nodes for cidr in node["spec"].get("podCIDRs") or ()] or [POD_RANGE]
-    world = replace(world_of(objects), complete=True)
-    seen = ground(policies, world, pod_ranges=ranges, engines=engines)
-    return Live(ground=seen, counted=counted, unread=unread)
+    inventory = replace(read_inventory(objects), complete=True)
+    seen = build_input(policies, inventory, pod_ranges=ranges, cnis=cnis)
+    return LivePolicies(inputs=seen, counted=counted, unread=unread)
 
 
 def _located(item: Mapping[str, Any], version: str, kind: str) -> Located:
@@ -82,26 +92,26 @@ def _name(one: Located) -> str:
     return f"{one.content['kind']} {'/'.join(filter(None, (metadata.get('namespace'), metadata['name'])))}"
 
 
-def selected(live: Live) -> Iterator[Finding]:
+def selected(live: LivePolicies) -> Iterator[Diagnosis]:
     """What lints say of the policies, the worst first."""
     for name, why in live.unread.items():
         yield warn(name, f"cannot be judged here: {why}")
-    found = [one for one in check(live.ground).findings if one.severity is not Severity.NOTE]
+    found = [one for one in check(live.inputs).findings if one.severity is not Severity.NOTE]
     for one in found[:MOST]:
         key = f" {one.place.key}" if one.place.key else ""
         yield warn(f"{one.place.object or 'cluster'}{key}", f"{one.sentence} ({one.rule})", one.fix)
     if len(found) > MOST:
         yield warn("and more", f"{len(found) - MOST} more warnings", CHECK)
     if not found and not live.unread:
-        count = len(live.ground.written)
+        count = len(live.inputs.policies)
         yield ok("policies", f"{count} policies select what is there" if count else "there are none")
 
 
-def overlapping(live: Live) -> Iterator[Finding]:
+def overlapping(live: LivePolicies) -> Iterator[Diagnosis]:
     """Which policies meet on one pod, those first where most do; and who is isolated by none."""
-    sets: dict[tuple[Direction, tuple[str, ...]], tuple[Sequence[Written], list[int]]] = {}
+    sets: dict[tuple[Direction, tuple[str, ...]], tuple[Sequence[LocatedPolicy], list[int]]] = {}
     for direction in DIRECTIONS:
-        for group, governing in live.ground.governing[direction].items():
+        for group, governing in live.inputs.governing[direction].items():
             if len(governing) > 1:
                 refs = tuple(sorted(one.policy.ref for one in governing))
                 sets.setdefault((direction, refs), (governing, []))[1].append(group)
@@ -116,7 +126,9 @@ def overlapping(live: Live) -> Iterator[Finding]:
     yield from _open(live)
 
 
-def _meeting(direction: Direction, refs: Sequence[str], policies: Sequence[Written], pods: Sequence[str]) -> Finding:
+def _meeting(
+    direction: Direction, refs: Sequence[str], policies: Sequence[LocatedPolicy], pods: Sequence[str]
+) -> Diagnosis:
     more = f" and {len(pods) - 2} more" if len(pods) > 2 else ""
     what, named = f"{direction} of {', '.join(pods[:2])}{more}", ", ".join(refs)
     if all(one.is_network_policy for one in policies):
@@ -124,14 +136,14 @@ def _meeting(direction: Direction, refs: Sequence[str], policies: Sequence[Writt
     return warn(what, f"{named}: not all of networking.k8s.io/v1, so that order and deny rules decide, too")
 
 
-def _open(live: Live) -> Iterator[Finding]:
+def _open(live: LivePolicies) -> Iterator[Diagnosis]:
     for direction in DIRECTIONS:
         isolated = {
             group
-            for group, found in live.ground.governing[direction].items()
+            for group, found in live.inputs.governing[direction].items()
             if any(direction in one.policy.isolates for one in found)
         }
-        free = live.pods(group for group in live.ground.of_group if group not in isolated)
+        free = live.pods(group for group in live.inputs.of_group if group not in isolated)
         spaces = Counter(pod.partition("/")[0] for pod in free)
         told = ", ".join(f"{name} {count}" for name, count in spaces.most_common(MOST))
         yield ok(f"not isolated in {direction}", f"{len(free)} pods: {told}" if free else "no pod")

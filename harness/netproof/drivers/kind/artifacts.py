@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 from platformdirs import user_cache_path
 
-from netproof.clusters.recipes import Local, Patch, Recipe, Source, recipe_path
+from netproof.clusters.recipes import LocalFile, Patch, Recipe, UpstreamFile, recipe_path
 from netproof.drivers import Applied, programs
 from netproof.drivers.kind.patches import patched
 from netproof.errors import ClusterError, InputError
@@ -56,7 +56,7 @@ def resolve(recipe: Recipe, directory: str) -> Artifacts:
     root = _root(directory)
     return Artifacts(
         manifests=tuple(
-            _ours(recipe, source) if isinstance(source, Local) else _find(recipe, source, root)
+            _ours(recipe, source) if isinstance(source, LocalFile) else _find(recipe, source, root)
             for source in recipe.manifests
         ),
         chart=_find(recipe, recipe.helm.chart, root) if recipe.helm else None,
@@ -73,14 +73,14 @@ def _root(directory: str) -> Path | None:
     return root
 
 
-def _ours(recipe: Recipe, source: Local) -> Artifact:
+def _ours(recipe: Recipe, source: LocalFile) -> Artifact:
     path = data_dir("clusters") / source.local
     if not path.is_file():
         raise InputError(f"there is no {source.local} below clusters/", file=recipe_path(recipe.name), key="manifests")
     return _artifact(path, display_path(path), ours=True)
 
 
-def _find(recipe: Recipe, source: Source, root: Path | None) -> Artifact:
+def _find(recipe: Recipe, source: UpstreamFile, root: Path | None) -> Artifact:
     path, url = recipe.fill(source.path), recipe.fill(source.url)
     if root and (root / path).is_file():
         return _artifact(root / path, path, source.patches)

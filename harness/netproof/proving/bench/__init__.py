@@ -15,7 +15,7 @@ from typing import Literal
 from rich.console import Console
 
 from netproof import __version__
-from netproof.clusters.recipes import Wanted
+from netproof.clusters.recipes import CniVersion
 from netproof.errors import NetproofError
 from netproof.proving.bench import cyclonus, evaluator, page, plot, rounds, runs, table
 from netproof.proving.bench.figures import (
@@ -52,7 +52,7 @@ class BenchOptions:
     files: Sequence[Path]
 
 
-def main(cnis: Sequence[Wanted], asked: BenchOptions) -> None:
+def main(cnis: Sequence[CniVersion], asked: BenchOptions) -> None:
     """Time, or read, what is asked; print the tables; write the files. Raises NetproofError."""
     console = Console(width=max(150, Console().width))
     found: list[Figure] = load(asked.files)
@@ -70,7 +70,7 @@ def main(cnis: Sequence[Wanted], asked: BenchOptions) -> None:
         write_file(asked.plot, plot.render(found))
 
 
-def _timed(cnis: Sequence[Wanted], asked: BenchOptions, console: Console) -> Iterator[Figure]:
+def _timed(cnis: Sequence[CniVersion], asked: BenchOptions, console: Console) -> Iterator[Figure]:
     if asked.what in ("all", "runs"):
         yield from runs.figures([wanted.name for wanted in cnis], asked.scenario_set, asked.again)
     if asked.what in ("all", "rounds"):
@@ -84,7 +84,7 @@ def _timed(cnis: Sequence[Wanted], asked: BenchOptions, console: Console) -> Ite
         yield from page.figures(asked.page_sizes)
 
 
-def _peer(cnis: Sequence[Wanted], asked: BenchOptions, console: Console) -> Iterator[RoundFigure]:
+def _peer(cnis: Sequence[CniVersion], asked: BenchOptions, console: Console) -> Iterator[RoundFigure]:
     """Cyclonus on the kept cluster, or a line that says why not. That it fails is no reason to lose our own figures."""
     if not cyclonus.found():
         console.print(cyclonus.NOT_FOUND)

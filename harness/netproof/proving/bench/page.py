@@ -17,7 +17,7 @@ from pathlib import Path
 from netproof.errors import NetproofError
 from netproof.model import Intent, Measured, Outcome, Probe, Specified, Topology, Verdict
 from netproof.model.placement import place_on_paper
-from netproof.policy import Decision, Evaluator, Side, read_policies
+from netproof.policy import Decision, DirectionDecision, Evaluator, read_policies
 from netproof.proving.bench import evaluator
 from netproof.proving.bench.figures import PageFigure
 from netproof.proving.bench.process import peak_mib, timed
@@ -121,7 +121,7 @@ def _cell(probe: Probe, decision: Decision, number: int, host: str) -> record.Ce
     )
 
 
-def _side(side: Side) -> record.RecordedSide:
+def _side(side: DirectionDecision) -> record.RecordedSide:
     return record.RecordedSide(
         isolated=side.isolated,
         isolating=list(side.isolating),

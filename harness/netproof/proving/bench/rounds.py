@@ -64,7 +64,7 @@ DENY: Manifest = {
 
 
 def figures(
-    cnis: Sequence[recipes.Wanted],
+    cnis: Sequence[recipes.CniVersion],
     sizes: Sequence[int],
     listening: Sequence[tuple[int, Protocol]],
     reuse: str,

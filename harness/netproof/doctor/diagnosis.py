@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
-class State(StrEnum):
+class DiagnosisState(StrEnum):
     """`WARN`: it works without, or with less."""
 
     OK = "OK"
@@ -15,26 +15,26 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Diagnosis:
     """`found`: what is there, or why it matters that it is not. `fix`: one command, or one sentence where none does."""
 
     what: str
-    state: State
+    state: DiagnosisState
     found: str
     fix: str = ""
     group: str = ""
 
-    def of(self, group: str) -> Finding:
+    def of(self, group: str) -> Diagnosis:
         return replace(self, group=group)
 
 
-def ok(what: str, found: str) -> Finding:
-    return Finding(what=what, state=State.OK, found=found)
+def ok(what: str, found: str) -> Diagnosis:
+    return Diagnosis(what=what, state=DiagnosisState.OK, found=found)
 
 
-def warn(what: str, found: str, fix: str = "") -> Finding:
-    return Finding(what=what, state=State.WARN, found=found, fix=fix)
+def warn(what: str, found: str, fix: str = "") -> Diagnosis:
+    return Diagnosis(what=what, state=DiagnosisState.WARN, found=found, fix=fix)
 
 
-def missing(what: str, found: str, fix: str = "") -> Finding:
-    return Finding(what=what, state=State.MISSING, found=found, fix=fix)
+def missing(what: str, found: str, fix: str = "") -> Diagnosis:
+    return Diagnosis(what=what, state=DiagnosisState.MISSING, found=found, fix=fix)
