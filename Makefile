@@ -1,5 +1,5 @@
 # Two commands do everything: `make demo` and `make test`. Both set up .venv first.
-.PHONY: demo test lint docs bench faults clean
+.PHONY: demo test lint docs bench faults every-folder clean
 PYTHON ?= python3
 
 .venv/ready: pyproject.toml requirements.lock tools/setup
@@ -28,6 +28,10 @@ bench: .venv/ready
 # Long: a real cluster that is disturbed while it is measured.
 faults: .venv/ready
 	@.venv/bin/python -m pytest tests/real/faults -m faults -v
+
+# Long: each folder of the catalogue alone, as many workers as a run takes by itself.
+every-folder: .venv/ready
+	@.venv/bin/python -m pytest tests/real/test_every_folder.py -m every_folder -v -rP
 
 clean:
 	rm -rf .venv .tox .pytest_cache .mypy_cache .ruff_cache

@@ -11,12 +11,12 @@ import pytest
 from netproof import charts
 from netproof.charts.helm import HelmChart, render_chart
 from netproof.commands.main import main
-from netproof.doctor.machine import reference_facts
 from netproof.errors import InputError
 from netproof.manifests.controllers import lasting
 from netproof.manifests.data_dirs import data_dir
 from netproof.model import Intent, Probe, Verdict, judge
 from netproof.model.outcome import Measured, Specified
+from tests.require import needs_reference
 
 CHART = Path(__file__).parent / "shop"
 
@@ -182,7 +182,7 @@ def test_a_release_is_called_like_its_chart(path: str, release: str) -> None:
 
 
 @needs_helm
-@pytest.mark.skipif("error" in reference_facts(), reason="needs network namespaces and nftables")
+@needs_reference
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "worker"])
 def test_pytest_measures_a_chart_on_real_packets(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, workers: tuple[str, ...]

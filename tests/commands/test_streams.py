@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from netproof.doctor.machine import reference_facts
 from netproof.report.output import to_ascii
 from netproof.report.record import load
 from netproof.report.writer import write_report
 from tests.report.example import example
+from tests.require import needs_reference
 
 NETPROOF = shlex.join([sys.executable, "-m", "netproof.commands.main"])
-needs_namespaces = pytest.mark.skipif("error" in reference_facts(), reason="needs network namespaces and nftables")
 
 COMMANDS = (
     "compare RECORD",
@@ -79,7 +78,7 @@ def test_output_that_is_lost_on_a_full_disk_is_no_success(folder: Path) -> None:
     assert (done.returncode, done.stderr) == (3, "netproof: standard output: No space left on device\n")
 
 
-@needs_namespaces
+@needs_reference
 @pytest.mark.parametrize(
     "how",
     ["| head -1", ">&-", "> /dev/full", "2>&1 | head -1", "| true"],

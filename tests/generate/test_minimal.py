@@ -27,6 +27,7 @@ from netproof.report.store import ScenarioPart
 from netproof.run import session as session_module
 from netproof.run.progress import Progress
 from netproof.run.session import RunOptions, Session
+from tests import require
 
 FAULT = "ignore-except"
 NOISE = {"podSelector": {"matchLabels": {"pod": "c"}}, "ingress": [{"from": [{"podSelector": {}}]}]}
@@ -71,7 +72,7 @@ def session(folder: Path) -> Iterator[Session]:
     try:
         made.start()
     except ClusterError as error:
-        pytest.skip(str(error))
+        require.skip("reference", str(error))
     yield made
     made.close()
 
@@ -158,7 +159,7 @@ def test_a_disagreement_that_comes_late_is_waited_for(tmp_path: Path, monkeypatc
         asked = partial(session.disagrees, wanted, probe, Specified.DENIED, at_most=inf)
         assert [asked(late=0.0), asked(late=LATE)] == [False, True]
     except ClusterError as error:
-        pytest.skip(str(error))
+        require.skip("reference", str(error))
     finally:
         session.close()
 

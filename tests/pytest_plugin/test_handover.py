@@ -19,6 +19,7 @@ from netproof.drivers import DriverOptions, create
 from netproof.errors import ClusterError, NetproofError
 from netproof.manifests.data_dirs import data_dir
 from netproof.pytest_plugin.handover import Handover, receive
+from tests import require
 
 ROOT = data_dir("scenarios").parent
 
@@ -89,7 +90,7 @@ def reference() -> None:
     try:
         driver.start(lambda _: None)
     except ClusterError as error:
-        pytest.skip(f"no reference dataplane on this machine: {error}")
+        require.skip("reference", f"no reference dataplane on this machine: {error}")
     finally:
         driver.stop(keep=False)
 

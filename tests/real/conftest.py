@@ -11,10 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from netproof.clusters import recipes
 from netproof.report.record import Cell, Record
+from tests import require
 
 ROOT = Path(__file__).parent.parent.parent
 LIMIT = 900.0
@@ -80,10 +79,10 @@ class Machine:
 
 
 @contextmanager
-def machine_in(folder: Path) -> Iterator[Machine]:
-    """Skips where no cluster can be made; afterwards nothing that was made may be left."""
-    if reason := why_not():
-        pytest.skip(reason)
+def machine_in(folder: Path, cni: str) -> Iterator[Machine]:
+    """Skips where no cluster with this CNI can be made; afterwards nothing that was made may be left."""
+    if reason := why_not() or image_missing(cni):
+        require.skip(cni, reason)
     made = Machine(folder)
     try:
         yield made
@@ -102,19 +101,13 @@ def containers(cluster: str) -> list[str]:
     return found
 
 
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    with machine_in(tmp_path) as made:
-        yield made
-
-
 def image_missing(cni: str) -> str:
-    """The first image of a recipe that is not in the local engine: without a network it cannot be had."""
+    """What an engine lacks of a recipe, or '': without a network an image cannot be had."""
     recipe = recipes.load(recipes.CniVersion(name=cni))
-    for image in [recipe.probe_image, *recipe.images]:
+    for image in [recipe.probe_image, *recipe.images, *([recipe.kind.node_image] if recipe.kind else [])]:
         name = recipe.fill(image)
         if subprocess.run(["docker", "image", "inspect", name], capture_output=True, check=False).returncode:
-            return name
+            return f"{name} is not in the local engine"
     return ""
 
 

@@ -15,7 +15,7 @@ import pytest
 from netproof.drivers.kubernetes.manifests import AGENT_PATH
 from netproof.drivers.kubernetes.polling import NotYet, poll
 from netproof.report.record import Record
-from tests.real.conftest import Machine, image_missing, machine_in, verdicts
+from tests.real.conftest import Machine, machine_in, verdicts
 
 VERSIONS = {"calico": "v3.28.5", "cilium": "v1.20.2"}
 PLUGINS = {"calico": "(calico", "cilium": "(cilium-cni"}
@@ -53,9 +53,7 @@ class Cold:
 @pytest.fixture(scope="module", params=["calico", "cilium"])
 def cold(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cold]:
     cni: str = request.param
-    with machine_in(tmp_path_factory.mktemp(cni)) as machine:
-        if image := image_missing(cni):
-            pytest.skip(f"{image} is not in the local engine")
+    with machine_in(tmp_path_factory.mktemp(cni), cni) as machine:
         code, said, record = machine.pytest("--cni", cni, "--keep-cluster", "always", report="cold")
         yield Cold(cni=cni, machine=machine, code=code, said=said, record=record)
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from netproof.model import Measured
 from netproof.report.record import Cell
-from tests.real.conftest import Machine, image_missing
+from tests.real.conftest import Machine, machine_in
 
 
 @pytest.mark.parametrize(
@@ -20,10 +21,9 @@ from tests.real.conftest import Machine, image_missing
     ],
     ids=["none", "vpc-cni"],
 )
-def test_what_enforces_nothing_ends_at_the_preflight(machine: Machine, cni: str, hint: str) -> None:
-    if image := image_missing(cni):
-        pytest.skip(f"{image} is not in the local engine")
-    code, said, record = machine.pytest("--cni", cni, report="off")
+def test_what_enforces_nothing_ends_at_the_preflight(tmp_path: Path, cni: str, hint: str) -> None:
+    with machine_in(tmp_path, cni) as machine:
+        code, said, record = machine.pytest("--cni", cni, report="off")
     assert code == 10, said
     (target,) = record.targets
     assert target.error_code == 10
@@ -33,9 +33,12 @@ def test_what_enforces_nothing_ends_at_the_preflight(machine: Machine, cni: str,
     assert {check.measured for check in target.preflight} == {Measured.CONNECTED}
 
 
-def test_the_chart_on_routed_pods_with_calico(machine: Machine) -> None:
-    if image := image_missing("vpc-cni+calico"):
-        pytest.skip(f"{image} is not in the local engine")
+def test_the_chart_on_routed_pods_with_calico(tmp_path: Path) -> None:
+    with machine_in(tmp_path, "vpc-cni+calico") as machine:
+        _check_routed_pods(machine)
+
+
+def _check_routed_pods(machine: Machine) -> None:
     code, said, record = machine.pytest("--cni", "vpc-cni+calico", "--keep-cluster", "always", report="cold")
     assert code == 0, said
     (target,) = record.targets

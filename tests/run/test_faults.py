@@ -20,6 +20,7 @@ from netproof.errors import ClusterError
 from netproof.report.record import Record
 from netproof.run.progress import Progress
 from netproof.run.session import RunOptions, Session
+from tests import require
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +36,7 @@ def session(tmp_path: Path) -> Session:
     try:
         made.start()
     except ClusterError as error:
-        pytest.skip(str(error))
+        require.skip("reference", str(error))
     return made
 
 

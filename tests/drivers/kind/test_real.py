@@ -14,6 +14,7 @@ from netproof.drivers.kind import artifacts, docker, state
 from netproof.drivers.kubernetes.polling import NotYet, poll
 from netproof.errors import ClusterError
 from netproof.model import External, Namespace, Pod, Port, Topology
+from tests import require
 
 RECIPE = recipes.load(CniVersion(name="calico"))
 PORTS = (Port(port=80),)
@@ -37,10 +38,10 @@ def driver(home: object, request: pytest.FixtureRequest) -> Iterator[Driver]:
             programs.require(program)
         docker.info()
         if not docker.local_images([RECIPE.kind.node_image if RECIPE.kind else ""]):
-            pytest.skip("the kind node image is not in the local engine")
+            require.skip(RECIPE.name, "the kind node image is not in the local engine")
         artifacts.resolve(RECIPE, request.getfixturevalue("artifact_directory"))
     except ClusterError as error:
-        pytest.skip(f"no real cluster on this machine: {error.args[0]}")
+        require.skip(RECIPE.name, f"no real cluster on this machine: {error.args[0]}")
     made = create(RECIPE, DriverOptions(run_id="test", artifacts=request.getfixturevalue("artifact_directory")))
     yield made
     made.stop(keep=False)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from netproof.errors import ClusterError
+from tests import require
 from tests.drivers.reference.wire import Wire
 
 
@@ -13,7 +14,7 @@ def _shared() -> Iterator[Wire]:
     try:
         made = Wire()
     except ClusterError as error:
-        pytest.skip(f"no reference dataplane on this machine: {error}")
+        require.skip("reference", f"no reference dataplane on this machine: {error}")
     yield made
     made.driver.stop(keep=False)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.real.conftest import Machine, image_missing, machine_in, verdicts
+from tests.real.conftest import Machine, machine_in, verdicts
 
 CNI = "calico"
 
@@ -33,9 +33,7 @@ class Ground:
 
 @pytest.fixture(scope="session")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    with machine_in(tmp_path_factory.mktemp("faults")) as machine:
-        if image := image_missing(CNI):
-            pytest.skip(f"{image} is not in the local engine")
+    with machine_in(tmp_path_factory.mktemp("faults"), CNI) as machine:
         code, said, record = machine.pytest("--cni", CNI, "--keep-cluster", "always", report="undisturbed")
         assert code == 0, said
         environment = record.targets[0].environment

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.conftest import containers, image_missing, machine_in, verdicts
+from tests.real.conftest import containers, machine_in, verdicts
 from tests.real.faults.conftest import CNI
 from tests.real.faults.striking import Row, parts, since, tell, wait_for_parts
 
@@ -23,9 +23,7 @@ RUN_TIMEOUT = 900.0
 
 @pytest.mark.skipif(RESTART not in os.environ, reason=f"needs the command that restarts the engine in ${RESTART}")
 def test_an_engine_that_restarts_makes_no_wrong_verdict(tmp_path: Path) -> None:
-    with machine_in(tmp_path) as machine:
-        if image := image_missing(CNI):
-            pytest.skip(f"{image} is not in the local engine")
+    with machine_in(tmp_path, CNI) as machine:
         code, said, undisturbed = machine.pytest("--cni", CNI, "--keep-cluster", "always", report="undisturbed")
         assert code == 0, said
         environment = undisturbed.targets[0].environment

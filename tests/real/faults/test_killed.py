@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from netproof.drivers.kubernetes.polling import NotYet, poll
-from tests.real.conftest import Machine, containers, image_missing, machine_in, verdicts
+from tests.real.conftest import Machine, containers, machine_in, verdicts
 from tests.real.faults.conftest import CNI, Ground
 from tests.real.faults.striking import Row, Shell, parts, since, tell, wait_for_parts
 
@@ -76,9 +76,7 @@ def _first_result(machine: Machine, run: subprocess.Popen[str]) -> None:
 def test_what_a_killed_run_made_is_listed_and_reaped(
     tmp_path: Path, when: str, until: Callable[[Machine, subprocess.Popen[str]], None], request: pytest.FixtureRequest
 ) -> None:
-    with machine_in(tmp_path) as machine:
-        if image := image_missing(CNI):
-            pytest.skip(f"{image} is not in the local engine")
+    with machine_in(tmp_path, CNI) as machine:
         began = time.monotonic()
         run = machine.start("--cni", CNI, report="killed")
         until(machine, run)
