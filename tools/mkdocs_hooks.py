@@ -7,6 +7,7 @@ path, so that it reads as well where the repository is browsed.
 from __future__ import annotations
 
 import argparse
+import html
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
@@ -62,7 +63,7 @@ def _section(parser: argparse.ArgumentParser, name: str, says: str, level: int) 
         elif action.help != argparse.SUPPRESS and "-h" not in action.option_strings:
             rows.append(f"| {_spelling(action)} | {_cell(_help(action, parser))} |")
     if rows:
-        yield from ("| | |", "|---|---|", *rows, "")
+        yield from ("| option | meaning |", "|---|---|", *rows, "")
     for word, sub, text in below:
         yield from _section(sub, f"{name} {word}", f"{text[:1].upper()}{text[1:]}." if text else "", level + 1)
 
@@ -73,12 +74,12 @@ def pytest_reference() -> Iterator[str]:
     plugins = [one for one in entry_points(group="pytest11") if one.value.startswith("netproof.")]
     for plugin in plugins:
         plugin.load().pytest_addoption(words)
-    yield from ("| | |", "|---|---|")
+    yield from ("| option | meaning |", "|---|---|")
     for names, more in words.found:
         metavar = more.get("metavar") or ("{" + ",".join(more["choices"]) + "}" if more.get("choices") else "")
-        spelling = ", ".join(f"`{name}{f' {metavar}' if metavar else ''}`" for name in names)
+        spelling = ", ".join(_code(f"{name} {metavar}".strip()) for name in names)
         text = str(more.get("help", "")) % {"default": more.get("default")}
-        yield f"| {_cell(spelling)} | {_cell(text)} |"
+        yield f"| {spelling} | {_cell(text)} |"
 
 
 class _Options:
@@ -103,10 +104,10 @@ def _spelling(action: argparse.Action) -> str:
     if not metavar and action.choices:
         metavar = "{" + ",".join(map(str, action.choices)) + "}"
     if not action.option_strings:
-        return f"`{_cell(metavar or action.dest)}`"
+        return _code(metavar or action.dest)
     takes = action.nargs != 0
     value = f" {metavar or action.dest.upper()}" if takes else ""
-    return ", ".join(f"`{_cell(name + value)}`" for name in action.option_strings)
+    return ", ".join(_code(name + value) for name in action.option_strings)
 
 
 def _help(action: argparse.Action, parser: argparse.ArgumentParser) -> str:
@@ -115,4 +116,10 @@ def _help(action: argparse.Action, parser: argparse.ArgumentParser) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    """Plain text as it may stand in a table's cell."""
+    escaped = html.escape(" ".join(text.split()), quote=False)
+    return re.sub(r"[|*_`\[\]]", lambda match: f"&#{ord(match[0])};", escaped)
+
+
+def _code(text: str) -> str:
+    return f"<code>{_cell(text)}</code>"

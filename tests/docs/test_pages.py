@@ -19,7 +19,7 @@ WRITTEN = [page for page in PAGES if page.parent.name != "results" and page.name
 LINK = re.compile(r"!?\[[^]]*\]\((?P<target>[^)\s]+)\)")
 REFERENCE = re.compile(r"\bdocs/[\w/.+-]*\.(?:md|txt|html|json|yaml|yml)(?:#[\w-]+)?")
 DIARY = re.compile(
-    r"since then|on one afternoon|not always so|last time|\bon that day\b|\bon the day of\b|\bused to\b|\bsession\b"
+    r"since then|on one afternoon|not always so|last time|\bon that day\b|\bon the day of\b|\bused to\b"
     r"|\bpreviously\b|\bearlier runs?\b|\bthe first run had\b",
     re.IGNORECASE,
 )
