@@ -10,11 +10,15 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
+from netproof.catalogue.scenarios import ScenarioFile
+from netproof.catalogue.topologies import TopologyFile
+from netproof.charts.mapfile import MapFile
+from netproof.clusters.recipes import Recipe
+from netproof.clusters.reviews import ReviewedEntry
 from netproof.errors import InputError, suggest
 
 Schema = dict[str, Any]
@@ -22,11 +26,10 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaFile:
-    """A kind of file: `model` as `module:class`; `listed` when the file is a list of such entries; `shape` changes the
-    schema that the model gives."""
+    """A kind of file: `listed` when it is a list of what `model` reads; `shape` changes what the model gives."""
 
     title: str
-    model: str
+    model: type[BaseModel]
     listed: bool = False
     shape: Callable[[Schema], Schema] = lambda schema: schema
 
@@ -42,19 +45,13 @@ def overlay(schema: Schema) -> Schema:
 
 
 FILES: Mapping[str, SchemaFile] = {
-    "service-map": SchemaFile(title="netproof service map", model="netproof.charts.mapfile:MapFile"),
-    "scenario": SchemaFile(title="netproof scenario", model="netproof.catalogue.scenarios:ScenarioFile"),
-    "topology": SchemaFile(title="netproof topology", model="netproof.catalogue.topologies:TopologyFile"),
-    "recipe": SchemaFile(title="netproof recipe of a CNI", model="netproof.clusters.recipes:Recipe"),
-    "recipe-variant": SchemaFile(
-        title="netproof recipe of a CNI's variant", model="netproof.clusters.recipes:Recipe", shape=overlay
-    ),
-    "known-differences": SchemaFile(
-        title="netproof known differences of a CNI", model="netproof.clusters.reviews:Entry", listed=True
-    ),
-    "findings": SchemaFile(
-        title="netproof documented findings of a chart or map", model="netproof.clusters.reviews:Entry", listed=True
-    ),
+    "service-map": SchemaFile(title="netproof service map", model=MapFile),
+    "scenario": SchemaFile(title="netproof scenario", model=ScenarioFile),
+    "topology": SchemaFile(title="netproof topology", model=TopologyFile),
+    "recipe": SchemaFile(title="netproof recipe of a CNI", model=Recipe),
+    "recipe-variant": SchemaFile(title="netproof recipe of a CNI's variant", model=Recipe, shape=overlay),
+    "known-differences": SchemaFile(title="netproof known differences of a CNI", model=ReviewedEntry, listed=True),
+    "findings": SchemaFile(title="netproof documented findings of a chart or map", model=ReviewedEntry, listed=True),
 }
 """Name -> the kind of file. The record, which only netproof writes, has its own beside its model."""
 
@@ -64,10 +61,8 @@ def schema(name: str) -> Schema:
     if name not in FILES:
         raise InputError(f"no schema is called {name!r}; {suggest(name, FILES)}", key="NAME")
     file = FILES[name]
-    module, _, cls = file.model.partition(":")
-    model: type[BaseModel] = getattr(import_module(module), cls)
-    kind: Any = list[model] if file.listed else model  # type: ignore[valid-type]
-    found = file.shape(_described(TypeAdapter(kind).json_schema(mode="validation"), model))
+    kind: Any = list[file.model] if file.listed else file.model  # type: ignore[name-defined]
+    found = file.shape(_described(TypeAdapter(kind).json_schema(mode="validation"), file.model))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | found | {"title": file.title}
 
 
