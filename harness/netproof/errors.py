@@ -1,6 +1,6 @@
 """Every error that a user can meet: what happened, what was probably wanted, what to change. One exit code a class.
 
-pytest's own exit codes 0–6 stay pytest's; these start at 10 (design, decision 14).
+pytest's own exit codes 0–6 stay pytest's; these start at 10 (docs/architecture.md, decision 14).
 """
 
 from __future__ import annotations

@@ -85,6 +85,13 @@ def test_references_from_code_and_data_lead_somewhere() -> None:
     assert not faults
 
 
+def test_decisions_that_docstrings_cite_are_there() -> None:
+    numbered = set(re.findall(r"^(\d+)\. \*\*", (DOCS / "architecture.md").read_text(encoding="utf-8"), re.MULTILINE))
+    cited = [re.findall(r"decision (\d+)", source.read_text(encoding="utf-8")) for source in sources()]
+    assert {number for numbers in cited for number in numbers} <= numbered
+    assert not [source for source in sources() if re.search(r"\(design, ", source.read_text(encoding="utf-8"))]
+
+
 @pytest.mark.parametrize("page", WRITTEN, ids=name_of)
 def test_a_page_says_what_is_true_now(page: Path) -> None:
     found = DIARY.search(prose(page.read_text(encoding="utf-8")))

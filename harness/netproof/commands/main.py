@@ -36,7 +36,7 @@ the rest, and a check in an editor or a commit hook is to be there at once."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit code of one command (design, decision 14)."""
+    """The exit code of one command (docs/architecture.md, decision 14)."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     protect_streams()
     code = _run(words)

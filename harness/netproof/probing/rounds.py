@@ -1,4 +1,5 @@
-"""One round: every probe of a matrix once, with the controls that make a denial believable (design, decision 4)."""
+"""One round: every probe of a matrix once, with the controls that make a denial believable
+(docs/architecture.md, decision 4)."""
 
 from __future__ import annotations
 

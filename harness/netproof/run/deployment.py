@@ -1,5 +1,5 @@
 """What is deployed, and in which state: topologies in place, policies in force, baselines. Between scenarios it is
-reset and seen to connect again, so that pods are deployed once (design, decision 9)."""
+reset and seen to connect again, so that pods are deployed once (docs/architecture.md, decision 9)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 """Pre-flight refuses to lie: before any scenario a canary deny must deny and a canary allow must connect, in each
-direction and protocol. A CNI that accepts policies and enforces nothing ends the run here (design, decision 7)."""
+direction and protocol. A CNI that accepts policies and enforces nothing ends the run here
+(docs/architecture.md, decision 7)."""
 
 from __future__ import annotations
 
