@@ -16,7 +16,7 @@ test: .venv/ready
 	@.venv/bin/python -m pytest $(REAL) -v
 
 lint: .venv/ready
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports --no-logo
 
 docs: .venv/ready
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --group docs

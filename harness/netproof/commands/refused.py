@@ -8,6 +8,7 @@ from typing import Any
 
 from netproof.commands.console import new_console, show
 from netproof.errors import InputError
+from netproof.generate.request import require_hypothesis
 from netproof.policy import read_policies
 from netproof.report.terminal import Line
 
@@ -27,6 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints what was accepted. Exit code 1 when anything was. Raises InputError, ClusterError."""
+    require_hypothesis("netproof refused")
     from netproof.generate import refused
 
     if arguments.count < 1 or arguments.seed < 0:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.util import find_spec
 
 from netproof.errors import InputError
 
@@ -23,6 +24,8 @@ FEATURES = {
 }
 """What `--generate-without` and a recipe's `generate_without` may leave out."""
 Features = frozenset[str]
+
+EXTRA = "needs hypothesis, which comes with the extra `generate`: pip install 'netproof[generate]'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +46,15 @@ class GenerateRequest:
         return " ".join(parts)
 
 
+def require_hypothesis(key: str) -> None:
+    """Raises InputError, with what was asked for as its key, where nothing can be generated."""
+    if find_spec("hypothesis") is None:
+        raise InputError(EXTRA, key=key)
+
+
 def parse_request(count: str, seed: str, dialect: str, without: Sequence[str]) -> GenerateRequest:
     """`N` or `FROM-TO`. Raises InputError that names the option."""
+    require_hypothesis("--generate")
     numbers = re.fullmatch(r"(?:([0-9]+)-)?([0-9]+)", count)
     first, last = (int(numbers[1] or 1), int(numbers[2])) if numbers else (0, 0)
     if not 1 <= first <= last <= 1_000_000:
