@@ -190,6 +190,21 @@ def test_a_pod_that_its_node_refuses_ends_the_wait_at_once(reason: str, message:
     assert "pod shop/a: Failed on w1" in str(caught.value)
 
 
+def test_a_pod_that_is_deleted_to_be_made_anew_is_not_refused() -> None:
+    """It ends as failed, and the one of its name that comes after it runs."""
+    ending, running = refused("a", "", ""), refused("a", "", "")
+    ending["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    running["status"] = {"phase": "Running", "containerStatuses": [{"name": "agent", "ready": True}]}
+    api = FakeApi([ending])
+    later = iter([ending, running])
+
+    def nudge() -> None:
+        api.pods = [next(later)]
+
+    found = waiting.wait_pods(cast(Api, api), [("shop", "a")], timeout=30, nudge=nudge)
+    assert found == {("shop", "a"): running}
+
+
 def test_a_port_that_nobody_shows_is_still_called_taken() -> None:
     api = cast(Api, FakeApi([refused("a", "NodePorts", "Predicate NodePorts failed")]))
     with pytest.raises(ClusterError, match="a port of the node is taken, by none of the pods that are there now"):

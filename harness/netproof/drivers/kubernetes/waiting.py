@@ -171,7 +171,8 @@ def wait_pods(
             key: pod for pod in there if (key := (pod["metadata"]["namespace"], pod["metadata"]["name"])) in names
         }
         for pod in found.values():
-            if pod.get("status", {}).get("phase") == "Failed":
+            # One that is deleted to be made anew ends as failed, too.
+            if pod.get("status", {}).get("phase") == "Failed" and "deletionTimestamp" not in pod["metadata"]:
                 raise ClusterError(_explain_refusal(pod, there), details=diagnose(api, [pod]))
         late = sorted("/".join(key) for key in names if key not in found or not pod_ready(found[key]))
         if late:
