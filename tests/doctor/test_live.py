@@ -222,7 +222,7 @@ def test_a_pod_that_has_ended_is_nobodys() -> None:
 
 def test_what_selects_somebody_is_not_warned_of() -> None:
     (finding,) = selected(SHOP + policy("fine", TO_DB))
-    assert (finding.state, finding.found) == (DiagnosisState.OK, "1 policies select what is there")
+    assert (finding.state, finding.found) == (DiagnosisState.OK, "1 policy selects what is there")
 
 
 def test_a_policy_that_cannot_be_read_leaves_the_others() -> None:
@@ -257,7 +257,7 @@ def test_policies_with_an_order_are_a_warning() -> None:
 
 def test_who_is_isolated_by_nothing_is_counted_by_namespace() -> None:
     shown = overlapping(SHOP + policy("a", TO_DB))
-    assert shown["not isolated in ingress"].found == "1 pods: shop 1"
+    assert shown["not isolated in ingress"].found == "1 pod: shop 1"
     assert shown["not isolated in egress"].found == "2 pods: shop 2"
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+import yaml
 
 from netproof.errors import InputError
 from netproof.report import findings
 from netproof.report.explain import CellQuery, explain_cell, find, nearest, parse, short
+from netproof.report.policy_text import policy_lines
+from netproof.report.record import Cell, RecordedSide
 
 from .example import edited, example
 
 RECORD = example()
 CALICO, CILIUM = RECORD.targets
+NOT_ISOLATED = RecordedSide(isolated=False, allowed=True)
 LEAK = next(cell for cell in CILIUM.cells if cell.source == "node:1" and not cell.accepted)
 
 
@@ -96,3 +102,74 @@ def test_a_policy_that_steps_change_is_not_shown_as_if_it_were_the_one() -> None
     twice = scenario.model_copy(update={"manifests": f"{scenario.manifests}\n---\n{other}"})
     target = edited(RECORD, scenarios=[twice]).targets[0]
     assert not [line for line, _ in explain_cell(target, LEAK, {}) if line.startswith("  policy")]
+
+
+MANY = "\n---\n".join(
+    yaml.safe_dump(
+        {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": {"name": "meta", "namespace": "berserk"},
+            "spec": {
+                "podSelector": {"matchLabels": {f"label-{n}": "x" for n in range(40)}},
+                "ingress": [{"from": [{"ipBlock": {"cidr": f"10.0.{n}.0/24"}}]} for n in range(rules)],
+                "egress": [{"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}],
+            },
+        }
+    )
+    for rules in (50, 50)
+)
+
+
+def decided_by(rule: str, **more: Any) -> Cell:
+    side = RecordedSide(isolated=True, isolating=["NetworkPolicy berserk/meta"], allowed=True, rule=rule)
+    return LEAK.model_copy(update={"ingress": side, "egress": NOT_ISOLATED, **more})
+
+
+def test_the_rule_that_decided_is_shown_however_long_its_policy_is() -> None:
+    lines = list(policy_lines(decided_by("ingress rule 41 (from addresses 10.0.40.0/24, every port)"), MANY))
+    assert len(lines) < 46
+    loud = [text.strip() for text, style in lines if style == "bold"]
+    assert loud == ["- from:", "- ipBlock:", "cidr: 10.0.40.0/24"]
+    shown = [text.strip() for text, _ in lines]
+    assert [text for text in shown if text.startswith("#")] == [
+        "# 30 more lines",
+        "# 36 more rules before",
+        "# 5 more rules after",
+    ]
+    assert "cidr: 192.0.2.0/24" not in shown
+
+
+def test_a_rule_of_a_policy_that_isolates_nobody_is_shown_where_the_sentence_names_it() -> None:
+    allow = {"kind": "AdminNetworkPolicy", "metadata": {"name": "first"}, "spec": {"ingress": [{"action": "Allow"}]}}
+    side = RecordedSide(isolated=False, isolating=[], allowed=True, rule="ingress rule 1 (from anywhere, every port)")
+    because = "ingress: ingress rule 1 (from anywhere, every port) of AdminNetworkPolicy first allows this."
+    cell = LEAK.model_copy(update={"ingress": side, "egress": NOT_ISOLATED, "because": because})
+    lines = list(policy_lines(cell, yaml.safe_dump(allow)))
+    assert ("               - action: Allow", "bold") in lines
+
+
+def test_a_rule_of_ciliums_specs_is_found() -> None:
+    policy = {
+        "kind": "CiliumNetworkPolicy",
+        "metadata": {"name": "p", "namespace": "a"},
+        "specs": [{"ingress": [{}]}, {"ingressDeny": [{"fromEntities": ["world"]}]}],
+    }
+    rule = "ingressDeny rule 1 (from entity world, every port)"
+    side = RecordedSide(isolated=True, isolating=["CiliumNetworkPolicy a/p specs[1]"], allowed=False, rule=rule)
+    cell = LEAK.model_copy(update={"ingress": side, "egress": NOT_ISOLATED})
+    shown = [text.strip() for text, style in policy_lines(cell, yaml.safe_dump(policy)) if style == "bold"]
+    assert shown == ["- fromEntities:", "- world"]
+
+
+def test_versions_of_a_policy_are_each_shown_with_their_rule() -> None:
+    policies = [{"kind": "NetworkPolicy", "metadata": {"name": "meta", "namespace": "berserk"}} for _ in range(2)]
+    text = yaml.safe_dump_all([{**p, "spec": {"ingress": [{"ports": [{"port": n}]}]}} for n, p in enumerate(policies)])
+    lines = list(policy_lines(decided_by("ingress rule 1 (from anywhere, port 0/TCP)"), text))
+    assert "2 versions" in " ".join(text for text, _ in lines)
+    assert [text.strip() for text, style in lines if style == "bold"] == [
+        "- ports:",
+        "- port: 0",
+        "- ports:",
+        "- port: 1",
+    ]

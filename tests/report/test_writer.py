@@ -79,7 +79,7 @@ def test_what_cannot_be_written_is_found_before_a_run(tmp_path: Path) -> None:
         (Path("/proc/netproof"), "No such file or directory"),
         (tmp_path / ("n" * 300), "File name too long"),
     ):
-        with pytest.raises(InputError, match=f"--report-dir: the report cannot be written here: {why}"):
+        with pytest.raises(InputError, match=f"the report cannot be written here: {why}; choose another --report-dir"):
             ensure_writable(wrong)
 
 
@@ -135,7 +135,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_scraps(tmp_path: Path, monkey
 
 def test_a_file_in_the_way_is_an_input_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="--report-dir: the report cannot be written here"):
+    with pytest.raises(InputError, match="the report cannot be written here"):
         write_report(RECORD, tmp_path / "file" / "one")
 
 

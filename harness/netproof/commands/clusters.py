@@ -22,9 +22,9 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def show_all(arguments: argparse.Namespace) -> int:
-    from netproof.drivers.kind import state
+    from netproof.drivers import clusters
 
-    found = state.list_clusters()
+    found = clusters.list_clusters()
     if not found:
         print("no clusters")
         return 0
@@ -34,25 +34,26 @@ def show_all(arguments: argparse.Namespace) -> int:
 
 
 def reap(arguments: argparse.Namespace) -> int:
-    from netproof.drivers.kind import state
+    from netproof.drivers import clusters
 
-    removed = state.reap(all=arguments.all)
+    removed = clusters.reap(all=arguments.all)
     print("\n".join(f"removed {name}" for name in removed) or "nothing to remove")
     return 0
 
 
 def delete(arguments: argparse.Namespace) -> int:
     """Raises InputError for a name that no cluster of ours has."""
-    from netproof.drivers.kind import state
+    from netproof.drivers import clusters
 
     for name in arguments.names:
-        state.delete(state.find(name))
+        clusters.delete(name)
         print(f"removed {name}")
     return 0
 
 
 def kubeconfig(arguments: argparse.Namespace) -> int:
-    from netproof.drivers.kind import state
+    """Raises InputError for a name that no cluster of ours has."""
+    from netproof.drivers import clusters
 
-    print(state.find(arguments.name).kubeconfig)
+    print(clusters.find_kubeconfig(arguments.name))
     return 0

@@ -11,6 +11,7 @@ from netproof.catalogue import scenarios
 from netproof.commands.console import new_console, show
 from netproof.proving import coverage
 from netproof.report.terminal import Line
+from netproof.wording import count_of
 
 UNDER = 1
 
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _fields(counts: Mapping[tuple[str, str], int]) -> list[Line]:
-    lines: list[Line] = [(f"FIELDS  {_covered(counts)} values used; how many scenarios use each", "bold")]
+    lines: list[Line] = [(f"FIELDS  {_covered(counts, 'value')} used; how many scenarios use each", "bold")]
     width = max(len(field) for field, _ in counts)
     for field, group in groupby(counts, key=lambda use: use[0]):
         told = ", ".join(f"{value} {counts[field, value] or 'NONE'}" for _, value in group)
@@ -46,7 +47,7 @@ def _fields(counts: Mapping[tuple[str, str], int]) -> list[Line]:
 
 
 def _pairs(counts: Mapping[coverage.Pair, int]) -> list[Line]:
-    lines: list[Line] = [(f"PAIRS  {_covered(counts)} met by the probes of some scenario", "bold")]
+    lines: list[Line] = [(f"PAIRS  {_covered(counts, 'pair')} met by the probes of some scenario", "bold")]
     named = {pair: f"{pair[0][0]} × {pair[1][0]}" for pair in counts}
     width = max(map(len, named.values()))
     for name, group in groupby(counts, key=lambda pair: named[pair]):
@@ -60,5 +61,5 @@ def _pairs(counts: Mapping[coverage.Pair, int]) -> list[Line]:
     return lines
 
 
-def _covered(counts: Mapping[Any, int]) -> str:
-    return f"{sum(count > 0 for count in counts.values())} of {len(counts)}"
+def _covered(counts: Mapping[Any, int], noun: str) -> str:
+    return count_of(sum(uses > 0 for uses in counts.values()), len(counts), noun)

@@ -11,6 +11,7 @@ from pathlib import Path
 from netproof.doctor import Diagnosis, DiagnosisState, examine
 from netproof.doctor.machine import RUNS
 from netproof.errors import ClusterError, InputError, NotEnforced
+from netproof.wording import count
 
 WIDEST = 48
 """Columns that names may take before what was found."""
@@ -106,6 +107,6 @@ def show(found: list[Diagnosis], told: str) -> None:
             console.print(Text(f"  {'':8}{'':{width}}  {text}"))
         if finding.fix:
             console.print(Text(f"  {'':8}{'':{width}}  fix: {finding.fix}", style="dim"))
-    count = {state: sum(finding.state is state for finding in found) for state in DiagnosisState}
-    summary = f"{count[DiagnosisState.MISSING]} missing, {count[DiagnosisState.WARN]} warnings"
+    number = {state: sum(finding.state is state for finding in found) for state in DiagnosisState}
+    summary = f"{number[DiagnosisState.MISSING]} missing, {count(number[DiagnosisState.WARN], 'warning')}"
     console.print(Text("; ".join(filter(None, (told, summary))), style="bold"))

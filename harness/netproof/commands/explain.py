@@ -14,6 +14,7 @@ from netproof.lint.answer import explain_path
 from netproof.lint.paths import read_probe
 from netproof.report import explain
 from netproof.report.record import Record, load
+from netproof.wording import count
 
 MOST = 20
 
@@ -47,7 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
     words = arguments.words
     if not inputs.given(arguments) and (len(words) == 2 or _is_record(Path(words[0]))):
         if len(words) != 2:
-            raise InputError(f"{words[0]} is a record, and takes one CELL (got {len(words) - 1} words)", key="CELL")
+            raise InputError(
+                f"{words[0]} is a record, and takes one CELL (got {count(len(words) - 1, 'word')})", key="CELL"
+            )
         arguments.record, arguments.cell = Path(words[0]), words[1]
         return _cell(arguments)
     if len(words) != 3:
@@ -87,7 +90,7 @@ def _cell(arguments: argparse.Namespace) -> int:
 
 
 def _list(found: list[explain.MatchedCell], record: Path) -> str:
-    lines = [f"{len(found)} cells match; explain one of them:"]
+    lines = [f"{count(len(found), 'cell', 'match')}; explain one of them:"]
     for one in found[:MOST]:
         scenario, step, _ = one.key
         words = ["netproof", "explain", str(record), explain.short(one.cell), "--scenario", scenario]

@@ -15,6 +15,7 @@ from netproof.errors import InputError
 from netproof.proving.mutation.mutants import Result
 from netproof.proving.mutation.score import Score, listed, run
 from netproof.report.terminal import Line
+from netproof.wording import count
 
 SURVIVED = 1
 KINDS = ("dataplane", "evaluator")
@@ -76,7 +77,7 @@ def _summary(score: Score, *, every: bool) -> list[Line]:
     lines += [(f"survivor: {one.id} ({one.kind}): {one.says}", "bad") for one in score.survivors]
     lines += [(f"not tried: {one.id}: {one.skipped}", "warn") for one in score.results if one.skipped]
     if every:
-        lines.append((f"{len(score.idle)} scenarios notice none of these faults", "bold"))
+        lines.append((f"{count(len(score.idle), 'scenario', 'notice')} none of these faults", "bold"))
         lines += [(f"  {name}", "dim") for name in score.idle]
     return lines
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from netproof.commands.console import new_console, show
@@ -11,6 +10,7 @@ from netproof.errors import InputError
 from netproof.generate.request import require_hypothesis
 from netproof.policy import read_policies
 from netproof.report.terminal import Line
+from netproof.wording import count
 
 ACCEPTED = 1
 
@@ -31,8 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
     require_hypothesis("netproof refused")
     from netproof.generate import refused
 
-    if arguments.count < 1 or arguments.seed < 0:
-        raise InputError("numbers from 1 on, and a seed that is not negative", key="--count, --seed")
+    for key, number, least in (("--count", arguments.count, 1), ("--seed", arguments.seed, 0)):
+        if number < least:
+            raise InputError(f"a number from {least} on (got {number})", key=key)
     objects = refused.draw_refused(arguments.seed, arguments.count)
     lines: list[Line] = []
     for what, manifest in objects:
@@ -46,26 +47,22 @@ def run(arguments: argparse.Namespace) -> int:
     slips = len({what for what, _ in objects})
     where = f"the reader and {arguments.reuse_cluster}" if arguments.reuse_cluster else "the reader"
     lines.append(
-        (f"{len(objects)} objects with {slips} different slips tried on {where}; {len(lines)} accepted", "bold")
+        (
+            f"{count(len(objects), 'object')} with {count(slips, 'different slip')} tried on {where}; "
+            f"{len(lines)} accepted",
+            "bold",
+        )
     )
     show(new_console(), lines)
     return ACCEPTED if len(lines) > 1 else 0
 
 
 def _on_cluster(name: str, objects: list[tuple[str, dict[str, Any]]]) -> list[Line]:
-    from netproof.drivers.kind import state
-    from netproof.drivers.kubernetes.objects import Api, Refused
+    from netproof.drivers import clusters
 
-    api = Api(Path(state.find(name).kubeconfig))
-    lines: list[Line] = []
-    for what, manifest in objects:
-        metadata = {**manifest["metadata"], "namespace": "default"}
-        try:
-            api.apply({**manifest, "metadata": metadata}, dry_run=True)
-        except Refused as error:
-            # No answer, or one about the connection, says nothing of the object.
-            if error.status not in (400, 404, 422, 500):
-                raise
-            continue
-        lines.append((f"the API server takes an object with: {what}", "bad"))
-    return lines
+    kubeconfig = clusters.find_kubeconfig(name, key="--reuse-cluster")
+    return [
+        (f"the API server takes an object with: {what}", "bad")
+        for what, manifest in objects
+        if clusters.accepts(kubeconfig, {**manifest, "metadata": {**manifest["metadata"], "namespace": "default"}})
+    ]

@@ -18,6 +18,7 @@ from netproof.doctor.diagnosis import Diagnosis, missing, ok, warn
 from netproof.drivers.kind import docker, state
 from netproof.drivers.kind.artifacts import VARIABLE
 from netproof.errors import NetproofError
+from netproof.wording import count, count_of
 
 CPUS, MEMORY, DISK = 2, 4 << 30, 10 << 30
 """What a cluster of two nodes wants: processors, bytes of memory, bytes of disk."""
@@ -113,7 +114,9 @@ def of_recipe(recipe: Recipe, *, has_engine: bool, here: set[str], online: bool)
     away = [image for image in images_of(recipe) if image not in here]
     files = [source for source in sources_of(recipe) if not any(path.is_file() for path in places(recipe, source))]
     told = (
-        [f"{len(away)} of its {len(images_of(recipe))} images are not in the engine and will be pulled"] if away else []
+        [f"{count_of(len(away), len(images_of(recipe)), 'image', 'are')} not in the engine and will be pulled"]
+        if away
+        else []
     )
     fixes = [f"docker pull {image}" for image in away]
     if files:
@@ -125,7 +128,8 @@ def of_recipe(recipe: Recipe, *, has_engine: bool, here: set[str], online: bool)
             told.append(f"{url} answers" if answers(url) else f"{url} DOES NOT ANSWER")
         fixes.append(f"curl -fL --create-dirs -o {shlex.quote(str(places(recipe, source)[0]))} {shlex.quote(url)}")
     if not told:
-        return ok(what, f"{len(images_of(recipe))} images and {len(sources_of(recipe))} files of upstream's are here")
+        images, files_here = len(images_of(recipe)), len(sources_of(recipe))
+        return ok(what, f"{count(images, 'image')} and {count(files_here, 'file')} of upstream's are here")
     return warn(what, "; ".join(told), " && ".join(fixes))
 
 

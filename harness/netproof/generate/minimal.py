@@ -19,6 +19,7 @@ from netproof.model.placement import place_on_paper
 from netproof.policy import Decision
 from netproof.report.record import Cell
 from netproof.verdicts.judging import decide
+from netproof.wording import count
 
 SECONDS, TRIES = 300.0, 200
 """How long, and how often on the driver, a disagreement is made smaller."""
@@ -63,7 +64,7 @@ def find(
             # Without that part it is no valid object, or no step.
             return False
         if tries >= TRIES:
-            trouble = f"{TRIES} tries were over"
+            trouble = f"{count(TRIES, 'try', 'were')} over"
             return False
         tries += 1
         try:
@@ -95,10 +96,10 @@ def find(
     finally:
         folder.mkdir(parents=True, exist_ok=True)
         path.write_text(_text(small, scenario, origin, cell, cni), encoding="utf-8")
-    rest = f" (and {len(wrong) - 1} more cells)" if len(wrong) > 1 else ""
+    rest = f" (and {count(len(wrong) - 1, 'more cell')})" if len(wrong) > 1 else ""
     return (
         path,
-        f"{asked}: specified {cell.specified}, measured {cell.measured}{rest}; {how}, {tries} tries: "
+        f"{asked}: specified {cell.specified}, measured {cell.measured}{rest}; {how}, {count(tries, 'try')}: "
         f"{display_path(path)}",
     )
 

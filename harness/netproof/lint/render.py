@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 from netproof.lint.intent import select_differing
 from netproof.lint.model import LintFinding, LintInput, Severity
 from netproof.lint.table import MISSING, RULES, Checked
+from netproof.wording import count, count_of
 
 
 def text(checked: Checked, inputs: LintInput) -> Iterator[str]:
@@ -24,7 +25,7 @@ def text(checked: Checked, inputs: LintInput) -> Iterator[str]:
         cells = select_differing(inputs.intended)
         declared = sum(bool(cell.reviewed) for cell in cells)
         yield (
-            f"specified against intended: {len(cells)} of {len(inputs.intended.cells)} cells differ, "
+            f"specified against intended: {count_of(len(cells), len(inputs.intended.cells), 'cell', 'differ')}, "
             f"{declared} of them as reviewed"
         )
     for need, rules in checked.skipped.items():
@@ -33,11 +34,11 @@ def text(checked: Checked, inputs: LintInput) -> Iterator[str]:
 
 
 def summary(checked: Checked, inputs: LintInput) -> str:
-    counts = [_count(checked.count(severity), severity.value) for severity in Severity]
+    counts = [count(checked.count(severity), severity.value) for severity in Severity]
     pods = len(inputs.inventory.topology.pods) if inputs.has("pods") else 0
     return (
-        f"{', '.join(counts)} in {_policies(len(inputs.policies) + len(inputs.unread))}"
-        f"{f' for {pods} pods' if pods else ''}"
+        f"{', '.join(counts)} in {count(len(inputs.policies) + len(inputs.unread), 'policy')}"
+        f"{' for ' + count(pods, 'pod') if pods else ''}"
     )
 
 
@@ -115,11 +116,3 @@ def as_junit(checked: Checked, least: Severity | None) -> str:
 
 def _line(finding: LintFinding) -> str:
     return f"{finding.place}: {finding.sentence}"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
-
-
-def _policies(number: int) -> str:
-    return f"{number} {'policy' if number == 1 else 'policies'}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from netproof.model import Measured
 from netproof.report import findings
 from netproof.report.comparison import ComparedRow, ComparedTarget, Comparison, RowClass
+from netproof.wording import several
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ class ComparedGroup:
     def headline(self) -> str:
         """`x/b → y/a:80: connected on calico 3.28.5, denied on cilium 1.20.2`; of a change `was denied, now connected
         on cilium`."""
-        who = findings.several(list(dict.fromkeys(row.cell.source for row in self.rows)))
+        who = several(list(dict.fromkeys(row.cell.source for row in self.rows)))
         where = findings.place([row.cell for row in self.rows])
         if self.cni:
             now = f"now {self.values[-1][1]} on {self.values[-1][0].name}"
@@ -42,7 +43,7 @@ class ComparedGroup:
         by: dict[str, list[str]] = {}
         for side, value in self.values:
             by.setdefault(value, []).append(side.name)
-        what = ", ".join(f"{value} on {findings.several(names)}" for value, names in by.items())
+        what = ", ".join(f"{value} on {several(names)}" for value, names in by.items())
         return f"{who} → {where}: {what}"
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from netproof.report import findings
 from netproof.report.compare_groups import ComparedGroup, group_rows
 from netproof.report.comparison import LOUD, WORDS, ComparedTarget, Comparison, RowClass, TargetState
-from netproof.report.findings import Standing, count
+from netproof.report.findings import Standing
 from netproof.report.markdown import code, plain, traits_table
 from netproof.report.terminal import Line, Style, safe, table, wrap_lines
+from netproof.wording import count, several
 
 MOST_LINES = 15
 MOST_BULLETS = 40
@@ -95,7 +96,7 @@ def _absent(comparison: Comparison) -> list[str]:
             scenarios = made.setdefault(gaps, {})
             scenarios[row.key[0]] = scenarios.get(row.key[0], 0) + 1
     return [
-        f"{', '.join(gaps)}: {findings.several(list(names), 6)} ({count(sum(names.values()), 'cell')})"
+        f"{', '.join(gaps)}: {several(list(names), 6)} ({count(sum(names.values()), 'cell')})"
         for gaps, names in made.items()
     ]
 

@@ -14,8 +14,8 @@ from functools import cached_property
 from typing import Literal
 
 from netproof.model import Measured
-from netproof.report import findings
 from netproof.report.record import Cell, Record, Reviewed, ScenarioResult, Target
+from netproof.wording import count, several
 
 FailOn = Literal["new", "any", "none"]
 Key = tuple[str, str, str]
@@ -187,7 +187,7 @@ class Comparison:
                 return f"What changed from {before.name} to {now.name}"
             return f"What changed on {now.name} since {before.night}"
         return (
-            f"Where {findings.several(names, 5)} differ"
+            f"Where {several(names, 5)} differ"
             if len(names) > 1
             else f"{''.join(names) or 'Nothing'}, compared with nothing"
         )
@@ -203,33 +203,33 @@ class Comparison:
             since = self._since()
             if new:
                 declared = f", {undeclared:,} of them undeclared" if undeclared != new else ""
-                said.append((f"{findings.count(new, 'new difference')} since {since}{declared}.", "bad"))
+                said.append((f"{count(new, 'new difference')} since {since}{declared}.", "bad"))
             else:
                 said.append((f"No new difference since {since}.", "good"))
             if gone:
-                said.append((f"{findings.count(gone, 'difference')} of {since} did not happen this time.", "warn"))
+                said.append((f"{count(gone, 'difference')} of {since} did not happen this time.", "warn"))
         for side, entry in self.stale:
-            many = findings.count(len(entry.stale), "cell")
+            many = count(len(entry.stale), "cell")
             said.append((f"{entry.id} declares {many} that no longer differ on {side.label}.", "bad"))
         if self.agreement:
             same, shared = self.agreement
-            text = f"The CNIs agree on {same:,} of {findings.count(shared, 'cell')} that all of them measured."
+            text = f"The CNIs agree on {same:,} of {count(shared, 'cell')} that all of them measured."
             said.append((text, "good" if same == shared and not self.missing else "warn"))
         return said
 
     def _since(self) -> str:
         nights = list(dict.fromkeys(self.sides[place].night for place in self.earlier.values()))
-        return findings.several(nights) if nights else "the baseline, which has none of these CNIs"
+        return several(nights) if nights else "the baseline, which has none of these CNIs"
 
     def failures(self, fail_on: FailOn) -> list[str]:
         """Why the shell should hear of it, a sentence each. `any` counts what the baseline had, and missing CNIs."""
         if fail_on == "none":
             return []
         if fail_on == "new":
-            sentences = [findings.count(len(self.undeclared), "new difference")] if self.undeclared else []
+            sentences = [count(len(self.undeclared), "new difference")] if self.undeclared else []
             stale = sum(len(entry.stale) for _, entry in self.stale)
             return sentences + (
-                [f"{findings.count(stale, 'declared difference')} that no longer happen{'s' if stale == 1 else ''}"]
+                [f"{count(stale, 'declared difference')} that no longer happen{'s' if stale == 1 else ''}"]
                 if stale
                 else []
             )
@@ -238,12 +238,8 @@ class Comparison:
             if target := self.sides[place].target:
                 wrong = sum(not cell.accepted for cell in target.cells)
                 stale = sum(len(entry.stale) for entry in target.reviewed)
-                sentences += (
-                    [f"{findings.count(wrong, 'undeclared difference')} on {self.sides[place].label}"] if wrong else []
-                )
-                sentences += (
-                    [f"{findings.count(stale, 'stale declaration')} on {self.sides[place].label}"] if stale else []
-                )
+                sentences += [f"{count(wrong, 'undeclared difference')} on {self.sides[place].label}"] if wrong else []
+                sentences += [f"{count(stale, 'stale declaration')} on {self.sides[place].label}"] if stale else []
         return sentences
 
     def absence(self, side: ComparedTarget, scenario: str) -> str:

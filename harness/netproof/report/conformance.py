@@ -17,8 +17,9 @@ from pydantic import Field
 from netproof.manifests.validation import StrictModel
 from netproof.model import Verdict
 from netproof.report import findings
-from netproof.report.findings import Standing, count
+from netproof.report.findings import Standing
 from netproof.report.record import Cell, Record, ScenarioResult, Target
+from netproof.wording import count
 
 API_VERSION: Final = "netproof/v1alpha1"
 """Our own group: the shape is theirs, the tests are not."""

@@ -15,6 +15,7 @@ from typing import Literal
 from netproof.model import Intent, Measured, Specified
 from netproof.report import findings
 from netproof.report.record import Cell, Record, Reviewed
+from netproof.wording import count, several
 
 FailOn = Literal["undeclared", "any", "none"]
 
@@ -190,7 +191,7 @@ class Engines:
 
     @property
     def title(self) -> str:
-        return f"One intent, {findings.count(len(self.engines), 'engine')}"
+        return f"One intent, {count(len(self.engines), 'engine')}"
 
     @cached_property
     def sentences(self) -> list[tuple[str, str]]:
@@ -202,28 +203,28 @@ class Engines:
         )
         said = [
             (
-                f"The engines agree on {agreed:,} of {findings.count(asked, 'cell')}, and "
+                f"The engines agree on {agreed:,} of {count(asked, 'cell')}, and "
                 f"{self.counts[Agreement.AGREE]:,} of these are as meant.",
                 "good" if agreed == asked else "warn",
             )
         ]
         if self.counts[Agreement.DIFFER]:
-            said.append((f"They differ on {findings.count(self.counts[Agreement.DIFFER], 'cell')}.", "warn"))
+            said.append((f"They differ on {count(self.counts[Agreement.DIFFER], 'cell')}.", "warn"))
         if open_cells:
             are = "is" if open_cells == 1 else "are"
-            said.append((f"{findings.count(open_cells, 'cell')} {are} left open by some engine's API.", "warn"))
+            said.append((f"{count(open_cells, 'cell')} {are} left open by some engine's API.", "warn"))
         if self.counts[Agreement.MEASURED]:
-            what = findings.count(self.counts[Agreement.MEASURED], "cell")
+            what = count(self.counts[Agreement.MEASURED], "cell")
             said.append((f"In {what} all policies say the same, and a CNI does something else.", "bad"))
         undeclared = sum(row.undeclared for row in self.rows)
         if undeclared:
-            said.append((f"{findings.count(undeclared, 'disagreement')} that no reviewed entry declares.", "bad"))
+            said.append((f"{count(undeclared, 'disagreement')} that no reviewed entry declares.", "bad"))
         elif self.counts[Agreement.DIFFER] or self.counts[Agreement.MEASURED]:
             said.append(("Every difference is a documented one; its reason stands below.", "good"))
         if not self.cnis:
             said.append(("Nothing was measured: this is what the policies say by the APIs' text.", "warn"))
         else:
-            said.append((f"Measured on {findings.several(self.cnis)}.", "good"))
+            said.append((f"Measured on {several(self.cnis)}.", "good"))
         return said
 
     @cached_property
@@ -252,8 +253,8 @@ class Engines:
             return []
         if fail_on == "undeclared":
             number = sum(row.undeclared for row in self.rows)
-            return [f"{findings.count(number, 'undeclared disagreement')} between engines"] if number else []
-        return [f"{findings.count(self.counts[kind], 'cell')}: {WORDS[kind]}" for kind in LOUD if self.counts[kind]]
+            return [f"{count(number, 'undeclared disagreement')} between engines"] if number else []
+        return [f"{count(self.counts[kind], 'cell')}: {WORDS[kind]}" for kind in LOUD if self.counts[kind]]
 
 
 def side_by_side(records: Iterable[tuple[str, Record]], order: Sequence[str] = ()) -> Engines:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from netproof.report.engines import LOUD, WORDS, Agreement, Disagreement, EngineAnswer, EngineGroup, EngineLine, Engines
-from netproof.report.findings import count, several
 from netproof.report.markdown import code, plain
 from netproof.report.terminal import Line, Style, safe, table, wrap_lines
+from netproof.wording import count, several
 
 MOST_LINES = 30
 STYLES: dict[str, Style] = {"good": "good", "bad": "bad", "warn": "warn"}

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import get_args
-
-import yaml
 
 from netproof.errors import InputError
 from netproof.model.traffic import Kind
 from netproof.model.verdict import WHOSE
 from netproof.report import findings
 from netproof.report.findings import seconds
+from netproof.report.policy_text import policy_lines
 from netproof.report.record import Cell, Record, ScenarioResult, Target
 from netproof.report.terminal import STYLES, Line, label_lines, safe, wrap_lines
+from netproof.wording import count
 
 HOW = {"pod": "pod", "service": "service", "service address": "service", "name": "name", "dns name": "name"}
 HOW |= {"pod address": "pod", "nodeport": "nodeport", "node port": "nodeport", "address": "address"}
@@ -157,7 +157,7 @@ def explain_cell(target: Target, cell: Cell, evidence: Evidence, *, unicode: boo
     lines += label_lines("why", cell.because or "the record gives no reason")
     for side in findings.sides(cell):
         lines += label_lines("", side)
-    lines += _rules(cell, result)
+    lines += policy_lines(cell, result.manifests if result else "")
     lines += _attempts(cell)
     if cell.note:
         lines += label_lines("note", cell.note)
@@ -194,50 +194,8 @@ def _settling(cell: Cell, result: ScenarioResult) -> Iterator[Line]:
     )
     if step:
         own += f"; the whole step {seconds(step.settled_after_s)}, first correct {seconds(step.first_correct_s)}"
-        own += f", {findings.count(step.rounds, 'round')}"
+        own += f", {count(step.rounds, 'round')}"
     yield from label_lines("time", own)
-
-
-def _rules(cell: Cell, result: ScenarioResult | None) -> Iterator[Line]:
-    """The manifests of the policies that isolate either end, cut to the directions that count, as YAML."""
-    names = dict.fromkeys(
-        (direction, name)
-        for direction, side in (("egress", cell.egress), ("ingress", cell.ingress))
-        for name in side.isolating
-    )
-    documents = _documents(result.manifests) if result else []
-    for direction, name in names:
-        spec = _spec(documents, name, direction)
-        if spec:
-            yield from label_lines("policy", f"{name}, {direction}")
-            yield from ((f"  {'':11}  {line}", "dim") for line in spec[: MOST_LINES * 2])
-            if len(spec) > MOST_LINES * 2:
-                yield f"  {'':11}  … {len(spec) - MOST_LINES * 2} more lines", "dim"
-
-
-def _documents(text: str) -> list[dict[str, object]]:
-    try:
-        return [document for document in yaml.safe_load_all(text) if isinstance(document, dict)]
-    except yaml.YAMLError:
-        return []
-
-
-def _spec(documents: Sequence[Mapping[str, object]], name: str, direction: str) -> list[str]:
-    """One direction of the only policy of this name (`NetworkPolicy berserk/meta`); nothing when several steps apply
-    different ones, as the record does not say which was in force."""
-    kind, _, path = name.rpartition(" ")
-    namespace, _, plain = path.rpartition("/")
-    specs = []
-    for document in documents:
-        metadata, spec = document.get("metadata"), document.get("spec")
-        if not isinstance(metadata, dict) or not isinstance(spec, dict):
-            continue
-        names = (metadata.get("namespace", namespace), metadata.get("name"), document.get("kind"))
-        if names == (namespace or names[0], plain, kind or names[2]):
-            kept = {key: value for key, value in spec.items() if key not in {"ingress", "egress"} - {direction}}
-            if kept not in specs:
-                specs.append(kept)
-    return yaml.safe_dump(specs[0], sort_keys=False).splitlines() if len(specs) == 1 else []
 
 
 def _view(cell: Cell, evidence: Evidence) -> Iterator[Line]:
@@ -250,10 +208,10 @@ def _view(cell: Cell, evidence: Evidence) -> Iterator[Line]:
             (sum(bool(pattern.search(line)) for pattern in words.values()), line.strip()) for line in text.splitlines()
         ]
         hits = [line for score, line in sorted(scored, key=lambda pair: -pair[0]) if score]
-        yield from label_lines("evidence", f"{name}: {findings.count(len(hits), 'line')} about this cell")
+        yield from label_lines("evidence", f"{name}: {count(len(hits), 'line')} about this cell")
         yield from ((f"  {'':11}  {line[:160]}", "dim") for line in hits[:MOST_LINES])
         if len(hits) > MOST_LINES:
-            yield f"  {'':11}  +{len(hits) - MOST_LINES} more lines", "dim"
+            yield f"  {'':11}  +{count(len(hits) - MOST_LINES, 'more line')}", "dim"
 
 
 def _word(word: str) -> re.Pattern[str]:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from netproof.model import Intent, Measured, Specified, Verdict
 from netproof.model.verdict import WRONG
 from netproof.report.record import Cell, Record, RecordedSide, Reviewed, ScenarioResult, StepResult, Target
+from netproof.wording import count, several
 
 
 class Standing(StrEnum):
@@ -357,18 +358,6 @@ def slowest(target: Target) -> tuple[float, str] | None:
         if step.settled_after_s is not None
     ]
     return max(times, default=None)
-
-
-def several(names: Iterable[str], most: int = 3) -> str:
-    """`a, b and c`, or `a, b and 4 more`."""
-    names = list(names)
-    if len(names) > most:
-        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
-    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
-
-
-def count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def seconds(time: float | None) -> str:

@@ -16,6 +16,7 @@ from netproof.report.columns import encode
 from netproof.report.findings import RunFinding, Standing, seconds
 from netproof.report.page import anchor, draw, slug
 from netproof.report.record import Cell, Record, Reviewed, ScenarioResult, Target, Vote
+from netproof.wording import several
 
 FULL = 40
 """Findings drawn as whole blocks for each standing; the ones after that are one line each."""
@@ -36,7 +37,7 @@ class Block:
 
     @property
     def headline(self) -> str:
-        return self.finding.headline(findings.several([findings.name(target) for target in self.targets]))
+        return self.finding.headline(several([findings.name(target) for target in self.targets]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,7 @@ def render_html(record: Record) -> str:
         record=record,
         measured=measured,
         run=record.run,
-        names=findings.several([findings.name(target) for target in record.targets]) or "no CNI",
+        names=several([findings.name(target) for target in record.targets]) or "no CNI",
         agreement=findings.agreement(record),
         traits=traits.table(record.targets) if measured else [],
         faults=[block for block in blocks if block.finding.standing in (Standing.DIFFERS, Standing.STALE)],
@@ -188,4 +189,4 @@ def _dots(target: Target, longest: float) -> list[tuple[str, str]]:
             if step.settled_after_s is not None:
                 place = f"{100 * step.settled_after_s / longest:.1f}"
                 places.setdefault(place, []).append(f"{scenario.id}, {step.name}: {seconds(step.settled_after_s)}")
-    return [(place, findings.several(words)) for place, words in places.items()]
+    return [(place, several(words)) for place, words in places.items()]

@@ -6,9 +6,10 @@ import re
 from xml.etree import ElementTree as ET
 
 from netproof.report import findings
-from netproof.report.findings import Standing, count
+from netproof.report.findings import Standing
 from netproof.report.record import Record, ScenarioResult, Target
 from netproof.report.terminal import blocks
+from netproof.wording import count
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot carry (its production `Char`); a CNI's log may hold such bytes."""

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from netproof.model.verdict import WHOSE
 from netproof.report import findings, traits
-from netproof.report.findings import RunFinding, Standing, count, seconds
+from netproof.report.findings import RunFinding, Standing, seconds
 from netproof.report.record import Record, Target
+from netproof.wording import count
 
 MOST_FINDINGS = 20
 """Findings written out for each CNI; a job summary may have 1 MiB, and nobody reads more."""
@@ -83,7 +84,7 @@ def _findings(target: Target) -> list[str]:
     for finding in full[:MOST_FINDINGS]:
         lines += _finding(target, finding)
     if len(full) > MOST_FINDINGS:
-        lines += ["", f"+{len(full) - MOST_FINDINGS} more findings in report.html"]
+        lines += ["", f"+{count(len(full) - MOST_FINDINGS, 'more finding')} in report.html"]
     for stands, title in ((Standing.DOCUMENTED, "documented surprises"), (Standing.KNOWN, "known differences")):
         lines += _declared(target, [finding for finding in found if finding.standing is stands], title)
     return lines

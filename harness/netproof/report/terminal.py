@@ -13,9 +13,10 @@ from typing import Literal
 from netproof.model import Intent
 from netproof.model.verdict import WHOSE
 from netproof.report import findings
-from netproof.report.findings import RunFinding, Standing, count, seconds
+from netproof.report.findings import RunFinding, Standing, seconds
 from netproof.report.output import to_ascii
 from netproof.report.record import Cell, Record, Reviewed, Target
+from netproof.wording import count
 
 Style = Literal["", "good", "bad", "warn", "dim", "bold"]
 Line = tuple[str, Style]

@@ -21,6 +21,7 @@ from netproof.model import Measured
 from netproof.report import findings
 from netproof.report.findings import seconds
 from netproof.report.record import Cell, Record, Target, Trait, Vote
+from netproof.wording import count
 
 UNKNOWN = "not measured"
 
@@ -163,7 +164,7 @@ def _counted(target: Target, question: Question, cells: Mapping[str, Sequence[Ce
     if len(votes) == 1:
         answer = votes[0].answer
     else:
-        answer = ", ".join(f"{vote.answer} in {findings.count(vote.cells, 'cell')}" for vote in votes)
+        answer = ", ".join(f"{vote.answer} in {count(vote.cells, 'cell')}" for vote in votes)
     return _trait(question, answer, measured=True, votes=votes)
 
 
@@ -180,9 +181,7 @@ def _timed(target: Target, question: Question) -> Trait:
     if not times:
         return _trait(question, UNKNOWN, measured=False)
     middle, late = (times[math.ceil(share * len(times)) - 1] for share in (0.5, 0.95))
-    answer = (
-        f"p50 {seconds(middle)}, p95 {seconds(late)}, max {seconds(times[-1])} of {findings.count(len(times), 'step')}"
-    )
+    answer = f"p50 {seconds(middle)}, p95 {seconds(late)}, max {seconds(times[-1])} of {count(len(times), 'step')}"
     never = len(steps) - len(times)
     return _trait(question, answer + (f"; never in {never}" if never else ""), measured=True)
 

@@ -145,4 +145,4 @@ def _sentence(error: OSError, directory: Path) -> NetproofError:
             f"`netproof report {again}`"
         )
     reason = error.strerror or str(error)
-    return InputError(f"the report cannot be written here: {reason}", file=directory, key="--report-dir")
+    return InputError(f"the report cannot be written here: {reason}; choose another --report-dir", file=directory)

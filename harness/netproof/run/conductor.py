@@ -29,6 +29,7 @@ from netproof.run.options import Asked
 from netproof.run.progress import Progress
 from netproof.run.session import Session
 from netproof.verdicts.judging import as_specified, decide
+from netproof.wording import count, count_of
 
 FAILED, INTERRUPTED, UNMEASURED = 1, 2, 11
 """Exit codes: pytest's own for failed and interrupted; cells that could not be measured are infrastructure."""
@@ -210,9 +211,9 @@ def render_dry_run(scenario: Scenario) -> str:
         lines += [f"step {name}", *(["intended (from the map)", intended.render(), ""] if said else [])]
         lines += ["specified (what the policies mean)", meant.render(), ""]
         if not said:
-            lines.append(f"{len(meant)} cells; what is intended is unstated, so none of them can differ")
+            lines.append(f"{count(len(meant), 'cell')}; what is intended is unstated, so none of them can differ")
             continue
         differing = [p for p in intended if intended[p].value != meant[p].value]
-        lines.append(f"{len(differing)} of {len(intended)} cells differ")
+        lines.append(count_of(len(differing), len(intended), "cell", "differ"))
         lines += [f"  {probe}: intended {intended[probe]}, specified {meant[probe]}" for probe in differing]
     return "\n".join(lines)

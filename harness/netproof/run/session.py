@@ -34,6 +34,7 @@ from netproof.run import preflight
 from netproof.run.deployment import Deployment, Place, changes, merge
 from netproof.run.progress import Progress
 from netproof.verdicts.judging import Judged, as_specified, decide, expect_measured, judge_step
+from netproof.wording import count
 
 SHARE = 2
 """Workers probe at the same time: each sends this much slower."""
@@ -198,12 +199,12 @@ class Session:
         unmeasured = [c for part in judged for c in part.cells if c.measured is Measured.UNMEASURED]
         reasons = []
         if undeclared:
-            reasons.append(f"{len(undeclared)} cells differ and nothing declares them")
+            reasons.append(f"{count(len(undeclared), 'cell', 'differ')}, declared by nothing")
         if stale:
-            reasons.append(f"{len(stale)} declared differences did not happen")
+            reasons.append(f"{count(len(stale), 'declared difference')} did not happen")
         result = "failed" if reasons else "error" if unmeasured else "passed"
         if unmeasured:
-            reasons.append(f"{len(unmeasured)} cells could not be measured")
+            reasons.append(f"{count(len(unmeasured), 'cell')} could not be measured")
         part = self._keep(scenario, order, began, judged, steps, result=result, reason="; ".join(reasons))
         if result != "passed":
             self.failed = True
@@ -292,7 +293,7 @@ class Session:
         self._deployment.renew_held(place)
         fresh = [probe for probe in probes if probe not in place.rounds.connected_before]
         if fresh and place.is_cold:
-            with self._progress.phase(f"baseline without policies ({len(fresh)} cells)"):
+            with self._progress.phase(f"baseline without policies ({count(len(fresh), 'cell')})"):
                 self._deployment.warm(place, fresh)
         elif fresh:
             self._deployment.warm(place, fresh)

@@ -19,6 +19,7 @@ from netproof.drivers.kubernetes.objects import Api, Ref
 from netproof.errors import NetproofError
 from netproof.manifests.validation import StrictModel, validate
 from netproof.manifests.yaml_documents import read_document
+from netproof.wording import count_of
 
 CONFIGS = "/etc/cni/net.d"
 
@@ -148,7 +149,7 @@ def describe(
 ) -> Iterator[Diagnosis]:
     ready = sum(waiting.node_ready(node) for node in nodes)
     yield (ok if ready == len(nodes) else warn)(
-        "Kubernetes", f"{api.version()}; {ready} of {len(nodes)} nodes are ready"
+        "Kubernetes", f"{api.version()}; {count_of(ready, len(nodes), 'node', 'are')} ready"
     )
     for one in found:
         where = f"DaemonSet {one.namespace}/{one.daemonset}, {one.ready} of {one.wanted} ready"

@@ -25,6 +25,7 @@ from netproof.lint.model import DIRECTIONS
 from netproof.manifests.yaml_documents import Document, Located
 from netproof.policy import READERS
 from netproof.policy.rules import Direction
+from netproof.wording import count
 
 Counted = Mapping[str, int]
 """apiVersion of a policy API that the cluster has -> how many policies of it there are."""
@@ -101,10 +102,10 @@ def selected(live: LivePolicies) -> Iterator[Diagnosis]:
         key = f" {one.place.key}" if one.place.key else ""
         yield warn(f"{one.place.object or 'cluster'}{key}", f"{one.sentence} ({one.rule})", one.fix)
     if len(found) > MOST:
-        yield warn("and more", f"{len(found) - MOST} more warnings", CHECK)
+        yield warn("and more", count(len(found) - MOST, "more warning"), CHECK)
     if not found and not live.unread:
-        count = len(live.inputs.policies)
-        yield ok("policies", f"{count} policies select what is there" if count else "there are none")
+        policies = len(live.inputs.policies)
+        yield ok("policies", f"{count(policies, 'policy', 'select')} what is there" if policies else "there are none")
 
 
 def overlapping(live: LivePolicies) -> Iterator[Diagnosis]:
@@ -120,7 +121,7 @@ def overlapping(live: LivePolicies) -> Iterator[Diagnosis]:
         if pods := live.pods(groups):
             yield _meeting(direction, refs, policies, pods)
     if len(ordered) > MOST:
-        yield ok("and more", f"{len(ordered) - MOST} more sets of policies that meet on pods")
+        yield ok("and more", f"{count(len(ordered) - MOST, 'more set')} of policies that meet on pods")
     if not sets:
         yield ok("policies on one pod", "no pod has two in one direction")
     yield from _open(live)
@@ -146,4 +147,4 @@ def _open(live: LivePolicies) -> Iterator[Diagnosis]:
         free = live.pods(group for group in live.inputs.of_group if group not in isolated)
         spaces = Counter(pod.partition("/")[0] for pod in free)
         told = ", ".join(f"{name} {count}" for name, count in spaces.most_common(MOST))
-        yield ok(f"not isolated in {direction}", f"{len(free)} pods: {told}" if free else "no pod")
+        yield ok(f"not isolated in {direction}", f"{count(len(free), 'pod')}: {told}" if free else "no pod")

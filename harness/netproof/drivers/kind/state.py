@@ -121,14 +121,14 @@ def read(name: str) -> ClusterState | None:
     return None
 
 
-def find(name: str) -> ClusterState:
-    """The record of the cluster that the user named. Raises InputError that lists those there are."""
+def find(name: str, key: str = "--reuse-cluster") -> ClusterState:
+    """The record of the cluster that the user named by `key`. Raises InputError that lists those there are."""
     record = read(name) if name and "/" not in name else None
     if record is None or not record.kubeconfig.exists():
         known = ", ".join(cluster.name for cluster in list_clusters() if cluster.state == "kept")
         raise InputError(
             f"there is no cluster {name!r} of ours; kept clusters: {known or 'none'} (see `netproof clusters list`)",
-            key="--reuse-cluster",
+            key=key,
         )
     return record
 

@@ -14,6 +14,7 @@ from netproof.drivers.kubernetes.polling import NotYet, poll
 from netproof.errors import ClusterError, InputError
 from netproof.model import Manifest, Pod, Port, Say, Service, Topology
 from netproof.model.topology import DNS_LABELS, DNS_NAMESPACE, DNS_SERVICE, NAME_LABEL, Protocol
+from netproof.wording import count
 
 POD_TIMEOUT = 180.0
 DELETE_TIMEOUT = 120.0
@@ -55,7 +56,7 @@ def ensure(
         say(f"waiting for the end of namespaces {', '.join(dying)}")
         remove(api, dying)
     if other:
-        say(f"replacing what is in {len(other)} namespaces")
+        say(f"replacing what is in {count(len(other), 'namespace')}")
         empty(api, other)
     concurrently(lambda manifest: apply(api, manifest), [deployment.namespace for deployment in wanted])
     # What else a kept namespace holds is what its digest says; only labels of pods change while scenarios run.

@@ -13,6 +13,7 @@ from netproof.drivers.kubernetes import nodeports
 from netproof.drivers.kubernetes.objects import Api, Ref, Refused
 from netproof.drivers.kubernetes.polling import NotYet, TooLate, poll
 from netproof.errors import ClusterError
+from netproof.wording import count_of
 
 T = TypeVar("T")
 Object = Mapping[str, Any]
@@ -125,7 +126,7 @@ def wait_nodes(api: Api, count: int, *, timeout: float) -> None:
         nodes = _list(api, "/api/v1/nodes")
         if len(nodes) < count:
             # A kubelet that has joined registers its node a moment later.
-            raise NotYet(f"{len(nodes)} of {count} nodes have registered")
+            raise NotYet(f"{count_of(len(nodes), count, 'node', 'have')} registered")
         waiting = [node["metadata"]["name"] for node in nodes if not node_ready(node)]
         if waiting:
             stuck.check(_list(api, "/api/v1/pods", field_selector="spec.hostNetwork=true"), api)
@@ -178,7 +179,7 @@ def wait_pods(
         if late:
             stuck.check(found.values(), api)
             names_of_some = ", ".join(late[:SHOWN])
-            raise NotYet(f"{len(late)} of {len(names)} pods do not run yet: {names_of_some}", left=len(late))
+            raise NotYet(f"{count_of(len(late), len(names), 'pod', 'do')} not run yet: {names_of_some}", left=len(late))
         return found
 
     return _explained(api, step, timeout=timeout, what="starting the pods", among=names)

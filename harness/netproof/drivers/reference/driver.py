@@ -20,6 +20,7 @@ from netproof.model import Channel, External, Manifest, Namespace, Placement, Po
 from netproof.model.topology import DNS_NAMESPACE, DNS_POD, DNS_SERVICE
 from netproof.policy import Policy, read_policies
 from netproof.probing.spec import agent_spec, first_attempts
+from netproof.wording import count
 
 NODES = tuple(f"node:{index}" for index in range(addresses.NODES))
 
@@ -84,7 +85,7 @@ class ReferenceDriver:
             self._fabric.remove(gone)
         new_pods = [pod for pod in topology.pods if pod.id not in self._pods or pod.id in gone]
         new_externals = [e for e in topology.externals if e.id not in self._externals or e.id in gone]
-        say(f"bringing {len(new_pods) + len(new_externals)} endpoints up")
+        say(f"bringing {count(len(new_pods) + len(new_externals), 'endpoint')} up")
         endpoints = [self._describe_pod(pod) for pod in new_pods]
         endpoints += [self._describe(e.id, self._addresses.external(e.id), e.ports) for e in new_externals]
         self._pods |= {pod.id: pod for pod in topology.pods}

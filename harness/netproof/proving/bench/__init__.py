@@ -29,6 +29,7 @@ from netproof.proving.bench.figures import (
     load,
 )
 from netproof.report.writer import write_file
+from netproof.wording import count
 
 What = Literal["all", "runs", "rounds", "evaluator", "page"]
 
@@ -92,11 +93,11 @@ def _peer(cnis: Sequence[CniVersion], asked: BenchOptions, console: Console) -> 
     if not asked.reuse_cluster:
         console.print(cyclonus.NO_CLUSTER)
         return
-    from netproof.drivers.kind import state
+    from netproof.drivers import clusters
 
     cluster = cyclonus.Cluster(
         cni=cnis[0].name,
-        kubeconfig=state.find(asked.reuse_cluster).kubeconfig,
+        kubeconfig=clusters.find_kubeconfig(asked.reuse_cluster, key="--reuse-cluster"),
         registry=asked.image_registry,
     )
     try:
@@ -110,12 +111,14 @@ def _said(figure: Figure) -> str:
         case RunFigure():
             return f"{figure.what}: {figure.wall_s} s"
         case RoundFigure():
-            return f"{figure.what}, {figure.pods} pods: {figure.connected_s} s a round, {figure.case_s} s a case"
+            return (
+                f"{figure.what}, {count(figure.pods, 'pod')}: {figure.connected_s} s a round, {figure.case_s} s a case"
+            )
         case EvaluatorFigure():
-            return f"evaluator, {figure.pods:,} pods, {figure.policies:,} policies: {figure.seconds} s"
+            return f"evaluator, {count(figure.pods, 'pod')}, {count(figure.policies, 'policy')}: {figure.seconds} s"
         case PageFigure():
             opened = "" if figure.load_s is None else f", opened in {figure.load_s} s"
-            return f"page, {figure.cells:,} cells: written in {figure.write_s} s{opened}"
+            return f"page, {count(figure.cells, 'cell')}: written in {figure.write_s} s{opened}"
 
 
 def _write(file: Path, found: Sequence[Figure]) -> None:
