@@ -10,14 +10,25 @@ import argparse
 import html
 import posixpath
 import re
+import tomllib
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
+PROJECT = Path(__file__).parent.parent / "pyproject.toml"
 COMMANDS = "<!-- netproof: cli -->"
 PYTEST = "<!-- netproof: pytest -->"
 LINK = re.compile(r"(?<!!)\[(?P<text>[^]]*)\]\((?P<path>(?:\.\./)+[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
+
+
+def on_config(config: Any) -> Any:
+    """mkdocs asks this first. Where the site and the repository are stands in pyproject.toml alone."""
+    urls = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"].get("urls", {})
+    config["site_url"] = urls.get("Documentation", "")
+    config["extra"]["repository"] = urls.get("Source", "")
+    return config
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Mapping[str, Any], files: Any) -> str:

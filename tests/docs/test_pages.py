@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
@@ -83,6 +84,21 @@ def test_references_from_code_and_data_lead_somewhere() -> None:
             if fault := broken(ROOT / "README.md", match[0]):
                 faults.append(f"{source.relative_to(ROOT)}: {fault}")
     assert not faults
+
+
+def test_the_house_is_described_as_it_is_built() -> None:
+    contract = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ][0]
+    layers = [re.split(r" [|:] ", layer) for layer in contract["layers"]]
+    table = (DOCS / "architecture.md").read_text(encoding="utf-8").partition("## The house")[2].partition("\n## ")[0]
+    rooms = [
+        room.removesuffix("/").removesuffix(".py")
+        for room in re.findall(r"^\| `(\w+(?:/|\.py))` \|", table, re.MULTILINE)
+    ]
+    place = {room: number for number, layer in enumerate(layers) for room in layer}
+    assert set(place) - {"__main__", "errors"} == set(rooms)
+    assert [place[room] for room in rooms] == sorted(place[room] for room in rooms)
 
 
 def test_decisions_that_docstrings_cite_are_there() -> None:
