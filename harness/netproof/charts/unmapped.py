@@ -11,9 +11,9 @@ from dataclasses import replace
 from netproof.charts.helm import HelmChart
 from netproof.charts.plan import Plan
 from netproof.errors import InputError
-from netproof.lint.workloads import read_inventory
 from netproof.manifests.controllers import SEVERAL, lasting
 from netproof.manifests.load import select_policies
+from netproof.manifests.workloads import read_workloads
 from netproof.manifests.yaml_documents import Located
 from netproof.model import External, Namespace, Node, Pod, Port, Probe, Service, Topology
 from netproof.model.topology import DNS_PORTS, DNS_SERVICE
@@ -52,7 +52,7 @@ def build_topology(objects: Sequence[Located], namespace: str) -> Topology:
     """The probe pods of each workload (two where there may be several that are alike), listening on their containers'
     ports and on those that a Service leads to by number (`containerPort` need not be given); Services without a
     selector have no pods and are left out."""
-    found = read_inventory(objects, namespace).topology
+    found = read_workloads(objects, namespace).topology
     services = tuple(service for service in found.services if service.selector)
     pods = tuple(
         replace(pod, node=index % len(NODES), ports=_ports(pod, services))

@@ -1,7 +1,7 @@
 """Policies and the pods that they are about -> findings. Pure: knows no driver, no CNI by name, no command line."""
 
 from netproof.lint.engines import FEATURES
-from netproof.lint.inputs import POD_RANGE, build_input, find_unread, locate_policies
+from netproof.lint.inputs import POD_RANGE, build_input, find_unread, locate_policies, read_inventory
 from netproof.lint.model import (
     CniProfile,
     IntendedCells,
@@ -16,7 +16,6 @@ from netproof.lint.model import (
     SourceLocation,
 )
 from netproof.lint.table import MISSING, RULES, Checked, check
-from netproof.lint.workloads import read_inventory
 
 __all__ = [
     "FEATURES",

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from netproof.errors import InputError
-from netproof.lint.model import DIRECTIONS, CniProfile, IntendedCells, Inventory, LintInput, LocatedPolicy
+from netproof.lint.model import DIRECTIONS, CniProfile, IntendedCells, Inventory, LintInput, LocatedPolicy, Need
+from netproof.manifests.workloads import read_workloads
 from netproof.manifests.yaml_documents import Located
+from netproof.model.placement import place_on_paper
 from netproof.model.topology import DNS_POD
 from netproof.policy import READERS, Evaluator, read_each
 from netproof.policy.groups import Groups
@@ -30,6 +32,19 @@ def locate_policies(objects: Sequence[Located], *, generated: bool = False) -> t
 def find_unread(objects: Sequence[Located]) -> tuple[Located, ...]:
     """The policies among them that nobody here reads."""
     return tuple(one for one in objects if _is_policy(one) and not _is_read(one))
+
+
+def read_inventory(objects: Sequence[Located], namespace: str = "default") -> Inventory:
+    """Who exists by these manifests. `namespace` is that of objects that name none. Raises InputError."""
+    found = read_workloads(objects, namespace)
+    has: set[Need] = {"pods"} if found.topology.pods else set()
+    has |= {"namespaces"} if found.names_namespaces else set()
+    return Inventory(
+        topology=found.topology,
+        placement=place_on_paper(found.topology),
+        has=frozenset(has),
+        api_clients=found.api_clients,
+    )
 
 
 def build_input(

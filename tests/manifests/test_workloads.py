@@ -5,16 +5,15 @@ from __future__ import annotations
 import pytest
 
 from netproof.errors import InputError
-from netproof.lint import read_inventory
 from netproof.manifests.controllers import lasting
+from netproof.manifests.workloads import read_workloads
 from netproof.model import Port
-
-from .example import APP, objects
+from tests.lint.example import APP, objects
 
 
 def test_workloads_services_and_namespaces_are_read() -> None:
-    world = read_inventory(objects(APP))
-    topology = world.topology
+    found = read_workloads(objects(APP))
+    topology = found.topology
     assert [pod.id for pod in topology.pods] == ["shop/ui", "shop/api", "ops/prober", "ops/agent"]
     assert topology.pods[1].ports == (Port(port=9090, name="grpc"),)
     assert topology.pods[1].service_account == "api"
@@ -23,7 +22,7 @@ def test_workloads_services_and_namespaces_are_read() -> None:
     (service,) = topology.services
     assert [pod.id for pod in topology.backends(service)] == ["shop/api"]
     assert (service.ports[0].port, service.ports[0].target) == (80, "grpc")
-    assert world.has == {"pods", "namespaces"}
+    assert found.names_namespaces
 
 
 def test_jobs_and_sidecars_count() -> None:
@@ -42,13 +41,14 @@ spec:
             - {name: proxy, restartPolicy: Always, ports: [{containerPort: 15001, protocol: UDP}]}
           containers: [{name: main}]
 """
-    (pod,) = read_inventory(objects(text), "shop").topology.pods
+    (pod,) = read_workloads(objects(text), "shop").topology.pods
     assert (pod.id, lasting(pod.labels)) == ("shop/nightly", {"app": "nightly"})
     assert pod.ports == (Port(port=15001, protocol="UDP"),)
 
 
-def test_policies_alone_make_no_world() -> None:
-    assert read_inventory(objects("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}")).has == frozenset()
+def test_other_objects_name_nobody() -> None:
+    found = read_workloads(objects("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}"))
+    assert (found.topology.pods, found.names_namespaces) == ((), False)
 
 
 @pytest.mark.parametrize(
@@ -63,11 +63,11 @@ def test_policies_alone_make_no_world() -> None:
 def test_a_mistake_names_file_line_and_key(spec: str, message: str) -> None:
     text = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {spec}\n"
     with pytest.raises(InputError, match=message) as caught:
-        read_inventory(objects(text))
+        read_workloads(objects(text))
     assert (caught.value.file, caught.value.line) == ("0.yaml", 4)
 
 
 def test_labels_are_strings() -> None:
     text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, labels: {on: 1}}\nspec: {}\n"
     with pytest.raises(InputError, match="write '1' in quotes"):
-        read_inventory(objects(text))
+        read_workloads(objects(text))

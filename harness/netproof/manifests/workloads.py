@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from netproof.lint.model import Inventory, Need
 from netproof.manifests.fields import labels_at, list_at, mapping_at, namespace_of, port_number, protocol_of
 from netproof.manifests.pods import pods_of
 from netproof.manifests.yaml_documents import KeyPath, Located
 from netproof.model import Namespace, Node, Pod, Service, ServicePort, Topology
-from netproof.model.placement import place_on_paper
 
 EVERYWHERE = ("default", "kube-system", "kube-public", "kube-node-lease")
 """Namespaces that every cluster has."""
 
 
-def read_inventory(objects: Sequence[Located], namespace: str = "default") -> Inventory:
-    """The world of these manifests. `namespace` is that of objects that name none. Raises InputError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workloads:
+    """What an application's manifests say of who exists. `names_namespaces`: they hold Namespaces, so that the labels
+    of these are known. `api_clients`: pod id -> why it is taken to talk to the API server."""
+
+    topology: Topology
+    names_namespaces: bool = False
+    api_clients: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_workloads(objects: Sequence[Located], namespace: str = "default") -> Workloads:
+    """Pods, Services and namespaces of these manifests. `namespace` is that of objects that name none. Raises
+    InputError."""
     namespaces = {name: Namespace(name=name) for name in EVERYWHERE}
     services: list[Service] = []
     clients: dict[str, str] = {}
-    has: set[Need] = set()
+    names_namespaces = False
     bound = _bound(objects, namespace)
     for one in objects:
         kind = one.content["kind"]
         if kind == "Namespace":
             name = one.content["metadata"]["name"]
             namespaces[name] = Namespace(name=name, labels=labels_at(one, ("metadata", "labels")))
-            has.add("namespaces")
+            names_namespaces = True
         elif kind == "Service":
             services += _service(one, namespace)
     found = list(pods_of(objects, namespace))
     for pod in found:
-        has.add("pods")
         why = _talks_to_api(pod.spec, pod.pod, bound)
         if why:
             clients[pod.pod.id] = why
@@ -43,7 +52,7 @@ def read_inventory(objects: Sequence[Located], namespace: str = "default") -> In
         services=tuple(services),
         nodes=(Node(index=0),),
     )
-    return Inventory(topology=topology, placement=place_on_paper(topology), has=frozenset(has), api_clients=clients)
+    return Workloads(topology=topology, names_namespaces=names_namespaces, api_clients=clients)
 
 
 def _service(one: Located, namespace: str) -> Iterator[Service]:
