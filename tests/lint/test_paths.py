@@ -10,7 +10,7 @@ import yaml
 from netproof.errors import InputError
 from netproof.lint import LintInput
 from netproof.lint.allow import advise
-from netproof.lint.answer import explain_path
+from netproof.lint.path_explanation import explain_path
 from netproof.lint.paths import read_probe
 from netproof.model import Probe, Specified
 

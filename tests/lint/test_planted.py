@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from netproof.lint import Checked, build_input, check, cnis, find_unread, locate_policies, read_inventory
+from netproof.lint import Checked, build_input, check, find_unread, locate_policies, read_inventory
+from netproof.lint.cni.profiles import read_profiles
 from netproof.manifests.load import read_objects, set_namespace
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -17,7 +18,7 @@ PLANTED: list[dict[str, Any]] = yaml.safe_load(Path(__file__).with_name("planted
 
 def checked(file: Path, cni: str = "") -> Checked:
     objects = set_namespace(read_objects(file), "default")
-    profiles = cnis.engines(cni) if cni else ()
+    profiles = read_profiles(cni) if cni else ()
     return check(
         build_input(locate_policies(objects), read_inventory(objects), cnis=profiles, unread=find_unread(objects))
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from netproof.commands import inputs
 from netproof.commands.console import new_console, show, takes_unicode
 from netproof.errors import InputError
-from netproof.lint.answer import explain_path
+from netproof.lint.path_explanation import explain_path
 from netproof.lint.paths import read_probe
 from netproof.report import explain
 from netproof.report.record import Record, load

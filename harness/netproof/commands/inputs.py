@@ -169,6 +169,6 @@ def objects_of(arguments: argparse.Namespace) -> tuple[tuple[Located, ...], str]
 def _read_profiles(word: str) -> tuple[CniProfile, ...]:
     if not word:
         return ()
-    from netproof.lint import cnis
+    from netproof.lint.cni.profiles import read_profiles
 
-    return cnis.engines(word)
+    return read_profiles(word)

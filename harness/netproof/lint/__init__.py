@@ -1,6 +1,6 @@
 """Policies and the pods that they are about -> findings. Pure: knows no driver, no CNI by name, no command line."""
 
-from netproof.lint.engines import FEATURES
+from netproof.lint.cni.rules import FEATURES
 from netproof.lint.inputs import POD_RANGE, build_input, find_unread, locate_policies, read_inventory
 from netproof.lint.model import (
     CniProfile,

@@ -105,7 +105,7 @@ class LocatedPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownDifference:
-    """A reviewed known difference of a CNI, and the features of policies that it shows in (lint/engines.py)."""
+    """A reviewed known difference of a CNI, and the features of policies that it shows in (lint/cni/rules.py)."""
 
     id: str
     features: tuple[str, ...]

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from netproof.lint import engines, intent, reach, redundancy, selectors, shapes
+from netproof.lint import intent, reach, redundancy, selectors, shapes
+from netproof.lint.cni import rules as cni_rules
 from netproof.lint.model import LintFinding, LintInput, LintRule, Need, Severity
 
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -165,21 +166,21 @@ RULES: tuple[LintRule, ...] = (
         id="cni-foreign-dialect",
         severity=ERROR,
         title="The CNI does not enforce policies of this kind.",
-        check=engines.foreign_dialects,
+        check=cni_rules.foreign_dialects,
         needs=("cni",),
     ),
     LintRule(
         id="cni-enforces-nothing",
         severity=ERROR,
         title="The CNI enforces no policy.",
-        check=engines.enforces_nothing,
+        check=cni_rules.enforces_nothing,
         needs=("cni",),
     ),
     LintRule(
         id="cni-known-difference",
         severity=WARNING,
         title="The CNI is known to differ from the API's text in what this policy uses.",
-        check=engines.known_differences,
+        check=cni_rules.known_differences,
         needs=("cni",),
     ),
 )

@@ -12,7 +12,8 @@ from netproof.clusters.recipes import CniVersion
 from netproof.doctor.diagnosis import Diagnosis
 from netproof.doctor.live import canary, cni, denials, policies
 from netproof.drivers.kubernetes.objects import Api
-from netproof.lint import CniProfile, cnis
+from netproof.lint import CniProfile
+from netproof.lint.cni.profiles import read_profile
 
 NUMBER = re.compile(r"v?(\d+\.\d+\.\d+)")
 """What of an image's tag is a version; builders put more behind it."""
@@ -48,6 +49,6 @@ def _profiles(found: Sequence[cni.DetectedCni]) -> list[CniProfile]:
     for one in found:
         number = NUMBER.match(one.version)
         if one.known.recipe and one.dialects and number:
-            profile = cnis.engine(CniVersion(name=one.known.recipe, version=number[1]))
+            profile = read_profile(CniVersion(name=one.known.recipe, version=number[1]))
             profiles.append(replace(profile, dialects=together, enforces=True))
     return profiles

@@ -8,12 +8,12 @@ from netproof.errors import InputError, suggest
 from netproof.lint import FEATURES, CniProfile, KnownDifference
 
 
-def engines(word: str) -> tuple[CniProfile, ...]:
+def read_profiles(word: str) -> tuple[CniProfile, ...]:
     """Of `--cni NAME,…`. Raises InputError."""
-    return tuple(engine(wanted) for wanted in recipes.parse_cni(word))
+    return tuple(read_profile(wanted) for wanted in recipes.parse_cni(word))
 
 
-def engine(wanted: CniVersion) -> CniProfile:
+def read_profile(wanted: CniVersion) -> CniProfile:
     """Raises InputError, also for a known difference with a feature that no lint finds."""
     recipe = recipes.load(wanted)
     known = reviews.load_all(recipes.known_differences(recipe), "cni", recipe.version.removeprefix("v"))

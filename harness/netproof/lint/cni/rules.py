@@ -68,15 +68,15 @@ FEATURES: Mapping[str, Callable[[LintInput], Iterator[Spot]]] = {
 
 def known_differences(inputs: LintInput) -> Iterator[Hit]:
     """One for each policy and each reviewed entry that its features bring up, at the first place."""
-    for engine in inputs.cnis:
-        for known in engine.known:
+    for cni in inputs.cnis:
+        for known in cni.known:
             first: dict[str, Spot] = {}
             for feature in known.features:
                 for spot in FEATURES[feature](inputs):
                     first.setdefault(spot[0].policy.ref, spot)
             for _, place in first.values():
                 yield Hit(
-                    sentence=f"{engine.name} {engine.version} is known to differ here ({known.id}): {known.sentence}",
+                    sentence=f"{cni.name} {cni.version} is known to differ here ({known.id}): {known.sentence}",
                     place=place,
                     fix=f"do not rely on it with this CNI; see {known.link}",
                 )
@@ -85,14 +85,14 @@ def known_differences(inputs: LintInput) -> Iterator[Hit]:
 def foreign_dialects(inputs: LintInput) -> Iterator[Hit]:
     # One object may hold several policies.
     objects = {id(one): one for one in (*(written.located for written in inputs.policies), *inputs.unread)}
-    for engine in inputs.cnis:
+    for cni in inputs.cnis:
         for located in objects.values():
             ref = object_name(located)
             version, kind = located.content["apiVersion"], located.content["kind"]
-            if not {version, f"{version}/{kind}"} & set(engine.dialects):
+            if not {version, f"{version}/{kind}"} & set(cni.dialects):
                 yield Hit(
-                    sentence=f"{engine.name} does not enforce {ref}: {kind} of {version} is not among its dialects "
-                    f"({', '.join(engine.dialects)})",
+                    sentence=f"{cni.name} does not enforce {ref}: {kind} of {version} is not among its dialects "
+                    f"({', '.join(cni.dialects)})",
                     place=SourceLocation(
                         file=located.document.file, line=located.line(("apiVersion",)), object=ref, key="apiVersion"
                     ),
@@ -101,10 +101,10 @@ def foreign_dialects(inputs: LintInput) -> Iterator[Hit]:
 
 
 def enforces_nothing(inputs: LintInput) -> Iterator[Hit]:
-    for engine in inputs.cnis:
-        if not engine.enforces and inputs.policies:
+    for cni in inputs.cnis:
+        if not cni.enforces and inputs.policies:
             yield Hit(
-                sentence=f"{engine.name} enforces no policy at all: every connection stays open",
+                sentence=f"{cni.name} enforces no policy at all: every connection stays open",
                 place=inputs.policies[0].place(),
-                fix=engine.hint or "use a CNI that enforces policies",
+                fix=cni.hint or "use a CNI that enforces policies",
             )
