@@ -153,4 +153,4 @@ def test_equal_pods_are_judged_once() -> None:
     for twin in twins:
         asked = Probe(source=twin.id, destination="shop/api", port=8080)
         assert evaluator.decide(asked).specified is YES
-    assert len(evaluator._sides) == 2
+    assert len(evaluator._judge) == 2

@@ -34,7 +34,7 @@ def find_peers(policies: Sequence[Policy], topology: Topology) -> tuple[list[tup
     for policy, rule, peer in _peers(policies):
         origin = f"{policy.ref}, {rule.list_key or rule.direction} rule {rule.index + 1}"
         numbers = tuple(match.first for match in rule.ports or () if match.first and match.protocol == "TCP")
-        if isinstance(peer, PodPeer) and groups.selected(peer):
+        if isinstance(peer, PodPeer) and groups.select(peer):
             continue
         wanted = _pod(peer) if isinstance(peer, PodPeer) else None
         if wanted is None:

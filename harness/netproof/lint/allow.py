@@ -90,7 +90,7 @@ def _own(inputs: LintInput, isolating: Sequence[str], subject: Pod) -> LocatedPo
     group = inputs.groups.of(subject.id)
     for ref in isolating:
         one = inputs.at(ref)
-        if one is not None and one.is_network_policy and inputs.groups.selected(one.policy.subject) == {group}:
+        if one is not None and one.is_network_policy and inputs.groups.select(one.policy.subject) == {group}:
             return one
     return None
 

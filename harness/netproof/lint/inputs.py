@@ -93,7 +93,7 @@ def _governing(
     found: dict[int, list[LocatedPolicy]] = defaultdict(list)
     for one in policies:
         if direction in one.policy.isolates or any(rule.direction == direction for rule in one.policy.rules):
-            for group in groups.selected(one.policy.subject):
+            for group in groups.select(one.policy.subject):
                 found[group].append(one)
     return {group: tuple(governing) for group, governing in found.items()}
 

@@ -76,7 +76,7 @@ def _unions(
         ]
         return
     seen = set()
-    for group in inputs.groups.selected(one.policy.subject):
+    for group in inputs.groups.select(one.policy.subject):
         governing = [
             other
             for other in inputs.governing[direction].get(group, ())
@@ -107,8 +107,8 @@ def _peer(wide: Peer, narrow: Peer, groups: Groups) -> bool:
     if wide == narrow:
         return True
     if isinstance(wide, PodPeer) and isinstance(narrow, PodPeer):
-        selected = groups.selected(narrow)
-        return bool(selected) and selected <= groups.selected(wide)
+        selected = groups.select(narrow)
+        return bool(selected) and selected <= groups.select(wide)
     if isinstance(wide, NetworkPeer) and isinstance(narrow, NetworkPeer):
         return _block(wide, narrow)
     return False

@@ -35,7 +35,7 @@ def _unknowable(oddity: Oddity, inputs: LintInput) -> bool:
     if inputs.inventory.complete or oddity.kind != "no-pod" or oddity.peer is None:
         return False
     populated = {pod.namespace for pod in inputs.inventory.topology.pods}
-    return not populated.intersection(inputs.groups.selected_namespaces(oddity.peer))
+    return not populated.intersection(inputs.groups.select_namespaces(oddity.peer))
 
 
 def ports_of_nobody(inputs: LintInput) -> Iterator[Hit]:
@@ -60,12 +60,12 @@ def ports_of_nobody(inputs: LintInput) -> Iterator[Hit]:
 def _reached(one: LocatedPolicy, rule: Rule, inputs: LintInput) -> set[int]:
     """The groups whose ports a rule means; none where it may mean somebody outside, or somebody unknown."""
     if rule.direction == "ingress":
-        return set(inputs.groups.selected(one.policy.subject))
+        return set(inputs.groups.select(one.policy.subject))
     found: set[int] = set()
     for peer in rule.peers or ():
         if not isinstance(peer, PodPeer):
             return set()
-        selected = inputs.groups.selected(peer)
+        selected = inputs.groups.select(peer)
         if not selected and not inputs.inventory.complete:
             return set()
         found |= selected

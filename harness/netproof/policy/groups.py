@@ -67,18 +67,18 @@ class Groups:
         """The group of a pod's id; None for what is no pod or is on the host's network."""
         return self._of.get(pod)
 
-    def selected(self, peer: PodPeer) -> frozenset[int]:
+    def select(self, peer: PodPeer) -> frozenset[int]:
         """The groups that are meant."""
         if peer not in self._selected:
             self._selected[peer] = frozenset(
                 index
-                for namespace in self.selected_namespaces(peer)
+                for namespace in self.select_namespaces(peer)
                 for index in self._candidates(namespace, peer.pods)
                 if peer.pods.matches(self.groups[index].labels)
             )
         return self._selected[peer]
 
-    def selected_namespaces(self, peer: PodPeer) -> tuple[str, ...]:
+    def select_namespaces(self, peer: PodPeer) -> tuple[str, ...]:
         """The names of the namespaces that are meant."""
         if peer.namespace is not None:
             return (peer.namespace,)

@@ -79,23 +79,23 @@ class Matcher:
     def __init__(self, groups: Groups, classes: AddressClasses, topology: Topology) -> None:
         self._groups, self._classes, self._topology = groups, classes, topology
 
-    def compiled(self, policy: Policy) -> list[Compiled]:
+    def compile(self, policy: Policy) -> list[Compiled]:
         return [Compiled(policy, rule, self._peers(rule)) for rule in policy.rules]
 
-    def selected(self, peer: PodPeer | ServicePeer) -> frozenset[int]:
+    def select(self, peer: PodPeer | ServicePeer) -> frozenset[int]:
         """The groups that are meant."""
-        return self._groups.selected(peer if isinstance(peer, PodPeer) else self._behind(peer))
+        return self._groups.select(peer if isinstance(peer, PodPeer) else self._behind(peer))
 
-    def told_apart(self, peers: Iterable[PodPeer | ServicePeer]) -> list[tuple[int, ...]]:
+    def distinguish(self, peers: Iterable[PodPeer | ServicePeer]) -> list[tuple[int, ...]]:
         """For each group which of these peers mean it."""
         chosen: list[list[int]] = [[] for _ in self._groups.groups]
         for place, peer in enumerate(peers):
-            for member in self.selected(peer):
+            for member in self.select(peer):
                 chosen[member].append(place)
         return [tuple(places) for places in chosen]
 
     def match(self, rule: Compiled, subject: int, view: View, protocol: str) -> Match | None:
-        if rule.rule.subject is not None and subject not in self.selected(rule.rule.subject):
+        if rule.rule.subject is not None and subject not in self.select(rule.rule.subject):
             return None
         if rule.policy.sees_backends and view.behind is not None:
             view = view.behind
@@ -150,7 +150,7 @@ class Matcher:
         if isinstance(peer, ServicePeer) and peer.ports:
             led_to = self._led_to(peer)
             return lambda view: (view.group, view.port, view.protocol) in led_to
-        members = self.selected(peer)
+        members = self.select(peer)
         return lambda view: view.group in members
 
     def _network(self, peer: NetworkPeer) -> Test:
@@ -167,7 +167,7 @@ class Matcher:
         return frozenset(
             (member, port.target if isinstance(port.target, int) else self._port_of(member, port), port.protocol)
             for port in (service.ports if service else ())
-            for member in self.selected(peer)
+            for member in self.select(peer)
         )
 
     def _port_of(self, member: int, port: ServicePort) -> int | None:

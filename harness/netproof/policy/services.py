@@ -23,7 +23,7 @@ class Services:
         """Their ids."""
         return iter(self._by_id)
 
-    def dialled(self, probe: Probe) -> Service:
+    def resolve(self, probe: Probe) -> Service:
         """The Service that a probe goes to. Raises InputError where there is none, or it has no such port."""
         service = self._by_id.get(probe.destination)
         if service is None:

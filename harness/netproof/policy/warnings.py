@@ -49,7 +49,7 @@ def _of_policy(policy: Policy, groups: Groups) -> Iterator[Oddity]:
             f"{direction.capitalize()}"
         )
         yield Oddity(kind="ignored-rules", policy=policy, path=(*root, direction), sentence=sentence)
-    subjects = groups.selected(policy.subject)
+    subjects = groups.select(policy.subject)
     what = f"{policy.subject_key} {policy.subject.pods} in {policy.ref}"
     for kind, sentence in _of_selection(policy.subject, what, policy.ref, groups):
         yield Oddity(kind=kind, policy=policy, path=(*root, policy.subject_key), sentence=sentence, peer=policy.subject)
@@ -58,7 +58,7 @@ def _of_policy(policy: Policy, groups: Groups) -> Iterator[Oddity]:
         selected: set[int] = set()
         for place, peer in enumerate(rule.peers or ()):
             if isinstance(peer, PodPeer):
-                selected |= groups.selected(peer)
+                selected |= groups.select(peer)
                 what = f"{rule.peers_key or 'podSelector'} {peer.pods} in {_place(rule)} of {policy.ref}"
                 key = rule.peers_key or ("from" if rule.direction == "ingress" else "to")
                 path = (*at, key, *((place,) if rule.peers_listed else ()))
@@ -77,7 +77,7 @@ def _place(rule: Rule) -> str:
 
 
 def _of_selection(peer: PodPeer, what: str, where: str, groups: Groups) -> Iterator[tuple[Kind, str]]:
-    namespaces = groups.selected_namespaces(peer)
+    namespaces = groups.select_namespaces(peer)
     if peer.namespace is not None and peer.namespace not in groups.namespaces:
         near = _nearest(peer.namespace, groups.namespaces)
         lost = f"{where} is about namespace {peer.namespace}, which does not exist"
@@ -87,12 +87,12 @@ def _of_selection(peer: PodPeer, what: str, where: str, groups: Groups) -> Itera
         near = _nearest(_sought(peer.namespaces or Selector()), labels)
         lost = f"namespaceSelector {peer.namespaces} in {where} matches no namespace"
         yield "no-namespace", f"{lost}{_hint('nearest label', near)}"
-    elif not groups.selected(peer) and any(
+    elif not groups.select(peer) and any(
         pod.host_network and pod.namespace in namespaces and peer.pods.matches(pod.labels)
         for pod in groups.pods.values()
     ):
         yield "host-pods-only", f"{what} matches only pods on the host's network, which policies leave alone"
-    elif not groups.selected(peer):
+    elif not groups.select(peer):
         inside = [group for group in groups.groups if group.namespace in namespaces]
         labels = {f"{key}={value}" for group in inside for key, value in group.labels.items() if key[0] != "@"}
         near = _nearest(_sought(peer.pods, labels), labels)

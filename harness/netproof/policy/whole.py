@@ -50,7 +50,7 @@ class WholeMatrix:
         by_ports: defaultdict[object, int] = defaultdict(int)
         known: dict[Hashable, int] = {}
         for pod in pods:
-            key = evaluator.alike(pod.id, family)
+            key = evaluator.classify(pod.id, family)
             place = known.setdefault(pod.id if key is None else key, len(known))
             if place == len(self.classes):
                 self.classes.append([])
@@ -137,7 +137,7 @@ class WholeMatrix:
         for port in self.ports:
             allowed = left_open = 0
             for block, first in zip(blocks, firsts, strict=True):
-                side = self._evaluator.side(direction, subject, first, *port, family=self._family)
+                side = self._evaluator.decide_direction(direction, subject, first, *port, family=self._family)
                 if side.allowed:
                     allowed |= block
                 elif side.allowed is None:
