@@ -1,5 +1,5 @@
 # Two commands do everything: `make demo` and `make test`. Both set up .venv first.
-.PHONY: demo test lint docs bench faults every-folder clean
+.PHONY: demo test lint docs bench faults every-folder bump clean
 PYTHON ?= python3
 
 .venv/ready: pyproject.toml requirements.lock tools/setup
@@ -32,6 +32,10 @@ faults: .venv/ready
 # Long: each folder of the catalogue alone, as many workers as a run takes by itself.
 every-folder: .venv/ready
 	@.venv/bin/python -m pytest tests/real/test_every_folder.py -m every_folder -v -rP
+
+# make bump CNI=calico VERSION=3.29.0
+bump: .venv/ready
+	@.venv/bin/python tools/bump_cni.py $(CNI) $(VERSION)
 
 clean:
 	rm -rf .venv .tox .pytest_cache .mypy_cache .ruff_cache

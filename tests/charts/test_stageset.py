@@ -18,10 +18,12 @@ from netproof.charts import Plan, chart_plan, findings_path
 from netproof.charts.stageset import ENGINES
 from netproof.charts.stageset.order import ALLOWLIST, deny_order
 from netproof.charts.stageset.values import ENGINES as NAMES
-from netproof.clusters import reviews
+from netproof.clusters import recipes, reviews
+from netproof.clusters.recipes import CniVersion
 from netproof.errors import InputError
 from netproof.model import Intent, Probe
 
+CALICO = recipes.load(CniVersion(name="calico")).version
 GOLDEN = list(yaml.safe_load_all((Path(__file__).parent / "stageset.golden.yaml").read_text(encoding="utf-8")))
 CUT_OFF = (
     "this cuts the controller off from the cluster; it can no longer read or write any object, "
@@ -181,7 +183,7 @@ def closed(node: Any) -> Any:
 @pytest.mark.parametrize(
     ("engine", "file", "name"),
     [
-        ("calico", "calico/v3.28.5/calico-vxlan.yaml", "networkpolicies.crd.projectcalico.org"),
+        ("calico", f"calico/{CALICO}/calico-vxlan.yaml", "networkpolicies.crd.projectcalico.org"),
         (
             "clusterNetworkPolicy",
             "network-policy-api/v0.2.0/policy.networking.k8s.io_clusternetworkpolicies.yaml",

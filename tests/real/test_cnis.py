@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
+from netproof.clusters import recipes
+from netproof.clusters.recipes import CniVersion
 from netproof.drivers.kubernetes.manifests import AGENT_PATH
 from netproof.drivers.kubernetes.polling import NotYet, poll
 from netproof.report.record import Record
 from tests.real.conftest import Machine, machine_in, verdicts
 
-VERSIONS = {"calico": "v3.28.5", "cilium": "v1.20.2"}
 PLUGINS = {"calico": "(calico", "cilium": "(cilium-cni"}
 DROPS = {"calico": "berserk/", "cilium": "Policy denied"}
 """What the CNI tells of the packets that the last scenario's policies denied: Calico by pod."""
@@ -170,7 +171,8 @@ def test_the_doctor_tells_what_enforces_and_proves_it_with_a_canary(cold: Cold) 
     finally:
         _kubectl(cold.cluster, "delete", "networkpolicy", "-n", "berserk", "typo", "walled")
     found = {one["what"]: one for one in json.loads(told)["findings"]}
-    assert found[cold.cni.capitalize()]["found"].startswith(f"{VERSIONS[cold.cni]}; DaemonSet kube-system/")
+    version = recipes.load(CniVersion(name=cold.cni)).version
+    assert found[cold.cni.capitalize()]["found"].startswith(f"v{version.removeprefix('v')}; DaemonSet kube-system/")
     assert PLUGINS[cold.cni] in found[f"/etc/cni/net.d on {cold.cluster}-worker"]["found"]
     assert found["enforcement"]["found"].startswith("measured: ")
     assert found["denied at egress, UDP"]["found"].startswith("denied after ")

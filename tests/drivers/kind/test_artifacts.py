@@ -12,6 +12,8 @@ from netproof.clusters.recipes import CniVersion, LocalFile, Patch, Recipe
 from netproof.drivers.kind import artifacts
 from netproof.errors import ClusterError, InputError
 
+CALICO, CILIUM = (recipes.load(CniVersion(name=name)).version for name in ("calico", "cilium"))
+CALICO_FILE = f"calico/{CALICO}/calico-vxlan.yaml"
 CRD = """\
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
@@ -39,7 +41,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("urllib.request.urlopen", fail)
 
 
-def store(root: Path, path: str = "calico/v3.28.5/calico-vxlan.yaml", text: str = CRD) -> Path:
+def store(root: Path, path: str = CALICO_FILE, text: str = CRD) -> Path:
     (root / path).parent.mkdir(parents=True)
     (root / path).write_text(text)
     return root
@@ -49,9 +51,7 @@ def test_a_file_of_the_artifact_directory_is_used_and_its_hash_recorded(calico: 
     root = store(tmp_path / "artifacts")
     objects, applied = artifacts.render(calico, artifacts.resolve(calico, str(root)), kubernetes="v1.36.3")
     assert [item["kind"] for item in objects] == ["CustomResourceDefinition", "ConfigMap"]
-    assert [(one.source, one.sha256) for one in applied] == [
-        ("calico/v3.28.5/calico-vxlan.yaml", hashlib.sha256(CRD.encode()).hexdigest())
-    ]
+    assert [(one.source, one.sha256) for one in applied] == [(CALICO_FILE, hashlib.sha256(CRD.encode()).hexdigest())]
 
 
 def test_the_environment_names_the_directory_too(
@@ -71,7 +71,7 @@ def test_a_file_that_is_nowhere_names_both_ways(calico: Recipe, tmp_path: Path) 
         artifacts.resolve(calico, str(tmp_path))
     message = str(caught.value)
     assert "--artifacts DIR or NETPROOF_ARTIFACTS" in message
-    assert "v3.28.5/manifests/calico-vxlan.yaml (no route to host)" in message
+    assert f"{CALICO}/manifests/calico-vxlan.yaml (no route to host)" in message
     assert f"is not in the artifact directory {tmp_path}" in message
 
 
@@ -123,7 +123,7 @@ def test_a_patched_file_is_recorded_as_upstream_made_it_and_as_it_was_applied(ca
 def test_a_chart_is_rendered_with_the_recipes_values(tmp_path: Path, programs) -> None:  # type: ignore[no-untyped-def]
     calls = programs(helm="echo '{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: kube-system}}'")
     cilium = recipes.load(CniVersion(name="cilium"))
-    root = store(tmp_path / "artifacts", "cilium/1.20.2/cilium-1.20.2.tgz", "chart")
+    root = store(tmp_path / "artifacts", f"cilium/{CILIUM}/cilium-{CILIUM}.tgz", "chart")
     objects, applied = artifacts.render(cilium, artifacts.resolve(cilium, str(root)), kubernetes="v1.36.3")
     assert [item["metadata"]["name"] for item in objects] == ["c"]
     assert len(applied) == 2

@@ -69,10 +69,11 @@ def test_a_missing_program_says_where_to_get_it(program: str, monkeypatch: pytes
 def test_a_failed_creation_shows_kinds_words_and_leaves_nothing(programs: Programs, tmp_path: Path) -> None:
     refusal = "echo 'ERROR: failed to create cluster: failed to pull image x' >&2; exit 1"
     calls = programs(kind=f'case "$1" in create) {refusal};; get) exit 1;; esac', docker=INFO)
-    artifact = tmp_path / "calico" / "v3.28.5" / "calico-vxlan.yaml"
+    calico = recipes.load(CniVersion(name="calico"))
+    artifact = tmp_path / "calico" / calico.version / "calico-vxlan.yaml"
     artifact.parent.mkdir(parents=True)
     artifact.write_text("{apiVersion: v1, kind: Namespace, metadata: {name: x}}")
-    driver = create(recipes.load(CniVersion(name="calico")), DriverOptions(run_id="r", artifacts=str(tmp_path)))
+    driver = create(calico, DriverOptions(run_id="r", artifacts=str(tmp_path)))
     with pytest.raises(ClusterError, match=r"node image is neither in the local engine(.|\n)*failed to pull image x"):
         driver.start(lambda _: None)
     assert [call.split()[:3] for call in calls() if call.startswith("kind delete")] == [["kind", "delete", "cluster"]]
