@@ -11,6 +11,7 @@ import jsonschema
 
 from netproof.lint import RULES, Checked, LintFinding, Severity, SourceLocation, check, render
 from netproof.lint.sarif import as_sarif
+from netproof.wording import link_docs
 
 from .example import APP, looked_at, policy
 
@@ -60,6 +61,7 @@ ESSENTIAL: dict[str, Any] = {
                 "shortDescription": TEXT,
                 "fullDescription": TEXT,
                 "help": TEXT,
+                "helpUri": {"type": "string", "pattern": "^https://"},
                 "defaultConfiguration": {"type": "object", "properties": {"level": LEVEL}},
                 "properties": {"type": "object"},
             },
@@ -214,7 +216,7 @@ def test_json_has_every_finding_and_where_its_rule_is_described() -> None:
     made = json.loads(render.as_json(checked, given))
     assert len(made["findings"]) == len(checked.findings) == sum(made["counts"].values())
     assert {"file": "1.yaml", "line": 5}.items() <= made["findings"][0].items()
-    assert made["findings"][0]["help"].startswith("docs/checking.md#")
+    assert made["findings"][0]["help"].startswith(link_docs("docs/checking.md#"))
 
 
 def test_text_says_what_was_not_run() -> None:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from xml.etree import ElementTree
 
 import jsonschema
+import pytest
 import yaml
 
 from netproof.model import Verdict
+from netproof.report import findings
+from netproof.report.compare import compare
+from netproof.report.compare_text import compare_lines
+from netproof.report.comparison import NamedRecord
 from netproof.report.conformance import render_badge, render_conformance
+from netproof.report.junit import render_junit
+from netproof.report.markdown import render_markdown
 from netproof.report.record import Record, ScenarioResult, Target
+from netproof.report.terminal import summary
 
 from .example import edited, example
 from .test_compare import declared_leak, leak, small
@@ -104,8 +113,10 @@ def test_there_is_a_document_for_each_cni_in_their_shape() -> None:
 
 
 def test_all_that_holds_is_success_and_green() -> None:
-    assert core(small()) == {"result": "success", "statistics": {"Passed": 1, "Skipped": 0, "Failed": 0}}
-    assert badge(small()) == {
+    scenario = small().targets[0].scenarios[0].model_copy(update={"result": "passed"})
+    record = edited(small(), scenarios=[scenario])
+    assert core(record) == {"result": "success", "statistics": {"Passed": 1, "Skipped": 0, "Failed": 0}}
+    assert badge(record) == {
         "schemaVersion": 1,
         "label": "NetworkPolicy",
         "message": "calico 3.28.5: 1/1",
@@ -168,3 +179,45 @@ def test_no_target_is_a_grey_badge() -> None:
     empty = small().model_copy(update={"targets": [Target(cni="x", title="x")]})
     assert badge(empty)["message"] == "x: not measured"
     assert badge(empty.model_copy(update={"targets": []}))["message"] == "not measured"
+
+
+def stopped() -> Record:
+    scenario = small().targets[0].scenarios[0]
+    more = [
+        scenario.model_copy(update={"id": f"scenario-{result}", "result": result})
+        for result in ("passed", "skipped", "error", "interrupted", "failed")
+    ]
+    return edited(small(), scenarios=[scenario, *more])
+
+
+@pytest.mark.parametrize(
+    "record",
+    [example(), example("calico"), small(), small(leak), small(declared_leak), stopped()],
+    ids=["two", "one", "holds", "leak", "declared", "stopped"],
+)
+def test_every_report_counts_the_same_scenarios(record: Record) -> None:
+    suites = ElementTree.fromstring(render_junit(record))
+    table = [row.strip("| ").split(" | ") for row in render_markdown(record).splitlines() if row.startswith("| ")]
+    compared = [line for line, _ in compare_lines(compare([NamedRecord(label="x", record=record)]))]
+    targets = len(record.targets)
+    messages = badge(record)["message"].split(", ")
+    printed = [line for line, _ in summary(record)[1:]][:targets]
+    sides, cells_of = compared[1:][:targets], table[1:][:targets]
+    rows = zip(record.targets, suites, printed, cells_of, sides, messages, documents(record), strict=True)
+    for target, suite, line, cells, side, message, document in rows:
+        scenarios = findings.count_scenarios(target)
+        assert scenarios.ran + scenarios.skipped == len(target.scenarios)
+        assert message == f"{findings.name(target)}: {scenarios.passed}/{scenarios.ran}"
+        assert f" {scenarios.passed}/{scenarios.ran} OK" in line
+        assert f" {scenarios.passed}/{scenarios.ran} OK" in side
+        assert cells[2:5] == [str(n) for n in (scenarios.passed, scenarios.failed, scenarios.skipped)]
+        cases = {name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")}
+        assert cases["tests"] == len(target.scenarios)
+        assert cases["failures"] + cases["errors"] == scenarios.failed
+        assert cases["skipped"] == scenarios.skipped
+        core = document["profiles"][0]["core"]
+        assert sum(core["statistics"].values()) == len(target.scenarios)
+        # What a conformance report counts otherwise is said in it.
+        passed = {scenario.id for scenario in target.scenarios if scenario.result == "passed"}
+        known = len(passed & {*core.get("failedTests", ())})
+        assert (f"({known} by known differences only)" in document["profiles"][0]["summary"]) == bool(known)

@@ -43,5 +43,5 @@ def test_long_runs_stay_below_a_mebibyte() -> None:
     cell = RECORD.targets[0].cells[0].model_copy(update={"verdict": "cni-difference", "accepted": False})
     cells = [cell.model_copy(update={"destination": f"x/{n}", "scenario": f"s-{n}"}) for n in range(5000)]
     text = render_markdown(edited(RECORD, cells=cells))
-    assert "+4980 more findings in report.html" in text
+    assert "+4,980 more findings in report.html" in text
     assert len(text) < 2**20

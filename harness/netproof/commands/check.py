@@ -11,6 +11,7 @@ from netproof import __version__
 from netproof.commands import inputs
 from netproof.commands.console import new_console, show
 from netproof.lint import Checked, LintInput, Severity, check, render
+from netproof.wording import link_docs
 
 if TYPE_CHECKING:
     from netproof.report.terminal import Line
@@ -22,7 +23,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Compares what policies mean with what a map or chart says is meant, and looks for what is hardly "
         "ever meant: selectors that match nothing, ports that nobody has, pods without DNS, and more. Every rule is "
-        "described in docs/checking.md."
+        f"described in {link_docs('docs/checking.md')}"
     )
     inputs.add(parser)
     parser.add_argument(

@@ -14,6 +14,7 @@ from netproof.policy import Decision, Evaluator, Policy
 from netproof.policy.groups import Groups
 from netproof.policy.rules import Direction, Rule
 from netproof.policy.warnings import Oddity
+from netproof.wording import link_docs
 
 DIRECTIONS: tuple[Direction, ...] = ("ingress", "egress")
 PEERS_KEY: Mapping[Direction, str] = {"ingress": "from", "egress": "to"}
@@ -213,5 +214,6 @@ class LintRule:
     needs: tuple[Need, ...] = ()
 
     @property
-    def anchor(self) -> str:
-        return f"docs/checking.md#{self.id}"
+    def help_url(self) -> str:
+        """Where this version's documentation describes the rule."""
+        return link_docs(f"docs/checking.md#{self.id}")

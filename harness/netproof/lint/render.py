@@ -56,7 +56,7 @@ def as_json(checked: Checked, inputs: LintInput) -> str:
                 "key": finding.place.key or None,
                 "fix": finding.fix or None,
                 "reviewed": finding.reviewed or None,
-                "help": next(rule.anchor for rule in RULES if rule.id == finding.rule),
+                "help": next(rule.help_url for rule in RULES if rule.id == finding.rule),
             }
             for finding in checked.findings
         ],

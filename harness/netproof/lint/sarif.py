@@ -37,7 +37,8 @@ def as_sarif(findings: Sequence[LintFinding], version: str, root: Path) -> str:
                 "name": "".join(word.capitalize() for word in rule.id.split("-")),
                 "shortDescription": {"text": rule.title},
                 "fullDescription": {"text": rule.title},
-                "help": {"text": f"See {rule.anchor}", "markdown": f"See `{rule.anchor}`"},
+                "helpUri": rule.help_url,
+                "help": {"text": f"See {rule.help_url}", "markdown": f"See <{rule.help_url}>"},
                 "defaultConfiguration": {"level": rule.severity.value},
                 "properties": {"tags": ["kubernetes", "network-policy"], "problem.severity": _problem(rule.severity)},
             }

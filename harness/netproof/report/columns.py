@@ -14,6 +14,7 @@ from typing import Any
 from netproof.model import Outcome
 from netproof.report import findings
 from netproof.report.record import Cell, Record, RecordedAttempt, Target
+from netproof.wording import link_docs
 
 Json = Any
 
@@ -97,7 +98,7 @@ def encode(record: Record) -> Json:
     encoder = _Encoder()
     targets = [encoder.target(target) for target in record.targets]
     reviewed = {
-        entry.id: [entry.kind, entry.sentence, entry.reason, entry.link]
+        entry.id: [entry.kind, entry.sentence, entry.reason, link_docs(entry.link)]
         for target in record.targets
         for entry in target.reviewed
     }

@@ -17,7 +17,7 @@ from netproof.report.findings import seconds
 from netproof.report.policy_text import policy_lines
 from netproof.report.record import Cell, Record, ScenarioResult, Target
 from netproof.report.terminal import STYLES, Line, label_lines, safe, wrap_lines
-from netproof.wording import count
+from netproof.wording import count, link_docs
 
 HOW = {"pod": "pod", "service": "service", "service address": "service", "name": "name", "dns name": "name"}
 HOW |= {"pod address": "pod", "nodeport": "nodeport", "node port": "nodeport", "address": "address"}
@@ -152,7 +152,7 @@ def explain_cell(target: Target, cell: Cell, evidence: Evidence, *, unicode: boo
     lines += label_lines("values", f"intended {intended}, specified {specified}, measured {measured} ({cell.outcome})")
     for identifier in cell.reviewed:
         entry = entries.get(identifier)
-        words = f"{entry.sentence or entry.reason} {entry.link}".strip() if entry else ""
+        words = f"{entry.sentence or entry.reason} {link_docs(entry.link)}".strip() if entry else ""
         lines += label_lines("declared", f"{identifier}: {words}" if words else identifier, STYLES[stands])
     lines += label_lines("why", cell.because or "the record gives no reason")
     for side in findings.sides(cell):

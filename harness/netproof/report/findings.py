@@ -199,6 +199,32 @@ def word(target: Target) -> str:
     return "OK"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioCounts:
+    """How the scenarios of one CNI ended. Every report that counts scenarios takes its numbers from here."""
+
+    passed: int
+    failed: int
+    """Failed, or not measured to their end."""
+    skipped: int
+
+    @property
+    def ran(self) -> int:
+        return self.passed + self.failed
+
+    @property
+    def words(self) -> str:
+        """`3/4 OK`."""
+        return f"{self.passed}/{self.ran} OK"
+
+
+def count_scenarios(target: Target) -> ScenarioCounts:
+    """A scenario whose every difference is reviewed has passed."""
+    results = Counter(scenario.result for scenario in target.scenarios)
+    passed, skipped = results["passed"], results["skipped"]
+    return ScenarioCounts(passed=passed, failed=results.total() - passed - skipped, skipped=skipped)
+
+
 def failed(target: Target) -> list[ScenarioResult]:
     """The scenarios that failed or could not be run to their end."""
     return [scenario for scenario in target.scenarios if scenario.result in ("failed", "error")]

@@ -58,14 +58,12 @@ def _table(record: Record) -> list[str]:
     ]
     for target in record.targets:
         counts = findings.tally(target.cells, target.reviewed)
-        results = [scenario.result for scenario in target.scenarios]
+        scenarios = findings.count_scenarios(target)
         slow = findings.slowest(target)
         cells = [
             findings.name(target),
             findings.word(target),
-            str(results.count("passed")),
-            str(len(findings.failed(target))),
-            str(results.count("skipped")),
+            *(str(number) for number in (scenarios.passed, scenarios.failed, scenarios.skipped)),
             *(str(counts[stands]) for stands in shown),
             f"{seconds(slow[0])} ({slow[1]})" if slow else "",
         ]

@@ -21,7 +21,7 @@ from markupsafe import Markup
 from netproof.model.verdict import WHOSE
 from netproof.report import findings
 from netproof.report.findings import Standing, seconds
-from netproof.wording import count, several
+from netproof.wording import count, link_docs, several
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -77,7 +77,7 @@ def _environment() -> Environment:
         loader=FunctionLoader(_read), autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
     environment.filters |= {"seconds": seconds, "slug": slug, "several": several}
-    environment.filters["name"] = findings.name
+    environment.filters |= {"name": findings.name, "docs": link_docs}
     environment.tests["answered"] = lambda row: any(trait and trait.measured for trait in row)
     environment.globals |= {"findings": findings, "Standing": Standing, "WHOSE": WHOSE, "count": count, "slug": slug}
     return environment

@@ -139,14 +139,12 @@ def summary(record: Record, *, report: Path | str | None = None, unicode: bool =
 
 def _row(target: Target) -> tuple[str, ...]:
     counts = findings.tally(target.cells, target.reviewed)
-    ran = [scenario for scenario in target.scenarios if scenario.result != "skipped"]
-    passed = sum(scenario.result == "passed" for scenario in ran)
-    skipped = len(target.scenarios) - len(ran)
+    scenarios = findings.count_scenarios(target)
     slow = findings.slowest(target)
     return (
         findings.name(target),
         findings.word(target),
-        f"{passed}/{len(ran)} OK" + (f", {skipped} skipped" if skipped else ""),
+        scenarios.words + (f", {scenarios.skipped} skipped" if scenarios.skipped else ""),
         *(
             str(counts[stands])
             for stands in (

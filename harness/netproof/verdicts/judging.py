@@ -11,6 +11,7 @@ from netproof.model import Intent, Matrix, Measured, Placement, Probe, Specified
 from netproof.policy import Decision, DirectionDecision, Evaluator, read_policies
 from netproof.probing import Settled
 from netproof.report import record
+from netproof.wording import link_docs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +136,7 @@ def judge_step(
                     scenario=scenario.id,
                     sentence=entry.sentence,
                     reason=entry.reason,
-                    link=entry.link,
+                    link=link_docs(entry.link),
                     cells=count,
                     stale=gone,
                     file=kind.file_of(identifier),

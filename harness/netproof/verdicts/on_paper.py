@@ -14,6 +14,7 @@ from netproof.policy import Decision
 from netproof.probing import Settled
 from netproof.report.record import Cell, Record, Reviewed, Run, ScenarioResult, Target, Variant
 from netproof.verdicts.judging import decide, judge_step
+from netproof.wording import link_docs
 
 WHY = "nothing was measured: this is on paper"
 
@@ -49,7 +50,7 @@ def _add(target: Target, scenario: Scenario) -> None:
                 scenario=scenario.id,
                 sentence=entry.sentence,
                 reason=entry.reason,
-                link=entry.link,
+                link=link_docs(entry.link),
                 cells=sum(name in cell.reviewed for cell in cells),
             )
         )

@@ -6,6 +6,7 @@ from netproof.clusters import recipes, reviews
 from netproof.clusters.recipes import CniVersion
 from netproof.errors import InputError, suggest
 from netproof.lint import FEATURES, CniProfile, KnownDifference
+from netproof.wording import link_docs
 
 
 def read_profiles(word: str) -> tuple[CniProfile, ...]:
@@ -29,7 +30,9 @@ def read_profile(wanted: CniVersion) -> CniProfile:
         hint=recipe.hint,
         dialects=tuple(recipe.dialects),
         known=tuple(
-            KnownDifference(id=entry.id, features=tuple(entry.lint), sentence=entry.sentence.strip(), link=entry.link)
+            KnownDifference(
+                id=entry.id, features=tuple(entry.lint), sentence=entry.sentence.strip(), link=link_docs(entry.link)
+            )
             for entry in known.entries
             if entry.lint
         ),
