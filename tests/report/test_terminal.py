@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from netproof.report.html import render_html
+from netproof.report.junit import render_junit
+from netproof.report.markdown import render_markdown
 from netproof.report.terminal import WIDTH, blocks, declared, summary
 
 from .example import edited, example
@@ -87,3 +90,16 @@ def test_a_cni_that_never_came_up_is_in_the_table() -> None:
     record = edited(RECORD, environment=None, cells=[], scenarios=[], reviewed=[], error="no node became ready")
     text, style = summary(record)[1]
     assert (text.split(), style) == (["calico", "ENDED", "EARLY", "0/0", "OK", *"000000", "-"], "bad")
+
+
+def test_where_nothing_is_left_to_repeat_a_probe_on_the_scenario_is_repeated() -> None:
+    """The reference driver's namespaces end with the run."""
+    target = RECORD.targets[1]
+    gone = target.model_copy(update={"cells": [cell.model_copy(update={"reproduce": ""}) for cell in target.cells]})
+    record = RECORD.model_copy(update={"targets": [gone]})
+    again = f"pytest --cni cilium --scenario-set {gone.scenarios[0].id}"
+    scenarios = [one.model_copy(update={"reproduce": again}) for one in gone.scenarios]
+    record = record.model_copy(update={"targets": [gone.model_copy(update={"scenarios": scenarios})]})
+    assert (f"  reproduce  {again}", "bold") in blocks(record.targets[0])
+    for drawn in (render_markdown(record), render_junit(record), render_html(record)):
+        assert again in drawn

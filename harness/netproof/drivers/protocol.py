@@ -86,7 +86,8 @@ class Driver(Protocol):
         """The driver's own view right now: file name -> text (ruleset, events, agents' logs)."""
 
     def reproduce(self, source: str, host: str, port: int, protocol: str) -> str:
-        """A shell command that repeats one probe by hand, on a kept cluster."""
+        """A shell command that repeats one probe by hand, on a kept cluster; '' where nothing outlives the run. The
+        scenario's own command is shown then."""
 
     def stop(self, *, keep: bool) -> None:
         """Remove what this run created (never anything else), or keep it for `--reuse-cluster`."""

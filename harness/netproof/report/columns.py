@@ -41,6 +41,7 @@ class _Encoder:
 
     def target(self, target: Target) -> Json:
         entries = {entry.id: entry for entry in target.reviewed}
+        again = findings.commands(target)
         saw: dict[str, str] = {}
         columns: dict[str, list[int]] = {name: [] for name in ("step", "pair", "story", "wire", "when", "ms")}
         for cell in target.cells:
@@ -69,7 +70,9 @@ class _Encoder:
             if cell.seen_source or cell.outcome is Outcome.CONNECTED:
                 saw[cell.source] = cell.seen_source
             columns["wire"].append(
-                self.wires.place([text(cell.host), text(saw.get(cell.source, "")), text(short(cell.reproduce))])
+                self.wires.place(
+                    [text(cell.host), text(saw.get(cell.source, "")), text(short(findings.reproduce(cell, again)))]
+                )
             )
             columns["when"].append(self.whens.place(self._when(cell)))
             ms = _two_digits(cell.attempts[-1].ms) if cell.attempts else None

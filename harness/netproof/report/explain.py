@@ -164,7 +164,8 @@ def explain_cell(target: Target, cell: Cell, evidence: Evidence, *, unicode: boo
     if result:
         lines += _settling(cell, result)
     lines += _view(cell, evidence)
-    for label, command in (("reproduce", cell.reproduce), ("repeat", result.reproduce if result else "")):
+    again = result.reproduce if result else ""
+    for label, command in (("reproduce", cell.reproduce), ("repeat", again)):
         if command:
             lines.append((f"  {label:11}{command}", "bold"))
     return safe(lines, unicode)

@@ -306,6 +306,19 @@ def place(cells: Sequence[Cell]) -> str:
     return f"{cells[0].destination.removeprefix('svc:')}:{', '.join(ports)}"
 
 
+def commands(target: Target) -> dict[str, str]:
+    """For each scenario the command that measures it again."""
+    return {scenario.id: scenario.reproduce for scenario in target.scenarios}
+
+
+def reproduce(cell: Cell, again: Mapping[str, str]) -> str:
+    """The command that repeats a cell's probe by hand; where nothing is left to repeat it on, the one that measures its
+    scenario again (`again` is what `commands` gives). '' for a cell without a fault."""
+    if cell.reproduce or (cell.verdict not in WRONG and cell.verdict is not Verdict.UNMEASURED):
+        return cell.reproduce
+    return again.get(cell.scenario, "")
+
+
 def values(cell: Cell) -> tuple[Intent, Specified, Measured]:
     return cell.intended, cell.specified, cell.measured
 

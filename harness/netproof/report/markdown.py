@@ -111,8 +111,8 @@ def _finding(target: Target, finding: RunFinding) -> list[str]:
     lines += [f"  - {plain(findings.route(cell))}" for cell in finding.cells[:MOST_CELLS]]
     if len(finding.cells) > MOST_CELLS:
         lines.append(f"  - +{len(finding.cells) - MOST_CELLS} more")
-    if cell.reproduce:
-        lines += ["", _fence(cell.reproduce, "sh")]
+    if command := findings.reproduce(cell, findings.commands(target)):
+        lines += ["", _fence(command, "sh")]
     return lines
 
 

@@ -68,8 +68,8 @@ def _block(target: Target, finding: RunFinding, most_cells: int) -> Iterator[Lin
     yield from label_lines("seen", findings.seen(cell))
     if cell.note:
         yield from label_lines("", cell.note)
-    if cell.reproduce:
-        yield f"  {'reproduce':{LABEL}}{cell.reproduce}", "bold"
+    if command := findings.reproduce(cell, findings.commands(target)):
+        yield f"  {'reproduce':{LABEL}}{command}", "bold"
 
 
 def _why(cell: Cell, finding: RunFinding) -> Iterator[Line]:
