@@ -60,6 +60,10 @@ class InputError(NetproofError):
         self.file, self.line, self.key = file, line, key
 
 
+class NotUnderstood(InputError):
+    """A policy is as its engine takes it, and says something that nobody reads here: what it means is not known."""
+
+
 class AgentLost(NetproofError):
     """The stream to one agent ended (pod evicted, agent killed). Its cells become `unmeasured`; the run goes on.
     `gone`: so is what it ran in, and waiting does not bring it back."""

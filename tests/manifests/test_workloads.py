@@ -19,7 +19,8 @@ def test_workloads_services_and_namespaces_are_read() -> None:
     assert topology.pods[1].service_account == "api"
     assert topology.pods[3].host_network
     assert topology.namespace("shop").labels == {"team": "shop"}
-    (service,) = topology.services
+    service, kubernetes = topology.services
+    assert kubernetes.id == "svc:default/kubernetes"
     assert [pod.id for pod in topology.backends(service)] == ["shop/api"]
     assert (service.ports[0].port, service.ports[0].target) == (80, "grpc")
     assert found.names_namespaces

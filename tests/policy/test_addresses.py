@@ -24,6 +24,12 @@ SIX = NetworkPeer(cidr="2001:db8::/32")
         ("2001:db9::1", 6, (False, False, False, False)),
         (None, 4, (True, None, None, False)),
         (None, 6, (False, False, False, None)),
+        ("10.2.0.0/16", 4, (True, False, True, False)),
+        ("10.1.2.0/24", 4, (True, False, False, False)),
+        ("10.0.0.0/8", 4, (True, False, None, False)),
+        ("0.0.0.0/1", 4, (True, None, None, False)),
+        ("172.16.0.0/12", 4, (True, True, False, False)),
+        ("2001:db8:1::/48", 6, (False, False, False, True)),
     ],
 )
 def test_holds(address: str | None, family: int, expected: tuple[bool | None, ...]) -> None:

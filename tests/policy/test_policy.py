@@ -6,9 +6,9 @@ import pytest
 import yaml
 
 import netproof.policy
-from netproof.errors import InputError
+from netproof.errors import InputError, NotUnderstood
 from netproof.manifests.yaml_documents import Located, parse_yaml
-from netproof.policy import read_each, read_policies
+from netproof.policy import read_each, read_policies, read_understood
 
 from .example import manifest
 
@@ -20,9 +20,11 @@ def test_public_names() -> None:
         "DirectionDecision",
         "Evaluator",
         "Policy",
+        "UnreadPolicy",
         "WholeMatrix",
         "read_each",
         "read_policies",
+        "read_understood",
         "warnings",
     ]
 
@@ -102,3 +104,36 @@ def test_the_file_and_the_line_are_named() -> None:
     assert str(caught.value) == (
         f"policies.yaml:{line}: NetworkPolicy shop/a: spec.podSelectr: unknown key; did you mean 'podSelector'?"
     )
+
+
+ONE_UNREAD = """
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: web, namespace: shop}
+spec: {endpointSelector: {}, ingress: [{toPorts: [{ports: [{port: "80"}], rules: {http: [{method: GET}]}}]}]}
+"""
+
+
+def test_what_is_not_understood_stands_beside_the_others() -> None:
+    texts = (yaml.safe_dump(manifest("shop/a", "{}")), ONE_UNREAD, "{apiVersion: x/v1, kind: OtherNetworkPolicy}")
+    objects = [
+        Located(content=document.content, document=document)
+        for n, text in enumerate(texts)
+        for document in parse_yaml(text, f"{n}.yaml")
+    ]
+    read, unread = read_understood(objects)
+    assert [policy.ref for _, policies in read for policy in policies] == ["NetworkPolicy shop/a"]
+    assert [(one.ref, one.key) for one in unread] == [
+        ("CiliumNetworkPolicy shop/web", "spec.ingress[0].toPorts[0].rules.http"),
+        ("OtherNetworkPolicy", ""),
+    ]
+    with pytest.raises(NotUnderstood, match="layer 7 is not understood") as caught:
+        read_each(objects)
+    assert caught.value.file == "1.yaml"
+
+
+def test_what_its_engine_refuses_is_a_mistake_all_the_same() -> None:
+    (document,) = parse_yaml(ONE_UNREAD.replace("endpointSelector", "endpointSelektor"), "0.yaml")
+    with pytest.raises(InputError, match="unknown key") as caught:
+        read_understood([Located(content=document.content, document=document)])
+    assert not isinstance(caught.value, NotUnderstood)

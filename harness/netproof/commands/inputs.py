@@ -6,6 +6,8 @@ Only what every check needs is imported here; what a map or a CNI takes comes wh
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,13 @@ def add(parser: argparse.ArgumentParser, *, cni: str = "warn of what these CNIs 
         action="append",
         default=[],
         help=f"the cluster's range of pod addresses; may be repeated (default: {POD_RANGE})",
+    )
+    parser.add_argument(
+        "--service-cidr",
+        metavar="CIDR",
+        action="append",
+        default=[],
+        help="the cluster's range of Service addresses; may be repeated (default: what the manifests say)",
     )
     parser.add_argument("--cni", metavar="NAME,…", action="append", default=[], help=f"{cni}; may be repeated")
 
@@ -143,7 +152,15 @@ def read(arguments: argparse.Namespace) -> LintInput:
     if arguments.manifests or (chart and not arguments.service_map):
         objects, namespace = objects_of(arguments)
         return build_input(
-            locate_policies(objects), read_inventory(objects, namespace), unread=find_unread(objects), **options
+            locate_policies(objects),
+            read_inventory(
+                objects,
+                namespace,
+                pod_ranges=read_ranges("--pod-cidr", arguments.pod_cidr or (POD_RANGE,)),
+                service_ranges=read_ranges("--service-cidr", arguments.service_cidr),
+            ),
+            unread=find_unread(objects),
+            **options,
         )
     if not given(arguments):
         raise nothing_given()
@@ -154,6 +171,14 @@ def read(arguments: argparse.Namespace) -> LintInput:
     if arguments.chart:
         return compared.of_chart(arguments.chart, arguments.values, options)
     return compared.of_map(arguments.service_map, arguments.values, arguments.policies, options)
+
+
+def read_ranges(key: str, texts: Sequence[str]) -> tuple[str, ...]:
+    """Address ranges as they are written without host bits. Raises InputError."""
+    try:
+        return tuple(str(ip_network(text, strict=False)) for text in texts)
+    except ValueError as error:
+        raise InputError(f"not an address range such as {POD_RANGE} ({error})", key=key) from None
 
 
 def objects_of(arguments: argparse.Namespace) -> tuple[tuple[Located, ...], str]:

@@ -10,9 +10,8 @@ from netproof.errors import InputError
 from netproof.lint.model import DIRECTIONS, CniProfile, IntendedCells, Inventory, LintInput, LocatedPolicy, Need
 from netproof.manifests.workloads import read_workloads
 from netproof.manifests.yaml_documents import Located
-from netproof.model.placement import place_on_paper
 from netproof.model.topology import DNS_POD
-from netproof.policy import READERS, Evaluator, read_each
+from netproof.policy import Evaluator, UnreadPolicy, read_understood
 from netproof.policy.groups import Groups
 from netproof.policy.rules import Direction
 from netproof.policy.warnings import oddities
@@ -23,27 +22,37 @@ POD_RANGE = "10.244.0.0/16"
 
 def locate_policies(objects: Sequence[Located], *, generated: bool = False) -> tuple[LocatedPolicy, ...]:
     """The policies among the objects that somebody here reads. Raises InputError with file, line and key."""
-    read = read_each([one for one in objects if not _is_policy(one) or _is_read(one)])
+    read, _ = read_understood(objects)
     return tuple(
         LocatedPolicy(policy=policy, located=one, generated=generated) for one, policies in read for policy in policies
     )
 
 
-def find_unread(objects: Sequence[Located]) -> tuple[Located, ...]:
-    """The policies among them that nobody here reads."""
-    return tuple(one for one in objects if _is_policy(one) and not _is_read(one))
+def find_unread(objects: Sequence[Located]) -> tuple[UnreadPolicy, ...]:
+    """The policies among them that nobody here reads, or that say something which nobody reads. Raises InputError as
+    `locate_policies` does."""
+    return read_understood(objects)[1]
 
 
-def read_inventory(objects: Sequence[Located], namespace: str = "default") -> Inventory:
+def read_inventory(
+    objects: Sequence[Located],
+    namespace: str = "default",
+    *,
+    pod_ranges: Sequence[str] = (),
+    service_ranges: Sequence[str] = (),
+) -> Inventory:
     """Who exists by these manifests. `namespace` is that of objects that name none. Raises InputError."""
-    found = read_workloads(objects, namespace)
+    found = read_workloads(objects, namespace, pod_ranges=pod_ranges, service_ranges=service_ranges)
     has: set[Need] = {"pods"} if found.topology.pods else set()
     has |= {"namespaces"} if found.names_namespaces else set()
     return Inventory(
         topology=found.topology,
-        placement=place_on_paper(found.topology),
+        placement=found.placement,
         has=frozenset(has),
         api_clients=found.api_clients,
+        by_address=found.by_address,
+        by_node_name=found.by_node_name,
+        service_ranges=tuple(service_ranges),
     )
 
 
@@ -54,7 +63,7 @@ def build_input(
     pod_ranges: Sequence[str] = (POD_RANGE,),
     cnis: Sequence[CniProfile] = (),
     intended: IntendedCells | None = None,
-    unread: Sequence[Located] = (),
+    unread: Sequence[UnreadPolicy] = (),
 ) -> LintInput:
     """What rules look at. Of two policies with one name the later counts, as in a cluster. Raises InputError."""
     by_ref: dict[tuple[str, int | None], LocatedPolicy] = {}
@@ -103,11 +112,3 @@ def _network(text: str) -> IPv4Network | IPv6Network:
         return ip_network(text, strict=False)
     except ValueError:
         raise InputError(f"not an address range such as {POD_RANGE} (got {text!r})", key="--pod-cidr") from None
-
-
-def _is_policy(one: Located) -> bool:
-    return str(one.content["kind"]).endswith("NetworkPolicy")
-
-
-def _is_read(one: Located) -> bool:
-    return (one.content["apiVersion"], one.content["kind"]) in READERS

@@ -10,7 +10,7 @@ from typing import Literal
 
 from netproof.manifests.yaml_documents import KeyPath, Located, format_key_path
 from netproof.model import Intent, Placement, Probe, Topology
-from netproof.policy import Decision, Evaluator, Policy
+from netproof.policy import Decision, Evaluator, Policy, UnreadPolicy
 from netproof.policy.groups import Groups
 from netproof.policy.rules import Direction, Rule
 from netproof.policy.warnings import Oddity
@@ -153,18 +153,23 @@ class IntendedCells:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
     """Who exists. `complete`: it is everything (a map), not only what some manifests happen to hold. `has`: what
-    of it is known. `api_clients`: pod id -> why it is taken to talk to the API server."""
+    of it is known. `api_clients`: pod id -> why it is taken to talk to the API server. `by_address`: the address of a
+    pod or Service -> its id; `by_node_name`: a node's name -> its id; `service_ranges`: where Services' addresses are.
+    """
 
     topology: Topology
     placement: Placement
     has: frozenset[Need] = frozenset()
     complete: bool = False
     api_clients: Mapping[str, str] = field(default_factory=dict)
+    by_address: Mapping[str, str] = field(default_factory=dict)
+    by_node_name: Mapping[str, str] = field(default_factory=dict)
+    service_ranges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LintInput:
-    """All that rules look at. `unread` are policies of kinds that nobody reads here, `replaced` those that a later
+    """All that rules look at. `unread` are policies that nobody understands here, `replaced` those that a later
     object of the same name replaces, `governing` the policies that have a say over a group of pods in a direction."""
 
     policies: tuple[LocatedPolicy, ...]
@@ -179,7 +184,7 @@ class LintInput:
     pod_ranges: tuple[IPv4Network | IPv6Network, ...]
     cnis: tuple[CniProfile, ...] = ()
     intended: IntendedCells | None = None
-    unread: tuple[Located, ...] = ()
+    unread: tuple[UnreadPolicy, ...] = ()
     replaced: tuple[LocatedPolicy, ...] = ()
 
     def has(self, need: Need) -> bool:

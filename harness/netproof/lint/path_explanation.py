@@ -9,17 +9,20 @@ import yaml
 
 from netproof.lint.allow import Missing, advise
 from netproof.lint.model import LintInput
-from netproof.lint.paths import siblings
+from netproof.lint.paths import in_service_range, siblings
 from netproof.manifests.yaml_documents import parse_key_path
 from netproof.model import Probe, Specified
-from netproof.policy import DirectionDecision
+from netproof.policy import Decision, DirectionDecision
+from netproof.policy.decision import join_names
 
 WORDS = {Specified.CONNECTED: "connects", Specified.DENIED: "denied", Specified.UNSPECIFIED: "left open by the API"}
+DEPENDS = "depends on the node: it connects from the pod's own node only"
 
 
 def explain_path(inputs: LintInput, probe: Probe) -> Iterator[str]:
-    decision = inputs.evaluator.decide(probe)
-    yield f"{probe}: {WORDS[decision.specified]}"
+    decision = _decide(inputs, probe)
+    yield f"{probe}: {_word(decision)}"
+    yield from _unread(inputs, probe)
     yield ""
     yield from _side("egress", probe.source, decision.egress, inputs)
     yield from _side("ingress", probe.destination.removeprefix("svc:"), decision.ingress, inputs)
@@ -31,6 +34,37 @@ def explain_path(inputs: LintInput, probe: Probe) -> Iterator[str]:
         yield from ("", *_missing(missing))
 
 
+def _decide(inputs: LintInput, probe: Probe) -> Decision:
+    decision = inputs.evaluator.decide(probe)
+    address = probe.destination.removeprefix("external:")
+    if not in_service_range(inputs, address) or (decision.egress.allowed is False and not decision.egress.rules):
+        return decision
+    because = (
+        f"unspecified: {address} is a Service's address, and that Service is not among the manifests. Policies act on "
+        "the pods behind it, and the API leaves open whether an ipBlock sees its address."
+    )
+    return replace(decision, specified=Specified.UNSPECIFIED, because=because)
+
+
+def _word(decision: Decision) -> str:
+    return DEPENDS if decision.depends else WORDS[decision.specified]
+
+
+def _unread(inputs: LintInput, probe: Probe) -> Iterator[str]:
+    """The policies that nobody understands and that may be about one of the ends."""
+    ends = {probe.source.partition("/")[0], probe.destination.removeprefix("svc:").partition("/")[0]}
+    found = [
+        one
+        for one in inputs.unread
+        if one.located.content["metadata"].get("namespace") in {None, *ends}
+        or one.located.content["kind"].startswith(("Global", "Cluster"))
+    ]
+    if found:
+        many = "policy is" if len(found) == 1 else "policies are"
+        named = join_names([f"{one.ref} ({one.located.content['apiVersion']})" for one in found])
+        yield f"But {len(found)} {many} not understood here and may change it: {named}"
+
+
 def _replicas(inputs: LintInput, probe: Probe, specified: Specified) -> Iterator[str]:
     """What is otherwise for other pods of the same workloads, which may have labels of their own."""
     told = False
@@ -39,11 +73,11 @@ def _replicas(inputs: LintInput, probe: Probe, specified: Specified) -> Iterator
             other = replace(probe, source=source, destination=destination)
             if source == destination or other == probe:
                 continue
-            decision = inputs.evaluator.decide(other)
+            decision = _decide(inputs, other)
             if decision.specified is not specified:
                 yield from () if told else ("", "Their workloads have other pods, for which it is otherwise:")
                 told = True
-                yield f"  {other}: {WORDS[decision.specified]}. {decision.because}"
+                yield f"  {other}: {_word(decision)}. {decision.because}"
 
 
 def _side(direction: str, end: str, side: DirectionDecision, inputs: LintInput) -> Iterator[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import cast, get_args
 
 from netproof.errors import InputError, suggest
-from netproof.lint.inputs import build_input as new_ground
-from netproof.lint.model import LintInput
+from netproof.lint.inputs import build_input
+from netproof.lint.model import Inventory, LintInput
 from netproof.model import External, Pod, Port, Probe, Service
 from netproof.model.topology import DNS_SERVICE, Protocol
 from netproof.model.traffic import Via
@@ -19,15 +19,20 @@ from netproof.model.traffic import Via
 def read_probe(inputs: LintInput, source: str, destination: str, port: str) -> tuple[LintInput, Probe]:
     """The probe, and the inputs on which it can be decided: an address becomes an outside peer there. Raises
     InputError with the nearest name."""
-    inputs = _with_addresses(inputs, [word for word in (source, destination) if _is_address(word)])
+    outside = [word for word in (source, destination) if _is_address(word) and word not in inputs.inventory.by_address]
+    inputs = _with_addresses(inputs, outside)
     start = endpoint(inputs, source, "FROM")
     end = _other(inputs, start, destination, endpoint(inputs, destination, "TO"))
+    node, end = end, _behind_host_port(inputs, end, port)
     if start.startswith("svc:"):
         raise InputError("a Service sends nothing: name one of the pods behind it", key="FROM")
+    service = inputs.inventory.topology.service(end)
+    if service is not None and service.external_name:
+        return _by_external_name(inputs, start, service, port)
     number, protocol = _port(inputs, end, port)
     via: Via = "pod" if end in inputs.groups.pods else "address"
     if end.startswith("svc:"):
-        via = "service" if start in inputs.groups.pods else "nodeport"
+        via = "service" if start in inputs.groups.pods and node == end else "nodeport"
     return inputs, Probe(
         source=start,
         destination=end,
@@ -43,6 +48,9 @@ def endpoint(inputs: LintInput, word: str, key: str) -> str:
     known = list(_known(inputs))
     if word in known:
         return word
+    named = inputs.inventory.by_address.get(word) or inputs.inventory.by_node_name.get(word)
+    if named is not None:
+        return named
     if _is_address(word):
         return f"external:{word}"
     exact = [one for one in known if _is_called(one, word) or _is_of(inputs, one, word)]
@@ -54,6 +62,15 @@ def endpoint(inputs: LintInput, word: str, key: str) -> str:
         words = {*known, *(one.rpartition("/")[2].rpartition(":")[2] for one in known)}
         raise InputError(f"there is no {word!r}; {suggest(word, words)}", key=key)
     return (pods or found)[0]
+
+
+def in_service_range(inputs: LintInput, word: str) -> bool:
+    """Whether it is an address in the range of Services' addresses."""
+    if not _is_address(word):
+        return False
+    address = ip_address(word)
+    ranges = [ip_network(text, strict=False) for text in inputs.inventory.service_ranges]
+    return any(address.version == one.version and address in one for one in ranges)
 
 
 def siblings(inputs: LintInput, end: str) -> list[str]:
@@ -68,6 +85,33 @@ def _other(inputs: LintInput, start: str, word: str, end: str) -> str:
     """A workload to itself is one of its pods to another one, where it has several."""
     others = siblings(inputs, start) if start == end and word != end else ()
     return others[0] if others else end
+
+
+def _behind_host_port(inputs: LintInput, end: str, port: str) -> str:
+    """A port of a node that is some pod's hostPort leads to that pod."""
+    number = port.partition("/")[0]
+    if not end.startswith("node:") or not number.isdecimal():
+        return end
+    nodes = inputs.inventory.placement.node_of
+    for pod in inputs.inventory.topology.pods:
+        if nodes.get(pod.id, end) == end and any(str(host) == number for _, host in pod.host_ports):
+            return f"svc:{pod.namespace}/hostPort-{number}-of-{pod.name}"
+    return end
+
+
+def _by_external_name(inputs: LintInput, start: str, service: Service, port: str) -> tuple[LintInput, Probe]:
+    """An ExternalName is a name of something else, of a Service or outside: no policy knows it."""
+    name = service.external_name
+    inside = re.fullmatch(r"([^.]+)\.([^.]+)\.svc(\.cluster\.local)?", name)
+    if inside:
+        return read_probe(inputs, start, f"svc:{inside[2]}/{inside[1]}", port)
+    world = inputs.inventory
+    external = External(name=name)
+    placement = replace(world.placement, hostnames={**world.placement.hostnames, external.id: name})
+    topology = replace(world.topology, externals=(*world.topology.externals, external))
+    inputs = _rebuilt(inputs, replace(world, topology=topology, placement=placement))
+    number, protocol = _port(inputs, external.id, port)
+    return inputs, Probe(source=start, destination=external.id, port=number, protocol=protocol, via="name")
 
 
 def backends(inputs: LintInput, end: str) -> Sequence[Pod]:
@@ -151,9 +195,13 @@ def _with_addresses(inputs: LintInput, addresses: Sequence[str]) -> LintInput:
         addresses={**world.placement.addresses, **{one.id: (one.name,) for one in externals}},
     )
     topology = replace(world.topology, externals=(*world.topology.externals, *externals))
-    return new_ground(
+    return _rebuilt(inputs, replace(world, topology=topology, placement=placement))
+
+
+def _rebuilt(inputs: LintInput, inventory: Inventory) -> LintInput:
+    return build_input(
         inputs.policies,
-        replace(world, topology=topology, placement=placement),
+        inventory,
         pod_ranges=[str(pods) for pods in inputs.pod_ranges],
         cnis=inputs.cnis,
         intended=inputs.intended,

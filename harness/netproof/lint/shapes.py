@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from netproof.lint.model import DIRECTIONS, PEERS_KEY, Hit, LintInput, LocatedPolicy, SourceLocation
-from netproof.manifests.yaml_documents import Located
+from netproof.manifests.yaml_documents import Located, parse_key_path
 from netproof.policy.rules import Direction, NetworkPeer, Rule
 
 SELECTORS = ("podSelector", "namespaceSelector")
@@ -196,11 +196,17 @@ def replaced(inputs: LintInput) -> Iterator[Hit]:
 
 def not_understood(inputs: LintInput) -> Iterator[Hit]:
     for one in inputs.unread:
-        ref = object_name(one)
+        located, ref = one.located, object_name(one.located)
+        what = (
+            f"says what is not understood here ({one.why})" if one.key else "is of a kind that is not understood here"
+        )
+        key = one.key or "kind"
         yield Hit(
-            sentence=f"{ref} ({one.content['apiVersion']}) is of a kind that is not understood here; nothing that is "
-            "said of the other policies reckons with it",
-            place=SourceLocation(file=one.document.file, line=one.line(("kind",)), object=ref, key="kind"),
+            sentence=f"{ref} ({located.content['apiVersion']}) {what}; nothing that is said of the other policies "
+            "reckons with it",
+            place=SourceLocation(
+                file=located.document.file, line=located.line(parse_key_path(key)), object=ref, key=key
+            ),
             fix="check it with its own engine's tools, and measure it",
         )
 

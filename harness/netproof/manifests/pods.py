@@ -169,31 +169,36 @@ def _pod(one: Located, namespace: str) -> tuple[Pod, Mapping[str, Any]]:
         # A sidecar (an init container that is restarted always) listens like any other container.
         if isinstance(container, Mapping) and container.get("restartPolicy") == "Always":
             ports += _ports_of(one, (*path, "spec", "initContainers", index), container)
+    found = tuple(dict.fromkeys(ports))
     account = spec.get("serviceAccountName") or spec.get("serviceAccount") or "default"
     pod = Pod(
         namespace=namespace_of(one, namespace),
         name=one.content["metadata"]["name"],
         labels=labels_at(one, (*path, "metadata", "labels")),
-        ports=tuple(dict.fromkeys(ports)),
+        ports=tuple(dict.fromkeys(port for port, _ in found)),
         host_network=spec.get("hostNetwork") is True,
         service_account=str(account),
+        host_ports=tuple((port, number) for port, number in found if number),
     )
     return pod, spec
 
 
-def _container_ports(one: Located, path: KeyPath) -> Iterator[Port]:
+def _container_ports(one: Located, path: KeyPath) -> Iterator[tuple[Port, int]]:
     for index, container in enumerate(list_at(one, path)):
         if not isinstance(container, Mapping):
             raise one.document.error((*one.path, *path, index), "a container is a mapping")
         yield from _ports_of(one, (*path, index), container)
 
 
-def _ports_of(one: Located, path: KeyPath, container: Mapping[str, Any]) -> Iterator[Port]:
+def _ports_of(one: Located, path: KeyPath, container: Mapping[str, Any]) -> Iterator[tuple[Port, int]]:
+    """Each port, and its hostPort or 0."""
     for index, entry in enumerate(container.get("ports") or ()):
         here = (*path, "ports", index)
         number = entry.get("containerPort") if isinstance(entry, Mapping) else None
-        yield Port(
+        port = Port(
             port=port_number(one, (*here, "containerPort"), number),
             protocol=protocol_of(one, here, entry),
             name=entry.get("name"),
         )
+        host = entry.get("hostPort")
+        yield port, port_number(one, (*here, "hostPort"), host) if host else 0

@@ -70,6 +70,7 @@ class Pod:
     incarnation: int = 0
     first: tuple[FirstAttempt, ...] = ()
     workload: str = ""
+    host_ports: tuple[tuple[Port, int], ...] = ()
 
     @property
     def id(self) -> str:
@@ -93,8 +94,18 @@ class ServicePort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """Where a Service without a selector leads: the id of a pod or outside host, and its ports, called like the
+    Service's (EndpointSlice)."""
+
+    to: str
+    ports: tuple[Port, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A Service. With `node_port` it is of type NodePort with `externalTrafficPolicy: Local` unless told otherwise."""
+    """A Service. With `node_port` it is of type NodePort with `externalTrafficPolicy: Local` unless told otherwise. One
+    without a selector leads to `backends`. `external_name`: it is only another name for that one."""
 
     namespace: str
     name: str
@@ -103,6 +114,8 @@ class Service:
     node_port: bool = False
     external_traffic_policy: Literal["Local", "Cluster"] = "Local"
     headless: bool = False
+    backends: tuple[Backend, ...] = ()
+    external_name: str = ""
 
     @property
     def id(self) -> str:
@@ -119,6 +132,10 @@ class External:
     @property
     def id(self) -> str:
         return f"external:{self.name}"
+
+
+API_SERVER = External(name="kube-apiserver", ports=(Port(port=6443, name="https"),))
+"""The API server of a cluster of which nobody says where that is: on a node, or outside."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

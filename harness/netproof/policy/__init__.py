@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from netproof.errors import InputError
+from netproof.errors import InputError, NotUnderstood
 from netproof.manifests.yaml_documents import Located, parse_key_path
 from netproof.policy import adminnetworkpolicy, calico, cilium, clusternetworkpolicy, networkpolicy
 from netproof.policy.decision import Decision, DirectionDecision
@@ -20,9 +21,11 @@ __all__ = [
     "DirectionDecision",
     "Evaluator",
     "Policy",
+    "UnreadPolicy",
     "WholeMatrix",
     "read_each",
     "read_policies",
+    "read_understood",
     "warnings",
 ]
 
@@ -57,25 +60,57 @@ def read_policies(manifests: Sequence[Mapping[str, Any]]) -> tuple[Policy, ...]:
             found[key] = READERS[api_version, kind](manifest, tiers)
         elif kind.endswith("NetworkPolicy"):
             known = ", ".join(f"{kind} ({api_version})" for api_version, kind in READERS)
-            raise InputError(f"{kind} of {api_version} is not understood yet; understood: {known}", key=_name(manifest))
+            message = f"{kind} of {api_version} is not understood yet; understood: {known}"
+            raise NotUnderstood(message, key=_name(manifest))
     return tuple(policy for policies in found.values() for policy in policies)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadPolicy:
+    """A policy of which nobody here knows what it means, the key that is to blame (none: its kind), and why."""
+
+    located: Located
+    key: str
+    why: str
+
+    @property
+    def ref(self) -> str:
+        """As messages name it: `CiliumNetworkPolicy shop/api`."""
+        return _name(self.located.content)
 
 
 def read_each(objects: Sequence[Located]) -> tuple[tuple[Located, tuple[Policy, ...]], ...]:
     """Each object with the policies that it is: none for what is no policy, several for some dialects. Raises
     InputError as `read_policies` does, with file and line."""
+    found, unread = read_understood(objects)
+    for one in unread:
+        ref = f"{one.ref}: {one.key}" if one.key else one.ref
+        line = one.located.line(parse_key_path(one.key))
+        raise NotUnderstood(one.why, file=one.located.document.file, line=line, key=ref)
+    return found
+
+
+def read_understood(
+    objects: Sequence[Located],
+) -> tuple[tuple[tuple[Located, tuple[Policy, ...]], ...], tuple[UnreadPolicy, ...]]:
+    """The same, and beside them what is not understood. Raises InputError for what its engine would refuse."""
     # Tiers order the policies of some dialects; each policy is read by itself, so that its place is known.
     tiers = [one.content for one in objects if one.content["kind"] == "Tier"]
     found = []
+    unread = []
     for one in objects:
         try:
             found.append((one, read_policies([*tiers, one.content])))
         except InputError as error:
             # The key is such as `NetworkPolicy shop/api: spec.ingress[0].ports`.
-            path = parse_key_path((error.key or "").partition(": ")[2])
+            key = (error.key or "").partition(": ")[2]
             message = str(error).removeprefix(f"{error.key}: ")
-            raise InputError(message, file=one.document.file, line=one.line(path), key=error.key) from None
-    return tuple(found)
+            if isinstance(error, NotUnderstood):
+                unread.append(UnreadPolicy(located=one, key=key, why=message))
+                continue
+            line = one.line(parse_key_path(key))
+            raise InputError(message, file=one.document.file, line=line, key=error.key) from None
+    return tuple(found), tuple(unread)
 
 
 def _opened(manifests: Sequence[Any]) -> Iterator[Mapping[str, Any]]:

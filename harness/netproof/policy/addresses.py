@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from netproof.model.topology import Family
 from netproof.policy.rules import NetworkPeer
@@ -39,9 +39,12 @@ class AddressClasses:
             self._unknown[4 if family == 4 else 6] = self._intern(surely, frozenset(of_family[family]) - surely)
 
     def of(self, address: str | None, family: Family) -> int:
-        """The class of an address; of None, the class of an address that nobody knows."""
+        """The class of an address; of a range, that of an address of which only its range is known; of None, that of an
+        address that nobody knows."""
         if address is None:
             return self._unknown[family]
+        if address not in self._known and "/" in address:
+            self._known[address] = self._of_range(ip_network(address, strict=False))
         if address not in self._known:
             parsed = ip_address(address)
             inside: set[int] = set()
@@ -52,6 +55,20 @@ class AddressClasses:
                         (inside if included else outside).add(place)
             self._known[address] = self._intern(frozenset(inside - outside), frozenset())
         return self._known[address]
+
+    def _of_range(self, wanted: IPv4Network | IPv6Network) -> int:
+        surely: set[int] = set()
+        maybe: set[int] = set()
+        for block, place in self.place.items():
+            whole = ip_network(block.cidr, strict=False)
+            if whole.version != wanted.version or not whole.overlaps(wanted):
+                continue
+            excepts = [ip_network(text, strict=False) for text in block.excepts]
+            if any(_holds(lost, wanted) for lost in excepts):
+                continue
+            is_sure = _holds(whole, wanted) and not any(lost.overlaps(wanted) for lost in excepts)
+            (surely if is_sure else maybe).add(place)
+        return self._intern(frozenset(surely), frozenset(maybe))
 
     def holds(self, block: NetworkPeer, address_class: int) -> bool | None:
         """Whether the block holds the addresses of a class; None when that is not known."""
@@ -64,3 +81,7 @@ class AddressClasses:
             self._class_of[surely, maybe] = len(self._members)
             self._members.append((surely, maybe))
         return self._class_of[surely, maybe]
+
+
+def _holds(outer: IPv4Network | IPv6Network, inner: IPv4Network | IPv6Network) -> bool:
+    return outer.prefixlen <= inner.prefixlen and inner.network_address in outer

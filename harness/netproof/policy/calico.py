@@ -68,7 +68,7 @@ def tiers(manifests: Iterable[Mapping[str, Any]]) -> dict[str, float]:
             found[name] = order
         elif manifest["kind"] in UNREAD:
             top, _, _ = open_manifest(manifest, manifest["kind"], (), namespaced=manifest["kind"] == "NetworkSet")
-            top.fail("selectors of Calico's policies could mean it, and it is not understood here")
+            top.leave("selectors of Calico's policies could mean it, and it is not understood here")
     known = dict(TIERS)
     for name, order in sorted(found.items(), key=lambda tier: (tier[1], tier[0])):
         # Of equal order the earlier by alphabet counts first (TierSpec.order).
@@ -123,7 +123,7 @@ def _tier(manifest: Mapping[str, Any]) -> tuple[str, float]:
     at = top.key("spec")
     spec = at.mapping(manifest.get("spec"), ("order", "defaultAction"))
     if spec.get("defaultAction") not in (None, "Deny"):
-        at.key("defaultAction").fail(f"only Deny is understood here (got {spec['defaultAction']!r})")
+        at.key("defaultAction").leave(f"only Deny is understood here (got {spec['defaultAction']!r})")
     order = _order(spec.get("order"), at.key("order"))
     if name == DEFAULT and order != TIERS[DEFAULT]:
         at.key("order").fail(f"the order of tier default must be {TIERS[DEFAULT]:.0f}")
@@ -190,7 +190,7 @@ def _refuse_host_options(spec: Mapping[str, Any], at: At) -> None:
         if not isinstance(spec.get(key), bool | None):
             at.key(key).fail(f"must be true or false (got {spec[key]!r})")
         if spec.get(key):
-            at.key(key).fail("not understood here: it is about host endpoints")
+            at.key(key).leave("not understood here: it is about host endpoints")
     hints = at.key("performanceHints").sequence(spec.get("performanceHints"))
     for index, hint in enumerate(hints):
         if hint != "AssumeNeededOnEveryNode" or index:
@@ -202,7 +202,7 @@ def _rule(content: Any, direction: Direction, index: int, namespace: str, at: At
     _, far, near = ENDS[direction]
     rule = at.mapping(content, RULE_KEYS)
     if rule.get("http") is not None:
-        at.key("http").fail("not understood here: probes ask for no HTTP")
+        at.key("http").leave("not understood here: probes ask for no HTTP")
     at.key("metadata").mapping(rule.get("metadata"), ("annotations",))
     action = rule.get("action")
     if not isinstance(action, str) or action not in ACTIONS:
@@ -212,7 +212,7 @@ def _rule(content: Any, direction: Direction, index: int, namespace: str, at: At
     family = _family(rule, ends, at)
     for key in ("ports", "notPorts"):
         if ends["source"].get(key):
-            at.key("source").key(key).fail("ports of the source are not understood here: probes take any free one")
+            at.key("source").key(key).leave("ports of the source are not understood here: probes take any free one")
     if ends[near].get("services") is not None:
         at.key(near).key("services").fail(f"not allowed in the {near} of an {direction} rule")
     peers = remote(ends[far], namespace, direction, family, at.key(far))

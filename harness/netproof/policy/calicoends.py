@@ -71,7 +71,7 @@ def pods(text: Any, at: At) -> tuple[Selector, Selector]:
             spaces.append(_stripped(term))
         else:
             mixed = " and ".join(sorted(keys))
-            at.fail(
+            at.leave(
                 f"labels of namespaces and of pods in one term ({mixed}) are not understood here; join them by '&&'"
             )
     return Selector(requirements=tuple(own)), Selector(requirements=tuple(spaces))
@@ -103,7 +103,7 @@ def local(entity: Mapping[str, Any], namespace: str, at: At) -> PodPeer | None:
     """Which of the policy's pods a rule is about, by the end that they are; None for all. Refuses what says more."""
     for key in ("nets", "notNets"):
         if entity.get(key):
-            at.key(key).fail("addresses of the policy's own pods are not understood here; select the pods by label")
+            at.key(key).leave("addresses of the policy's own pods are not understood here; select the pods by label")
     return _selected(entity, namespace, at, _negative(entity, at))
 
 
@@ -113,7 +113,7 @@ def remote(
     """Whom the far end means; None for everybody. One peer for each of `nets`, in their order, or one for all."""
     if entity.get("services") is not None:
         if family is not None:
-            at.key("services").fail("not understood here together with ipVersion")
+            at.key("services").leave("not understood here together with ipVersion")
         return (_service(entity, namespace, direction, at),)
     negative = _negative(entity, at)
     blocks = _blocks(entity, family, at)
@@ -134,9 +134,9 @@ def ports(entity: Mapping[str, Any], covered: Sequence[Protocol] | None, at: At)
     named, spans = _listed(wanted, at.key("ports"))
     names, others = _listed(unwanted, at.key("notPorts"))
     if names:
-        at.key("notPorts").fail(f"names of ports are not understood here (got {names[0]!r}); write numbers")
+        at.key("notPorts").leave(f"names of ports are not understood here (got {names[0]!r}); write numbers")
     if named and others:
-        at.key("notPorts").fail(f"not understood here together with a named port (got {named[0]!r} in ports)")
+        at.key("notPorts").leave(f"not understood here together with a named port (got {named[0]!r} in ports)")
     left = _without(spans if wanted else [(PORTS[0], PORTS[-1])], others)
     found = []
     for protocol in covered or ():
@@ -194,7 +194,7 @@ def _selected(entity: Mapping[str, Any], namespace: str, at: At, negative: Selec
 def _negative(entity: Mapping[str, Any], at: At) -> Selector:
     own, spaces = pods(entity.get("notSelector"), at.key("notSelector"))
     if spaces.requirements:
-        at.key("notSelector").fail(f"labels of namespaces ({OF_NAMESPACE}) are not understood here")
+        at.key("notSelector").leave(f"labels of namespaces ({OF_NAMESPACE}) are not understood here")
     return own
 
 
@@ -306,7 +306,7 @@ def _account_label(key: str, operator: Operator | TextOperator, values: tuple[st
 
 
 def _no_account_labels(key: str, at: At) -> None:
-    at.fail(f"labels of service accounts are not known here (got {key!r}); select them by name ({NAME})")
+    at.leave(f"labels of service accounts are not known here (got {key!r}); select them by name ({NAME})")
 
 
 def _keys(term: Term) -> Iterator[str]:

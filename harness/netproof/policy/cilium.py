@@ -79,7 +79,7 @@ def _policy(content: Any, at: At, home: str | None, place: int | None) -> Policy
         content, ("endpointSelector", "nodeSelector", *keys, "enableDefaultDeny", "labels", "description", "log")
     )
     if spec.get("nodeSelector") is not None:
-        at.key("nodeSelector").fail("policies for nodes are not understood here, only those for pods")
+        at.key("nodeSelector").leave("policies for nodes are not understood here, only those for pods")
     if spec.get("endpointSelector") is None:
         at.key("endpointSelector").fail("this key is needed: the pods that the policy is for; {} means all")
     if all(spec.get(key) is None for key in keys):
@@ -132,7 +132,7 @@ def _rule(content: Any, kind: tuple[str, Direction, Action], index: int, home: s
     rule = at.mapping(content, (*keys, *(prefix + end for end in NOT_SAID), "toPorts", "icmps", *own))
     for end, why in NOT_SAID.items():
         if rule.get(prefix + end):
-            at.key(prefix + end).fail(why)
+            at.key(prefix + end).leave(why)
     _authentication(rule.get("authentication"), at.key("authentication"))
     ports, learns_names = _ports(rule, direction, action, at)
     key, peers = _peers(rule, keys, home, at)
@@ -175,7 +175,7 @@ def _authentication(content: Any, at: At) -> None:
         if mode not in ("disabled", "required", "test-always-fail"):
             at.key("mode").fail(f"must be disabled, required or test-always-fail (got {mode!r})")
         if mode != "disabled":
-            at.key("mode").fail(f"mutual authentication is not understood here (got {mode!r}; disabled is)")
+            at.key("mode").leave(f"mutual authentication is not understood here (got {mode!r}; disabled is)")
 
 
 def _ports(
@@ -209,7 +209,7 @@ def _ports(
 
 
 def _layer_7(at: At) -> NoReturn:
-    at.fail("layer 7 is not understood here: connections are judged, not what is said on them")
+    at.leave("layer 7 is not understood here: connections are judged, not what is said on them")
 
 
 def _icmp(content: Any, at: At) -> None:
@@ -240,7 +240,7 @@ def _dns(content: Any, direction: Direction, at: At) -> bool:
     for place, name in enumerate(names):
         pattern = at.item(place).mapping(name, ("matchName", "matchPattern"))
         if dict(pattern) != {"matchPattern": "*"}:
-            at.item(place).fail("which names may be asked for is layer 7; understood is only matchPattern: '*'")
+            at.item(place).leave("which names may be asked for is layer 7; understood is only matchPattern: '*'")
     if not names:
         at.fail("must hold a rule, such as matchPattern: '*'")
     return True

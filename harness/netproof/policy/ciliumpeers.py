@@ -70,7 +70,7 @@ def selection(content: Any, at: At, home: str | None, *, subject: bool = False) 
         elif requirement.key.startswith(NAMESPACE_LABELS):
             namespaces.append(replace(requirement, key=requirement.key.removeprefix(NAMESPACE_LABELS)))
         elif requirement.key == CLUSTER_KEY:
-            place.fail("clusters are not told apart here: all pods are of one cluster")
+            place.leave("clusters are not told apart here: all pods are of one cluster")
         else:
             key = SERVICE_ACCOUNT if requirement.key == ACCOUNT_KEY else requirement.key
             pods.append(replace(requirement, key=key))
@@ -107,7 +107,7 @@ def _bare(key: Any, at: At) -> Any:
     if not colon:
         return key
     if source not in SOURCES:
-        at.fail(f"labels of the source {source!r} are not understood here; pods have {' and '.join(SOURCES)}")
+        at.leave(f"labels of the source {source!r} are not understood here; pods have {' and '.join(SOURCES)}")
     return rest
 
 
@@ -130,7 +130,7 @@ def _reserved(content: Any, at: At) -> Peer | None:
         if key.startswith("reserved:"):
             name = key.removeprefix("reserved:")
             if len(wanted) > 1 or not plain:
-                place.fail("a reserved label is understood alone, with an empty value or Exists")
+                place.leave("a reserved label is understood alone, with an empty value or Exists")
             if name not in RESERVED and name not in WORLDS:
                 place.fail(f"no such reserved label; known: {', '.join((*RESERVED, *WORLDS))}")
             return _entity(name, place, None)
@@ -153,7 +153,7 @@ def _cidr_set(content: Any, at: At, home: str | None) -> Peer:
     entry = at.mapping(content, ("cidr", "except", "cidrGroupRef", "cidrGroupSelector"))
     for key in ("cidrGroupRef", "cidrGroupSelector"):
         if entry.get(key) is not None:
-            at.key(key).fail("a CiliumCIDRGroup is not understood here; list its CIDRs")
+            at.key(key).leave("a CiliumCIDRGroup is not understood here; list its CIDRs")
     cidr = network(entry.get("cidr"), at.key("cidr"))
     excepts = []
     for index, text in enumerate(at.key("except").sequence(entry.get("except"))):
@@ -167,7 +167,7 @@ def _cidr_set(content: Any, at: At, home: str | None) -> Peer:
 def _service(content: Any, at: At, home: str | None) -> Peer:
     entry = at.mapping(content, ("k8sService", "k8sServiceSelector"))
     if entry.get("k8sServiceSelector") is not None:
-        at.key("k8sServiceSelector").fail("labels of Services are not known here; name the Service with k8sService")
+        at.key("k8sServiceSelector").leave("labels of Services are not known here; name the Service with k8sService")
     at = at.key("k8sService")
     service = at.mapping(entry.get("k8sService"), ("serviceName", "namespace"))
     names = {key: service.get(key) for key in ("serviceName", "namespace")}

@@ -154,7 +154,7 @@ def peer_of(kind: str, content: Any, at: At) -> Peer:
             return names[0] if len(names) == 1 else AnyPeer(peers=tuple(names))
         case "nodes":
             if label_selector(content, at).requirements:
-                at.fail("the labels of nodes are not known here; understood is only {}, which selects all nodes")
+                at.leave("the labels of nodes are not known here; understood is only {}, which selects all nodes")
             return EntityPeer(name="nodes", entities=frozenset(("own-node", "other-nodes")))
         case _:
             return pods_of(kind, content, at)

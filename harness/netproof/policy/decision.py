@@ -30,6 +30,8 @@ class DirectionDecision:
     """How many rules of this direction the isolating policies have."""
     reason: str = ""
     """Why it is open or always allowed; for a denial, the rule that came nearest."""
+    depends: bool = False
+    """It is open only since nobody says where pods run: it is allowed from the pod's own node and from no other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,12 @@ class Decision:
     because: str
     egress: DirectionDecision
     ingress: DirectionDecision
+
+    @property
+    def depends(self) -> bool:
+        """It is left open only since nobody says where pods run: it connects on one node and nowhere else."""
+        open_sides = [side for side in (self.egress, self.ingress) if side.allowed is None]
+        return self.specified is Specified.UNSPECIFIED and bool(open_sides) and all(one.depends for one in open_sides)
 
 
 def combine_specified(egress: DirectionDecision, ingress: DirectionDecision) -> Specified:

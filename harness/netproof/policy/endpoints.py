@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from netproof.errors import InputError, nearest
 from netproof.model.placement import Placement
-from netproof.model.topology import Family, Topology
+from netproof.model.topology import API_SERVER, Family, Topology
 from netproof.policy.addresses import AddressClasses
 from netproof.policy.groups import Groups
 from netproof.policy.matching import Matcher, View
@@ -69,6 +69,8 @@ class Endpoints:
 
     def _far(self, subject: Endpoint, other: Endpoint) -> frozenset[Entity] | None:
         """What the far end is, as seen from the subject; None where that is not known."""
+        if other.id == API_SERVER.id:
+            return frozenset(("api-server",))
         if other.id in self._externals:
             return frozenset(("outside",))
         if not other.host:

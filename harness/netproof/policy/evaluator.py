@@ -22,6 +22,7 @@ from netproof.policy.endpoints import Endpoint, Endpoints, choose_representative
 from netproof.policy.groups import Groups, dns_pods
 from netproof.policy.matching import Matcher, View
 from netproof.policy.reasons import (
+    DEPENDS_ON_NODE,
     ESTABLISHED,
     HOST_NETWORK,
     ITSELF,
@@ -44,7 +45,7 @@ from netproof.policy.rules import (
     ServicePeer,
     leaves,
 )
-from netproof.policy.services import Services, target
+from netproof.policy.services import Services
 
 
 class Evaluator:
@@ -134,7 +135,7 @@ class Evaluator:
 
     def _concerns_host(self, probe: Probe) -> bool:
         if probe.destination.startswith("svc:"):
-            destinations = [pod.id for pod in self._services.backends(self._services.resolve(probe))]
+            destinations = [end for end, _ in self._services.destinations(self._services.resolve(probe), probe)]
         else:
             destinations = [probe.destination]
         return not self._on_host.isdisjoint((probe.source, *destinations))
@@ -174,10 +175,9 @@ class Evaluator:
         service = self._services.resolve(probe)
         name = probe.destination.removeprefix("svc:")
         ways: dict[tuple[object, ...], tuple[Endpoint, int]] = {}
-        for pod in self._services.backends(service):
-            port = target(service, probe, pod)
+        for backend, port in self._services.destinations(service, probe):
             if port is not None:
-                end = self._endpoints.find(pod.id, probe.family)
+                end = self._endpoints.find(backend, probe.family)
                 node = end.node if source.host or end.host else ""
                 alike = (end.group, end.peer, end.address, port, node, end.id == source.id)
                 ways.setdefault(alike, (end, port))
@@ -275,9 +275,22 @@ class Evaluator:
         denying = (side.policy,) if side.policy else side.isolating
         if own_node and not side.allowed and self._clear_on_nodes.isdisjoint(denying):
             return DirectionDecision(isolated=True, isolating=side.isolating, allowed=None, reason=TO_OWN_NODE)
-        if other.host and not side.allowed and (subject.node is None or other.node is None):
-            return DirectionDecision(isolated=True, isolating=side.isolating, allowed=None, reason=UNKNOWN_NODE)
+        if other.host and side.allowed is False and (subject.node is None or other.node is None):
+            return self._on_unknown_node(direction, side, self._from_own_node(subject.group, views, protocol, ""))
         return side
+
+    def _on_unknown_node(
+        self, direction: Direction, elsewhere: DirectionDecision, at_home: DirectionDecision
+    ) -> DirectionDecision:
+        """What is denied where the far end is another node and may be open where it is the pod's own."""
+        denying = (elsewhere.policy,) if elsewhere.policy else elsewhere.isolating
+        is_open = at_home.allowed if direction == "ingress" else self._clear_on_nodes.isdisjoint(denying)
+        if not is_open:
+            return elsewhere
+        depends = direction == "ingress"
+        reason = DEPENDS_ON_NODE if depends else UNKNOWN_NODE
+        isolating = elsewhere.isolating
+        return DirectionDecision(isolated=True, isolating=isolating, allowed=None, reason=reason, depends=depends)
 
     def _from_own_node(
         self, subject: int, views: tuple[View, ...], protocol: str, open_because: str

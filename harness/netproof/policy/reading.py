@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, NoReturn, cast, get_args
 
-from netproof.errors import InputError
+from netproof.errors import InputError, NotUnderstood
 from netproof.policy.rules import Operator, Requirement, Selector
 
 OBJECT_KEYS = ("apiVersion", "kind", "metadata", "spec")
@@ -73,6 +73,10 @@ class At:
 
     def fail(self, message: str) -> NoReturn:
         raise InputError(message, key=f"{self.path}: {self.below}" if self.below else self.path)
+
+    def leave(self, message: str) -> NoReturn:
+        """Refuse what its engine takes and nobody reads here."""
+        raise NotUnderstood(message, key=f"{self.path}: {self.below}" if self.below else self.path)
 
     def mapping(self, content: Any, known: Sequence[str]) -> Mapping[str, Any]:
         """A mapping with none but the known keys; null is an empty one, as for the API server."""

@@ -20,7 +20,13 @@ REWRITTEN_SOURCE = (
 REWRITTEN_NODE_PORT = (
     "a node port's traffic is first to a node and then to the pod behind it, and the API leaves open which one counts"
 )
-UNKNOWN_NODE = "whether this is the pod's own node, from which traffic is always allowed, is not known here"
+DEPENDS_ON_NODE = (
+    "it is allowed from the pod's own node, from which traffic always is, and denied from every other one; where pods "
+    "run is not known here"
+)
+UNKNOWN_NODE = (
+    "it is denied to every node but the pod's own, to which the API leaves it open; where pods run is not known here"
+)
 UNKNOWN_ADDRESS = "a rule decides by an address or a name that is not known here"
 
 HOST_NETWORK = "the API leaves open whether policies select pods on a node's own network"

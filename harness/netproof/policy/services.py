@@ -41,10 +41,12 @@ class Services:
             self._backends[service.id] = self._topology.backends(service) if service.selector else ()
         return self._backends[service.id]
 
-
-def target(service: Service, probe: Probe, pod: Pod) -> int | None:
-    """The port that is dialled at the pod. A headless Service is only a name: nothing translates its ports."""
-    if service.headless:
-        return probe.port
-    named = next(p.target for p in service.ports if (p.port, p.protocol) == (probe.port, probe.protocol))
-    return pod.port_number(named, probe.protocol)
+    def destinations(self, service: Service, probe: Probe) -> Iterator[tuple[str, int | None]]:
+        """Where it leads: the ids of pods or outside hosts, and the port that is dialled there, where there is one."""
+        named = next(p for p in service.ports if (p.port, p.protocol) == (probe.port, probe.protocol))
+        for pod in self.backends(service):
+            # A headless Service is only a name: nothing translates its ports.
+            yield pod.id, probe.port if service.headless else pod.port_number(named.target, probe.protocol)
+        for end in service.backends:
+            ports = [port.port for port in end.ports if (port.name, port.protocol) == (named.name, named.protocol)]
+            yield end.to, ports[0] if ports else named.target if isinstance(named.target, int) else None

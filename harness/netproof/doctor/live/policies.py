@@ -18,6 +18,7 @@ from netproof.lint import (
     Severity,
     build_input,
     check,
+    find_unread,
     locate_policies,
     read_inventory,
 )
@@ -74,6 +75,7 @@ def read(api: Api, nodes: Sequence[Mapping[str, Any]], cnis: Sequence[CniProfile
                     continue
                 try:
                     policies += locate_policies([one])
+                    unread |= {_name(one): two.why for two in find_unread([one])}
                 except InputError as error:
                     unread[_name(one)] = str(error)
     ranges = [cidr for node in nodes for cidr in node["spec"].get("podCIDRs") or ()] or [POD_RANGE]

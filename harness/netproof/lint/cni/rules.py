@@ -84,7 +84,8 @@ def known_differences(inputs: LintInput) -> Iterator[Hit]:
 
 def foreign_dialects(inputs: LintInput) -> Iterator[Hit]:
     # One object may hold several policies.
-    objects = {id(one): one for one in (*(written.located for written in inputs.policies), *inputs.unread)}
+    found = [*(one.located for one in inputs.policies), *(one.located for one in inputs.unread)]
+    objects = {id(one): one for one in found}
     for cni in inputs.cnis:
         for located in objects.values():
             ref = object_name(located)
