@@ -42,7 +42,7 @@ def several(names: Iterable[str], most: int = 3) -> str:
 
 def link_docs(path: str, version: str = __version__) -> str:
     """The address of a page of a version's documentation; `path` is its file in the repository with an anchor, such as
-    `docs/checking.md#ports`. Any other link stays as it is."""
+    `docs/checking.md#map-warning`. Any other link stays as it is."""
     if not path.startswith("docs/"):
         return path
     file, hash_sign, anchor = path.removeprefix("docs/").partition("#")
