@@ -5,7 +5,6 @@ What a workflow file may contain is from the public syntax pages of GitHub Actio
 
 from __future__ import annotations
 
-import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,62 +21,11 @@ from tests.report.example import example
 from tests.report.test_compare import leak, night, small
 
 from .test_cli import written
+from .workflows import TEXT, WORKFLOW, read_workflow
 
 ROOT = Path(__file__).parents[2]
-GITHUB = ROOT / ".github" / "workflows" / "nightly.yml"
 GITLAB = ROOT / "docs" / "ci" / "gitlab-nightly.yml"
 
-TEXT = {"type": "string", "minLength": 1}
-PERMISSIONS = {"type": "object", "additionalProperties": {"enum": ["read", "none"]}}
-STEP: dict[str, Any] = {
-    "type": "object",
-    "oneOf": [{"required": ["uses"]}, {"required": ["run"]}],
-    "properties": {
-        "id": TEXT,
-        "name": TEXT,
-        "if": TEXT,
-        "uses": {"type": "string", "pattern": r"^actions/[a-z-]+@(v\d+|[0-9a-f]{40})$"},
-        "with": {"type": "object"},
-        "run": TEXT,
-        "env": {"type": "object", "additionalProperties": TEXT},
-        "continue-on-error": {"type": "boolean"},
-    },
-    "additionalProperties": False,
-}
-JOB: dict[str, Any] = {
-    "type": "object",
-    "required": ["runs-on", "timeout-minutes", "steps"],
-    "properties": {
-        "name": TEXT,
-        "needs": TEXT,
-        "if": TEXT,
-        "runs-on": {"type": "string", "pattern": r"^ubuntu-\d\d\.04$"},
-        "timeout-minutes": {"type": "integer", "maximum": 120},
-        "continue-on-error": {"type": "boolean"},
-        "permissions": PERMISSIONS,
-        "strategy": {
-            "type": "object",
-            "required": ["fail-fast", "matrix"],
-            "properties": {"fail-fast": {"const": False}, "matrix": {"type": "object"}},
-            "additionalProperties": False,
-        },
-        "steps": {"type": "array", "minItems": 1, "items": STEP},
-    },
-    "additionalProperties": False,
-}
-WORKFLOW: dict[str, Any] = {
-    "type": "object",
-    "required": ["name", "on", "permissions", "concurrency", "jobs"],
-    "properties": {
-        "name": TEXT,
-        "on": {"type": "object", "required": ["schedule", "workflow_dispatch"]},
-        "permissions": {"const": {"contents": "read"}},
-        "concurrency": {"type": "object", "required": ["group", "cancel-in-progress"]},
-        "env": {"type": "object", "additionalProperties": TEXT},
-        "jobs": {"type": "object", "additionalProperties": JOB},
-    },
-    "additionalProperties": False,
-}
 GITLAB_JOB: dict[str, Any] = {
     "type": "object",
     "required": ["stage", "timeout", "script", "artifacts"],
@@ -119,21 +67,8 @@ PIPELINE: dict[str, Any] = {
 }
 
 
-class _Github(yaml.SafeLoader):
-    """YAML 1.2, where `on` is a word."""
-
-
-_Github.yaml_implicit_resolvers = {
-    sign: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:bool"]
-    for sign, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Github.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
-
-
 def github() -> dict[str, Any]:
-    found = yaml.load(GITHUB.read_text(encoding="utf-8"), _Github)
-    assert isinstance(found, dict)
-    return found
+    return read_workflow("nightly")
 
 
 def gitlab() -> dict[str, Any]:
@@ -144,6 +79,7 @@ def gitlab() -> dict[str, Any]:
 
 def test_the_github_workflow_has_only_keys_that_exist_and_pinned_actions() -> None:
     jsonschema.validate(github(), WORKFLOW)
+    assert github()["on"].keys() == {"schedule", "workflow_dispatch"}
 
 
 def test_the_gitlab_pipeline_has_only_keys_that_exist() -> None:
