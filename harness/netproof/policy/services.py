@@ -46,7 +46,8 @@ class Services:
         named = next(p for p in service.ports if (p.port, p.protocol) == (probe.port, probe.protocol))
         for pod in self.backends(service):
             # A headless Service is only a name: nothing translates its ports.
-            yield pod.id, probe.port if service.headless else pod.port_number(named.target, probe.protocol)
+            port = probe.port if service.headless else pod.port_number(named.target, probe.protocol)
+            yield pod.id, port
         for end in service.backends:
             ports = [port.port for port in end.ports if (port.name, port.protocol) == (named.name, named.protocol)]
             yield end.to, ports[0] if ports else named.target if isinstance(named.target, int) else None
