@@ -17,5 +17,12 @@ DRIVERS = {
 
 
 def create(recipe: Recipe, options: DriverOptions) -> Driver:
-    driver: Driver = import_module(DRIVERS[recipe.driver]).create(recipe, options)
-    return driver
+    """A worker of a run sees its driver through its own namespaces, unless each process has a place of its own anyway
+    (the module says so by `SHARED = False`)."""
+    module = import_module(DRIVERS[recipe.driver])
+    driver: Driver = module.create(recipe, options)
+    if not options.worker or not getattr(module, "SHARED", True):
+        return driver
+    from netproof.drivers.worker import WorkerDriver
+
+    return WorkerDriver(driver, options.worker)

@@ -12,19 +12,19 @@ LABEL = "netproof.dev/worker"
 """The label of a worker's namespaces; its value is the worker."""
 
 
-def confined(manifest: Manifest, worker: str) -> Manifest:
+def narrow_subjects(manifest: Manifest, worker: str) -> Manifest:
     """The same policy under a name of the worker's own, with pods of the worker's namespaces as its only subjects. What
     is not a policy for the whole cluster stays as it is."""
-    narrow = SUBJECTS.get(manifest.get("kind", ""))
+    narrow_kind = SUBJECTS.get(manifest.get("kind", ""))
     metadata = manifest.get("metadata") or {}
-    if narrow is None or "namespace" in metadata:
+    if narrow_kind is None or not metadata.get("name"):
         return manifest
     name = f"{metadata['name']}-{worker}"
-    return {**narrow(manifest, worker), "metadata": {**metadata, "name": name}}
+    return {**narrow_kind(manifest, worker), "metadata": {**metadata, "name": name}}
 
 
 def _calico(manifest: Manifest, worker: str) -> Manifest:
-    spec = manifest.get("spec") or {}
+    spec = _mapping(manifest.get("spec"))
     ours = f"{LABEL} == '{worker}'"
     written = spec.get("namespaceSelector")
     return {**manifest, "spec": {**spec, "namespaceSelector": f"({written}) && {ours}" if written else ours}}
@@ -33,33 +33,38 @@ def _calico(manifest: Manifest, worker: str) -> Manifest:
 def _cilium(manifest: Manifest, worker: str) -> Manifest:
     label = f"io.cilium.k8s.namespace.labels.{LABEL}"
 
-    def narrowed(spec: Mapping[str, Any]) -> dict[str, Any]:
-        if "endpointSelector" not in spec:
-            return dict(spec)
+    def narrow(spec: Any) -> Any:
+        if not isinstance(spec, Mapping) or "endpointSelector" not in spec:
+            return spec
         return {**spec, "endpointSelector": _labelled(spec["endpointSelector"], label, worker)}
 
     found: dict[str, Any] = dict(manifest)
     if manifest.get("spec"):
-        found["spec"] = narrowed(manifest["spec"])
-    if manifest.get("specs"):
-        found["specs"] = [narrowed(spec) for spec in manifest["specs"]]
+        found["spec"] = narrow(manifest["spec"])
+    if isinstance(manifest.get("specs"), list | tuple):
+        found["specs"] = [narrow(spec) for spec in manifest["specs"]]
     return found
 
 
 def _network_policy_api(manifest: Manifest, worker: str) -> Manifest:
-    spec = manifest.get("spec") or {}
-    subject = dict(spec.get("subject") or {})
+    spec = _mapping(manifest.get("spec"))
+    subject = dict(_mapping(spec.get("subject")))
     if "namespaces" in subject:
         subject["namespaces"] = _labelled(subject["namespaces"], LABEL, worker)
     if subject.get("pods"):
-        pods = subject["pods"]
+        pods = _mapping(subject["pods"])
         subject["pods"] = {**pods, "namespaceSelector": _labelled(pods.get("namespaceSelector"), LABEL, worker)}
     return {**manifest, "spec": {**spec, "subject": subject}}
 
 
-def _labelled(selector: Mapping[str, Any] | None, label: str, value: str) -> dict[str, Any]:
-    selector = selector or {}
-    return {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), label: value}}
+def _labelled(selector: Any, label: str, value: str) -> dict[str, Any]:
+    selector = _mapping(selector)
+    return {**selector, "matchLabels": {**_mapping(selector.get("matchLabels")), label: value}}
+
+
+def _mapping(content: Any) -> Mapping[str, Any]:
+    """What is no mapping is refused by the API server, with or without what is added here."""
+    return content if isinstance(content, Mapping) else {}
 
 
 SUBJECTS = {

@@ -4,25 +4,15 @@ cluster without meeting."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-from netproof.drivers import Driver, Environment
-from netproof.drivers.narrowing import LABEL, confined
+from netproof.drivers.narrowing import LABEL, narrow_subjects
+from netproof.drivers.protocol import Driver, Environment
+from netproof.drivers.renaming import Renaming, rename_namespaces
 from netproof.model import Channel, Manifest, Placement, Say, Topology
-from netproof.model.topology import DNS_NAMESPACE, NAME_LABEL
+from netproof.model.topology import DNS_NAMESPACE
 
-NAMES = frozenset({NAME_LABEL, "io.kubernetes.pod.namespace", f"io.cilium.k8s.namespace.labels.{NAME_LABEL}"})
-SELECTORS = frozenset({"selector", "notSelector", "namespaceSelector"})
-"""Keys under which Calico has selectors; elsewhere they hold mappings."""
-COMPARED = re.compile(
-    r"((?:kubernetes\.io/metadata\.name|projectcalico\.org/name(?:space)?)\s*(?:==|!=|not\s+in|in)\s*)"
-    r"(\{[^}]*\}|'[^']*'|\"[^\"]*\")"
-)
-"""In such a text a label that stands for a namespace's name, and what it is compared with."""
-QUOTED = re.compile(r"(['\"])(.*?)\1")
 SHARED = frozenset({DNS_NAMESPACE.name, "default"})
 """Namespaces that belong to the cluster and keep their names."""
 
@@ -31,8 +21,8 @@ class WorkerDriver:
     """Wraps a driver; satisfies `Driver`."""
 
     def __init__(self, driver: Driver, worker: str) -> None:
-        self._driver, self._worker, self._suffix = driver, worker, f"-{worker}"
-        self._moved: set[str] = set()
+        self._driver, self._worker = driver, worker
+        self._renaming = Renaming(suffix=f"-{worker}")
 
     def start(self, say: Say) -> Environment:
         return self._driver.start(say)
@@ -44,24 +34,26 @@ class WorkerDriver:
         return self._driver.attach(handle)
 
     def deploy(self, topology: Topology, say: Say) -> Placement:
-        return self._moving(topology, lambda moved: self._driver.deploy(moved, say))
+        return self._rename(topology, lambda renamed: self._driver.deploy(renamed, say))
 
     def reshape(self, topology: Topology) -> Placement:
-        return self._moving(topology, self._driver.reshape)
+        return self._rename(topology, self._driver.reshape)
 
-    def _moving(self, topology: Topology, put: Callable[[Topology], Placement]) -> Placement:
-        self._moved |= {namespace.name for namespace in topology.namespaces} - SHARED
-        moved = Topology(
+    def _rename(self, topology: Topology, put: Callable[[Topology], Placement]) -> Placement:
+        """Put the topology under the cluster's names; the placement comes back under the topology's."""
+        names = {namespace.name for namespace in topology.namespaces} - SHARED
+        self._renaming = replace(self._renaming, names=self._renaming.names | names)
+        rename = self._renaming.rename
+        renamed = Topology(
             namespaces=tuple(
-                replace(n, name=self._away(n.name), labels={**n.labels, LABEL: self._worker})
-                for n in topology.namespaces
+                replace(n, name=rename(n.name), labels={**n.labels, LABEL: self._worker}) for n in topology.namespaces
             ),
-            pods=tuple(replace(p, namespace=self._away(p.namespace)) for p in topology.pods),
-            services=tuple(replace(s, namespace=self._away(s.namespace)) for s in topology.services),
-            externals=tuple(replace(e, name=f"{e.name}{self._suffix}") for e in topology.externals),
+            pods=tuple(replace(p, namespace=rename(p.namespace)) for p in topology.pods),
+            services=tuple(replace(s, namespace=rename(s.namespace)) for s in topology.services),
+            externals=tuple(replace(e, name=f"{e.name}{self._renaming.suffix}") for e in topology.externals),
             nodes=topology.nodes,
         )
-        there = put(moved)
+        there = put(renamed)
         home = {
             self._endpoint(endpoint): endpoint
             for endpoint in (*topology.endpoints(), *(service.id for service in topology.services))
@@ -72,7 +64,7 @@ class WorkerDriver:
             node_ports={(home.get(key, key), *rest): port for (key, *rest), port in there.node_ports.items()},  # type: ignore[misc]
             dns_pods=there.dns_pods,
             server_names={endpoint: there.server_names.get(away, away) for away, endpoint in home.items()},
-            namespaces={namespace.name: self._away(namespace.name) for namespace in topology.namespaces},
+            namespaces={namespace.name: rename(namespace.name) for namespace in topology.namespaces},
             hostnames={home.get(key, key): name for key, name in there.hostnames.items()},
             api_server=there.api_server,
             api_certificate=there.api_certificate,
@@ -105,42 +97,12 @@ class WorkerDriver:
     def stop(self, *, keep: bool) -> None:
         self._driver.stop(keep=keep)
 
-    def _away(self, namespace: str) -> str:
-        return f"{namespace}{self._suffix}" if namespace in self._moved else namespace
-
     def _endpoint(self, endpoint: str) -> str:
         if endpoint.startswith("external:"):
-            return f"{endpoint}{self._suffix}"
+            return f"{endpoint}{self._renaming.suffix}"
         prefix = "svc:" if endpoint.startswith("svc:") else ""
         namespace, slash, name = endpoint.removeprefix("svc:").partition("/")
-        return f"{prefix}{self._away(namespace)}/{name}" if slash else endpoint
+        return f"{prefix}{self._renaming.rename(namespace)}/{name}" if slash else endpoint
 
     def _own(self, manifest: Manifest) -> Manifest:
-        return confined(self._rewritten(manifest), self._worker)
-
-    def _rewritten(self, value: Any, key: str = "") -> Any:
-        """A manifest with every namespace it names moved: `namespace` keys, labels that stand for a namespace's name in
-        each dialect, and Calico's selectors, which are text."""
-        if isinstance(value, Mapping):
-            if _stands_for_a_name(value.get("key")) and "values" in value:
-                return {**value, "values": [self._away(name) for name in value["values"]]}
-            moved = {k: self._rewritten(v, k) for k, v in value.items()}
-            if value.get("kind") == "Namespace" and "metadata" in moved:
-                moved["metadata"] = {**moved["metadata"], "name": self._away(value["metadata"]["name"])}
-            return moved
-        if isinstance(value, list | tuple):
-            return [self._rewritten(item) for item in value]
-        if not isinstance(value, str):
-            return value
-        if key in SELECTORS:
-            return COMPARED.sub(lambda found: found[1] + QUOTED.sub(self._quoted, found[2]), value)
-        return self._away(value) if key == "namespace" or _stands_for_a_name(key) else value
-
-    def _quoted(self, found: re.Match[str]) -> str:
-        quote, name = found[1], found[2]
-        return f"{quote}{self._away(name)}{quote}"
-
-
-def _stands_for_a_name(label: Any) -> bool:
-    """Whether a label's value is the name of a namespace. Cilium's labels may have a source in front (`k8s:`)."""
-    return isinstance(label, str) and label.rpartition(":")[2] in NAMES
+        return narrow_subjects(rename_namespaces(manifest, self._renaming), self._worker)

@@ -51,6 +51,8 @@ OURS = {
     "projectcalico.org/serviceaccount": SERVICE_ACCOUNT,
     OF_ACCOUNT + NAME: SERVICE_ACCOUNT,
 }
+NAMES_OF_NAMESPACES = frozenset(key for key, meant in OURS.items() if meant == NAMESPACE)
+"""The labels by which selectors of pods see the name of a pod's namespace."""
 ORCHESTRATOR = "projectcalico.org/orchestrator"
 EVERYWHERE: Mapping[int, str] = {4: "0.0.0.0/0", 6: "::/0"}
 PORTS = range(1, 65536)

@@ -56,6 +56,10 @@ AN_OPERATOR = "an operator (==, !=, in, not in, contains, starts with, ends with
 AN_OPERAND = "a label, has(), all(), '!' or '('"
 
 
+Rewrite = Callable[[str, Operator | TextOperator, str], str]
+"""(label, how it is compared, the text that it is compared with) -> what is to stand there instead."""
+
+
 class Token(NamedTuple):
     kind: str
     """A symbol, a word of the language, `label`, `text` (in quotes) or `end`."""
@@ -79,9 +83,22 @@ def plain(key: str, operator: Operator | TextOperator, values: tuple[str, ...], 
     return Requirement(key=key, operator=operator, values=values)
 
 
+def rewrite_values(text: str, at: At, rewrite: Rewrite) -> str:
+    """The text with other values in its comparisons, and the rest as it is. Refuses, at `at`, what is no selector."""
+    parser = _Parser(text, at, plain, own_global=True)
+    parser.whole()
+    for label, operator, value in reversed(parser.values):
+        # Its column is that of its quote, counted from 1: so it is where its first character stands, counted from 0.
+        start, end = value.column, value.column + len(value.value)
+        text = text[:start] + rewrite(label, operator, value.value) + text[end:]
+    return text
+
+
 class _Parser:
     def __init__(self, text: str, at: At, read: Reader, own_global: bool) -> None:
         self._text, self._at, self._read, self._own_global = text, at, read, own_global
+        self.values: list[tuple[str, Operator | TextOperator, Token]] = []
+        """What labels are compared with: label, operator, and the token, in the order of the text."""
         self._tokens = list(self._tokenized())
         self._place = 0
 
@@ -147,18 +164,20 @@ class _Parser:
             value = self._take("text")
             if value is None:
                 self._expected("a text in quotes")
+            self.values.append((label.value, TEXTS[token.kind], value))
             return self._meant(label, TEXTS[token.kind], (value.value,))
         token = self._take(*SETS)
         if token is None:
             self._expected(AN_OPERATOR)
-        return self._meant(label, SETS[token.kind], self._set())
+        return self._meant(label, SETS[token.kind], self._set(label.value, SETS[token.kind]))
 
-    def _set(self) -> tuple[str, ...]:
+    def _set(self, label: str, operator: Operator) -> tuple[str, ...]:
         if not self._take("{"):
             self._expected("'{'")
         values: list[str] = []
         while token := self._take("text"):
             values.append(token.value)
+            self.values.append((label, operator, token))
             if not self._take(","):
                 break
         if not self._take("}"):

@@ -19,7 +19,6 @@ from netproof.catalogue.scenarios import Scenario, Step
 from netproof.clusters import recipes, reviews
 from netproof.clusters.recipes import CniVersion, Recipe
 from netproof.drivers import Driver, DriverOptions, Environment, create
-from netproof.drivers.worker import WorkerDriver
 from netproof.errors import ClusterError, InputError, NetproofError, OwnFault
 from netproof.manifests.data_dirs import display_path
 from netproof.model import Measured, Probe, Specified, Topology
@@ -76,8 +75,7 @@ class Session:
             fault=options.fault,
             token=options.token,
         )
-        driver = create(self.recipe, driver_options)
-        self._driver: Driver = WorkerDriver(driver, options.worker) if options.worker else driver
+        self._driver: Driver = create(self.recipe, driver_options)
         self._deployment = Deployment(self._driver, self.recipe.settle, share=SHARE if options.worker else 1)
         self._capabilities: dict[str, str] = {}
         self._lost = ""

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from netproof.clusters.recipes import Recipe
     from netproof.drivers import Driver, DriverOptions
 
+SHARED = False
+"""Each process has a fabric of its own."""
+
 
 def create(recipe: Recipe, options: DriverOptions) -> Driver:
     """Raises InputError for an unknown fault."""
