@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -322,6 +324,7 @@ def test_only_a_cluster_that_workers_share_is_seen_through_their_namespaces(monk
     recipe = recipes.load(recipes.Wanted(name="reference"))
     options = DriverOptions(run_id="r", worker="gw1")
     assert not isinstance(create(recipe, options), WorkerDriver)
-    monkeypatch.setitem(DRIVERS, "reference", "tests.fakes")
+    monkeypatch.setitem(sys.modules, "shared", SimpleNamespace(create=lambda *_: FakeDriver()))  # type: ignore[arg-type]
+    monkeypatch.setitem(DRIVERS, "reference", "shared")
     assert isinstance(create(recipe, options), WorkerDriver)
     assert not isinstance(create(recipe, DriverOptions(run_id="r")), WorkerDriver)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netproof.errors import InputError
-from netproof.policy.calicoselector import parse, plain
+from netproof.policy.calicoselector import parse, plain, rewrite_values
 from netproof.policy.reading import At
 from netproof.policy.rules import Combination, Requirement, Selector
 
@@ -198,3 +198,22 @@ def test_what_is_printed_is_read_as_what_it_means(tree: Tree, space: str, labels
 def test_any_text_is_read_or_refused(text: str) -> None:
     with suppress(InputError):
         parse(text, AT, plain, own_global=True)
+
+
+@pytest.mark.parametrize("text", [text for text, _, _ in UPSTREAM])
+def test_other_values_leave_the_rest_of_a_text_as_it_is(text: str) -> None:
+    assert rewrite_values(text, AT, lambda label, operator, value: value) == text
+    found: list[str] = []
+    longer = rewrite_values(text, AT, lambda label, operator, value: found.append(value) or f"{value}-longer")
+    back = rewrite_values(longer, AT, lambda label, operator, value: value.removesuffix("-longer"))
+    assert back == text
+    assert longer.count("-longer") == len(found)
+
+
+def test_values_are_rewritten_with_their_label_and_operator() -> None:
+    told: list[tuple[str, str, str]] = []
+    text = "a == 'b' && !(has(c) || d not in {\"e\", 'f'}) && g contains 'h'"
+    rewrite_values(text, AT, lambda *compared: told.append(compared) or "")  # type: ignore[arg-type, func-returns-value]
+    assert sorted(told) == [("a", "In", "b"), ("d", "NotIn", "e"), ("d", "NotIn", "f"), ("g", "Contains", "h")]
+    with pytest.raises(InputError, match="not a selector"):
+        rewrite_values("a = 'b'", AT, lambda label, operator, value: value)
