@@ -97,6 +97,97 @@ class Settled:
         )
 
 
+class _Series:
+    """The rounds of one matrix as they come in. Times are seconds from the change."""
+
+    def __init__(
+        self,
+        settings: Settle,
+        agrees: Callable[[Mapping[Probe, Measured]], bool],
+        changed_at: float,
+        may_vary: Collection[Probe],
+    ) -> None:
+        self._settings, self._agrees, self._changed_at, self._may_vary = settings, agrees, changed_at, may_vary
+        self._tracks: dict[Probe, _Track] = {}
+        self._durations: list[float] = []
+        self._first_correct: float | None = None
+        self._began, self.ended = 0.0, 0.0
+        self.equal: list[Round] = []
+        """The last rounds, as far back as they are equal."""
+        self.is_correct = False
+        """Whether the last round agrees with what is expected."""
+
+    def add(self, rounds: Sequence[Round]) -> None:
+        if not self.equal:
+            self._began = rounds[0].began
+        self.ended = rounds[-1].ended
+        self._durations.append(rounds[-1].ended - rounds[-1].began)
+        for current in rounds:
+            self._add(current)
+
+    def _add(self, current: Round) -> None:
+        at = current.began - self._changed_at
+        measured = current.measured()
+        for probe, reading in current.readings.items():
+            self._tracks.setdefault(probe, _Track()).add(at, reading)
+        if self.equal and any(
+            self.equal[-1].readings[probe].measured is not now
+            for probe, now in measured.items()
+            if probe not in self._may_vary
+        ):
+            self.equal.clear()
+        self.equal.append(current)
+        self.is_correct = self._agrees(measured)
+        if self.is_correct and self._first_correct is None:
+            self._first_correct = at
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the equal rounds are many enough, and span the hold window."""
+        spans = self.equal[-1].began - self.equal[0].began
+        return len(self.equal) >= self._settings.rounds and spans >= self._settings.seconds - 1e-6
+
+    @property
+    def is_over(self) -> bool:
+        lasted = self.ended - self._began
+        return (self.is_settled and self.is_correct) or lasted >= self._settings.limit
+
+    def result(self, *, interrupted: bool = False) -> Settled:
+        readings = dict(self.equal[-1].readings)
+        if interrupted:
+            readings = {p: replace(r, measured=Measured.UNMEASURED, detail=INTERRUPTED) for p, r in readings.items()}
+        elif not self.is_settled:
+            readings.update(self._unsteady(readings))
+        count = sum(attempt.count for attempt in next(iter(self._tracks.values()), _Track()).attempts)
+        settled_after = self.equal[0].began - self._changed_at if self.is_settled else None
+        return Settled(
+            readings=readings,
+            attempts={probe: tuple(track.attempts) for probe, track in self._tracks.items()},
+            since_s={probe: round(track.since, 3) for probe, track in self._tracks.items()},
+            rounds=count,
+            early=count - len(self.equal),
+            first_correct_s=None if self._first_correct is None else round(self._first_correct, 3),
+            settled_after_s=None if settled_after is None else round(settled_after, 3),
+            flaps=sum(track.changes > 1 for track in self._tracks.values()),
+            round_s=round(median(self._durations), 3) if self._durations else 0.0,
+            interrupted=interrupted,
+        )
+
+    def _unsteady(self, readings: Mapping[Probe, Reading]) -> dict[Probe, Reading]:
+        """The cells that changed within the last hold window, as unmeasured."""
+        settings, last = self._settings, self.equal[-1].began
+        since = min(self.equal[0].began, last - settings.seconds) - self._changed_at
+        return {
+            probe: replace(
+                readings[probe],
+                measured=Measured.UNMEASURED,
+                detail=f"did not settle within {settings.limit:g} s: changed {track.changes} times",
+            )
+            for probe, track in self._tracks.items()
+            if track.changes and track.since >= since and probe not in self._may_vary
+        }
+
+
 def settle(
     ask: Callable[[Schedule], Sequence[Round]],
     settings: Settle,
@@ -120,73 +211,32 @@ def settle(
     is as long as it may be while a change `is_expected`: then waiting on is what comes next anyway."""
     # The last round of a train ends the hold window, so that none is sent for nothing.
     every = max(every, settings.seconds / max(int(settings.seconds / every + 1e-6), 1))
-    enough = max(settings.rounds, ceil(settings.seconds / every - 1e-6) + 1)
-    more = ceil(ahead / every - 1e-6)
-    need, calm = enough, min(max(ceil(idle / every - 1e-6), 1), more)
-    is_awaited = is_expected
-    tracks: dict[Probe, _Track] = {}
-    durations: list[float] = []
-    streak: list[Round] = []
-    first_correct: float | None = None
-    began: float | None = None
-    correct = is_settled = interrupted = False
+    window = max(settings.rounds, _count(settings.seconds, every) + 1)
+    more = _count(ahead, every)
+
+    def schedule(needed: int, idle: int) -> Schedule:
+        """`needed`: rounds to the end of the hold window, if nothing changes; `idle`: those to wait beyond it."""
+        return Schedule(repeat=needed + more, every=every, steady=window if more else 0, idle=needed + idle)
+
+    series = _Series(settings, agrees, changed_at, may_vary)
+    upcoming = schedule(window, more if is_expected else min(max(_count(idle, every), 1), more))
     while True:
         try:
-            train = ask(
-                Schedule(
-                    repeat=need + more,
-                    every=every,
-                    steady=enough if more else 0,
-                    idle=need + (more if is_awaited else calm),
-                )
-            )
+            rounds = ask(upcoming)
         except KeyboardInterrupt:
-            if not streak:
+            if not series.equal:
                 raise
-            interrupted = True
-            break
-        began = train[0].began if began is None else began
-        durations.append(train[-1].ended - train[-1].began)
-        for current in train:
-            at = current.began - changed_at
-            measured = current.measured()
-            for probe, reading in current.readings.items():
-                tracks.setdefault(probe, _Track()).add(at, reading)
-            if streak and any(
-                streak[-1].readings[p].measured is not v for p, v in measured.items() if p not in may_vary
-            ):
-                streak.clear()
-            streak.append(current)
-            correct = agrees(measured)
-            if correct and first_correct is None:
-                first_correct = at
-        is_settled = len(streak) >= settings.rounds and streak[-1].began - streak[0].began >= settings.seconds - 1e-6
-        now = train[-1].ended
-        if (is_settled and correct) or now - began >= settings.limit:
-            break
+            return series.result(interrupted=True)
+        series.add(rounds)
+        if series.is_over:
+            return series.result()
         # The time between two trains counts, too.
-        left = ceil((streak[0].began + settings.seconds - now) / every - 1e-6) + 1
-        need, calm = max(settings.rounds - len(streak), min(left, enough - len(streak)), 1), 0
-        is_awaited = not correct
-    readings = dict(streak[-1].readings)
-    if interrupted:
-        readings = {p: replace(r, measured=Measured.UNMEASURED, detail=INTERRUPTED) for p, r in readings.items()}
-    elif not is_settled:
-        steady = min(streak[0].began, streak[-1].began - settings.seconds) - changed_at
-        for probe, track in tracks.items():
-            if track.changes and track.since >= steady and probe not in may_vary:
-                why = f"did not settle within {settings.limit:g} s: changed {track.changes} times"
-                readings[probe] = replace(readings[probe], measured=Measured.UNMEASURED, detail=why)
-    count = sum(attempt.count for attempt in next(iter(tracks.values()), _Track()).attempts)
-    return Settled(
-        readings=readings,
-        attempts={probe: tuple(track.attempts) for probe, track in tracks.items()},
-        since_s={probe: round(track.since, 3) for probe, track in tracks.items()},
-        rounds=count,
-        early=count - len(streak),
-        first_correct_s=None if first_correct is None else round(first_correct, 3),
-        settled_after_s=round(streak[0].began - changed_at, 3) if is_settled else None,
-        flaps=sum(track.changes > 1 for track in tracks.values()),
-        round_s=round(median(durations), 3) if durations else 0.0,
-        interrupted=interrupted,
-    )
+        left = _count(series.equal[0].began + settings.seconds - series.ended, every) + 1
+        held = len(series.equal)
+        needed = max(settings.rounds - held, min(left, window - held), 1)
+        upcoming = schedule(needed, 0 if series.is_correct else more)
+
+
+def _count(seconds: float, every: float) -> int:
+    """How many rounds take so long."""
+    return ceil(seconds / every - 1e-6)
