@@ -35,7 +35,7 @@ def test_ids_are_unique() -> None:
 def test_a_table_is_what_the_api_means(scenario: Scenario) -> None:
     wrong = []
     decisions: dict[Probe, Decision] = {}
-    for step in scenario.filled(place_on_paper(scenario.topology)).steps:
+    for step in scenario.fill(place_on_paper(scenario.topology)).steps:
         decisions = decide(step, place_on_paper(step.topology), decisions)
         for probe, meant in step.intended.cells.items():
             expected = "unspecified" if probe in step.left_open else meant.value
@@ -49,7 +49,7 @@ def test_a_table_is_what_the_api_means(scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("scenario", CHARTS, ids=lambda scenario: scenario.id)
 def test_a_charts_surprises_are_all_declared_and_all_happen(scenario: Scenario) -> None:
-    (step,) = scenario.filled(place_on_paper(scenario.topology)).steps
+    (step,) = scenario.fill(place_on_paper(scenario.topology)).steps
     decisions = decide(step, place_on_paper(step.topology))
     open_cells = {probe for probe, decision in decisions.items() if decision.specified is Specified.UNSPECIFIED}
     assert open_cells == step.left_open, "what the API leaves open is said by `~` in the scenario's own table"

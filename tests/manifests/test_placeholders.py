@@ -86,7 +86,7 @@ def test_a_scenarios_placeholders_are_filled_in_all_that_is_recorded(tmp_path: P
     (scenario,) = scenarios.read_scenarios(file)
     assert "{address:x/b}/32" in scenario.policies_text()
     placement = place_on_paper(scenario.topology)
-    assert f"cidr: {placement.address('x/b')}/32" in scenario.filled(placement).policies_text()
+    assert f"cidr: {placement.address('x/b')}/32" in scenario.fill(placement).policies_text()
 
 
 def test_a_scenario_with_a_wrong_placeholder_names_its_line(tmp_path: Path) -> None:

@@ -84,7 +84,7 @@ def _plain(manifest: object) -> dict[str, object]:
 
 def _met(identifier: str) -> set[coverage.Meeting]:
     scenario = by_id(identifier)
-    return coverage.meetings(scenario.filled(place_on_paper(scenario.topology)))
+    return coverage.meetings(scenario.fill(place_on_paper(scenario.topology)))
 
 
 def test_a_probe_meets_the_rules_of_policies_that_isolate_its_ends_in_their_direction() -> None:

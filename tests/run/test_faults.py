@@ -44,7 +44,7 @@ def test_the_first_scenarios_baseline_is_taken_beside_the_pre_flight(session: Se
     wanted = scenario("isolation-deny-all-ingress")
     session.prepare([wanted.topology], first=wanted)
     phases = [phase.name for phase in session._progress.phases]
-    connected = session._world.place(wanted.topology).rounds.connected_before
+    connected = session._deployment.place(wanted.topology).rounds.connected_before
     part = session.measure(wanted, 0)
     session.close()
     assert connected == set(wanted.steps[0].intended)
@@ -57,7 +57,7 @@ def test_a_pre_flight_that_fails_does_not_wait_for_a_baseline_that_never_connect
 ) -> None:
     wanted = scenario("isolation-deny-all-ingress")
     never = threading.Event()
-    monkeypatch.setattr(session._world, "warm", lambda place, probes: never.wait(30))
+    monkeypatch.setattr(session._deployment, "warm", lambda place, probes: never.wait(30))
 
     def fails() -> None:
         raise ClusterError("the canaries are gone")

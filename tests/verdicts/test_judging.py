@@ -30,7 +30,7 @@ def test_a_connection_that_a_deny_may_have_ended_stays_open_to_question() -> Non
 
 def test_a_new_pods_denials_hold_from_its_first_instruction_and_what_is_allowed_may_come_later() -> None:
     scenarios = read_scenarios(data_dir("scenarios") / "time" / "start-up.yaml")
-    by_id = {scenario.id: scenario.filled(place_on_paper(scenario.topology)).steps[-1] for scenario in scenarios}
+    by_id = {scenario.id: scenario.fill(place_on_paper(scenario.topology)).steps[-1] for scenario in scenarios}
     step = by_id["time-first-ingress"]
     first = {p: d.specified for p, d in decide(step, place_on_paper(step.topology)).items() if p.kind == "first"}
     assert {probe.source: specified for probe, specified in first.items()} == {

@@ -134,7 +134,7 @@ class Scenario:
     engine: str = ""
     variant_of: str = ""
 
-    def filled(self, placement: Placement) -> Scenario:
+    def fill(self, placement: Placement) -> Scenario:
         """With the addresses of a placement instead of placeholders (manifests/placeholders.py). Raises InputError."""
 
         def put(step: Step) -> Step:
@@ -187,7 +187,7 @@ def _of_chart(wanted: ScenarioFile, document: Document) -> Scenario:
     steps = (_beside(_narrowed(step, wanted.only), wanted, document) for step in scenario.steps)
     scenario = replace(scenario, steps=tuple(steps))
     try:
-        scenario.filled(place_on_paper(scenario.topology))
+        scenario.fill(place_on_paper(scenario.topology))
     except InputError as error:
         raise document.error(("values",), f"scenario {wanted.id}: {error}") from None
     return scenario
@@ -271,7 +271,7 @@ def of_tables(wanted: ScenarioFile, document: Document) -> Scenario:
         select=f"--scenario-set {wanted.id}",
     )
     try:
-        scenario.filled(place_on_paper(scenario.topology))
+        scenario.fill(place_on_paper(scenario.topology))
     except InputError as error:
         raise document.error(("steps",) if wanted.steps else ("policies",), f"scenario {wanted.id}: {error}") from None
     return scenario

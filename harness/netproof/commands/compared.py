@@ -71,7 +71,7 @@ class _Compared:
 
 def _compared(scenario: Scenario, how: _Compared, options: Options) -> LintInput:
     placement = place_on_paper(scenario.topology)
-    step = scenario.filled(placement).steps[0]
+    step = scenario.fill(placement).steps[0]
     file = display_path(Path(how.document.file))
     lines = dict(_lines(how.document))
     if how.objects is not None:

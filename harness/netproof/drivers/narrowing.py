@@ -36,7 +36,7 @@ def _cilium(manifest: Manifest, worker: str) -> Manifest:
     def narrow(spec: Any) -> Any:
         if not isinstance(spec, Mapping) or "endpointSelector" not in spec:
             return spec
-        return {**spec, "endpointSelector": _labelled(spec["endpointSelector"], label, worker)}
+        return {**spec, "endpointSelector": _require_label(spec["endpointSelector"], label, worker)}
 
     found: dict[str, Any] = dict(manifest)
     if manifest.get("spec"):
@@ -50,14 +50,14 @@ def _network_policy_api(manifest: Manifest, worker: str) -> Manifest:
     spec = _mapping(manifest.get("spec"))
     subject = dict(_mapping(spec.get("subject")))
     if "namespaces" in subject:
-        subject["namespaces"] = _labelled(subject["namespaces"], LABEL, worker)
+        subject["namespaces"] = _require_label(subject["namespaces"], LABEL, worker)
     if subject.get("pods"):
         pods = _mapping(subject["pods"])
-        subject["pods"] = {**pods, "namespaceSelector": _labelled(pods.get("namespaceSelector"), LABEL, worker)}
+        subject["pods"] = {**pods, "namespaceSelector": _require_label(pods.get("namespaceSelector"), LABEL, worker)}
     return {**manifest, "spec": {**spec, "subject": subject}}
 
 
-def _labelled(selector: Any, label: str, value: str) -> dict[str, Any]:
+def _require_label(selector: Any, label: str, value: str) -> dict[str, Any]:
     selector = _mapping(selector)
     return {**selector, "matchLabels": {**_mapping(selector.get("matchLabels")), label: value}}
 

@@ -134,7 +134,7 @@ def _probe(cell: Cell) -> Probe:
 def _on_paper(scenario: Scenario) -> list[dict[Probe, Decision]]:
     """The decisions of each step, on made-up addresses."""
     found: list[dict[Probe, Decision]] = []
-    for step in scenario.filled(place_on_paper(scenario.topology)).steps:
+    for step in scenario.fill(place_on_paper(scenario.topology)).steps:
         found.append(decide(step, place_on_paper(step.topology), found[-1] if found else None))
     return found
 

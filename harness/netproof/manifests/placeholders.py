@@ -25,12 +25,12 @@ EXAMPLES: dict[Family, str] = {4: "192.0.2.0", 6: "2001:db8::"}
 
 def fill(manifests: Sequence[Manifest], placement: Placement) -> tuple[Manifest, ...]:
     """The manifests with every placeholder replaced. Raises InputError for an endpoint without that address."""
-    return tuple(_filled(manifest, placement) for manifest in manifests)
+    return tuple(_fill(manifest, placement) for manifest in manifests)
 
 
 def fill_text(text: str, placement: Placement) -> str:
     """The same for one text."""
-    return str(_filled(text, placement))
+    return str(_fill(text, placement))
 
 
 def fill_examples(text: str) -> str:
@@ -39,22 +39,22 @@ def fill_examples(text: str) -> str:
     return PLACEHOLDER.sub(lambda match: EXAMPLES[FAMILIES.get(match["what"], 4)] + (match[2] or ""), text)
 
 
-def _filled(value: Any, placement: Placement) -> Any:
+def _fill(value: Any, placement: Placement) -> Any:
     match value:
         case dict():
-            return {key: _filled(item, placement) for key, item in value.items()}
+            return {key: _fill(item, placement) for key, item in value.items()}
         case list():
-            return [_filled(item, placement) for item in value]
+            return [_fill(item, placement) for item in value]
         case str():
-            return PLACEHOLDER.sub(lambda match: _resolved(match, placement), value)
+            return PLACEHOLDER.sub(lambda match: _resolve(match, placement), value)
         case _:
             return value
 
 
-def _resolved(match: re.Match[str], placement: Placement) -> str:
+def _resolve(match: re.Match[str], placement: Placement) -> str:
     what, length, endpoint = match["what"], match["length"], match["endpoint"]
     if what == "name" and length is None:
-        return _named(match[0], endpoint, placement)
+        return _hostname(match[0], endpoint, placement)
     family = FAMILIES.get(what)
     if family is None or what.startswith("network") == (length is None):
         raise InputError(
@@ -76,7 +76,7 @@ def _resolved(match: re.Match[str], placement: Placement) -> str:
         raise InputError(f"IPv{family} has no networks of /{length}", key=match[0]) from None
 
 
-def _named(placeholder: str, endpoint: str, placement: Placement) -> str:
+def _hostname(placeholder: str, endpoint: str, placement: Placement) -> str:
     if endpoint not in placement.hostnames:
         near = get_close_matches(endpoint, list(placement.hostnames), n=1)
         hint = f"did you mean {near[0]!r}?" if near else "only peers outside have one"

@@ -69,7 +69,7 @@ class Settled:
     round_s: float
     interrupted: bool
 
-    def doubted(self, why: str, of: Collection[Probe] | None = None) -> Settled:
+    def doubt(self, why: str, of: Collection[Probe] | None = None) -> Settled:
         """The same, but these cells (default: all) do not count as measured."""
         doubtful = self.readings.keys() if of is None else of
         readings = {

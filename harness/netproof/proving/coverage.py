@@ -87,7 +87,7 @@ def measure(scenarios: Iterable[Scenario]) -> Coverage:
     fields = {(field, value): 0 for field, values in asked.fields.items() for value in values}
     pairs = dict.fromkeys(asked.pairs(), 0)
     for scenario in scenarios:
-        filled = scenario.filled(place_on_paper(scenario.topology))
+        filled = scenario.fill(place_on_paper(scenario.topology))
         manifests = [manifest for step in filled.steps for manifest in step.applied]
         for use in {use for manifest in manifests for use in uses(manifest)} & fields.keys():
             fields[use] += 1

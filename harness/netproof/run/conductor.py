@@ -193,7 +193,7 @@ def specified(scenario: Scenario) -> list[tuple[str, Matrix[Intent], Matrix[Spec
     """The intended and specified matrices of each step with no cluster, on made-up addresses."""
     found = []
     decisions: dict[Probe, Decision] = {}
-    for change in scenario.filled(place_on_paper(scenario.topology)).steps:
+    for change in scenario.fill(place_on_paper(scenario.topology)).steps:
         decisions = decide(change, place_on_paper(change.topology), decisions)
         step = as_specified(change, decisions) if scenario.draft else change
         meant = Matrix({probe: decision.specified for probe, decision in decisions.items()})

@@ -339,7 +339,7 @@ class Deployment:
                 # The machine is busier than it was at the baseline: what it is silent about must be silent for longer.
                 place.timeout = settings.ceiling
                 return self.settle(place, probes, goal, changed_at, at_most=at_most, hold=hold)
-            settled = settled.doubted(ANSWERS_AFTER_ALL, of=answers)
+            settled = settled.doubt(ANSWERS_AFTER_ALL, of=answers)
         place.denied |= {p for p, r in settled.readings.items() if r.measured is not Measured.CONNECTED}
         place.seen.update((probe, reading.measured) for probe, reading in settled.readings.items())
         return settled

@@ -174,7 +174,7 @@ class Session:
         decisions: dict[Probe, Decision] = {}
         try:
             place = self._ready(scenario)
-            scenario = scenario.filled(place.rounds.placement)
+            scenario = scenario.fill(place.rounds.placement)
             for change in scenario.steps:
                 changed_at = self._deployment.change(place, change)
                 decisions = decide(change, place.rounds.placement, decisions)
@@ -233,7 +233,7 @@ class Session:
         hold = late + self.recipe.settle.seconds
         place = self._ready(scenario)
         try:
-            scenario = scenario.filled(place.rounds.placement)
+            scenario = scenario.fill(place.rounds.placement)
             decisions: list[dict[Probe, Decision]] = []
             for step in scenario.steps:
                 decisions.append(decide(step, place.rounds.placement, decisions[-1] if decisions else None))
@@ -256,7 +256,7 @@ class Session:
         began = time.monotonic()
         decisions: dict[Probe, Decision] = {}
         judged = []
-        for change in scenario.filled(place_on_paper(scenario.topology)).steps:
+        for change in scenario.fill(place_on_paper(scenario.topology)).steps:
             decisions = decide(change, place_on_paper(change.topology), decisions)
             step = as_specified(change, decisions) if scenario.draft else change
             nothing = Settled.nothing(decisions, f"{self.cni} is not available here")
@@ -271,7 +271,7 @@ class Session:
         wrong = any(settled.readings[p].measured not in (value, Measured.UNMEASURED) for p, value in goal.items())
         if wrong and (why := self._driver.disturbed()):
             # Whatever disagrees now may say nothing of the CNI.
-            settled = settled.doubted(why)
+            settled = settled.doubt(why)
         reviewed = (scenario.documented, self._known)
         return judge_step(scenario, step, decisions, settled, reviewed, reproduce=self._by_hand), settled
 
@@ -309,7 +309,7 @@ class Session:
         reason: str,
     ) -> ScenarioPart:
         judged = list(judged)
-        steps_on_paper = scenario.filled(place_on_paper(scenario.topology)).steps
+        steps_on_paper = scenario.fill(place_on_paper(scenario.topology)).steps
         known = policy_warnings(read_policies([m for s in steps_on_paper for m in s.applied]), scenario.topology)
         part = ScenarioPart(
             cni=self.cni,

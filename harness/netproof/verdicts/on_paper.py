@@ -32,7 +32,7 @@ def record_scenarios(scenarios: Iterable[Scenario]) -> Record:
 def _add(target: Target, scenario: Scenario) -> None:
     decisions: dict[Probe, Decision] = {}
     cells: list[Cell] = []
-    for step in scenario.filled(place_on_paper(scenario.topology)).steps:
+    for step in scenario.fill(place_on_paper(scenario.topology)).steps:
         decisions = decide(step, place_on_paper(step.topology), decisions)
         nothing = Settled.nothing(decisions, WHY)
         judged = judge_step(scenario, step, decisions, nothing, (), reproduce=lambda probe, host: "")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from netproof.clusters.recipes import Patch
-from netproof.drivers.kind.patches import patched
+from netproof.drivers.kind.patches import apply_patches
 from netproof.errors import ClusterError
 
 
@@ -26,7 +26,7 @@ def config(namespace: str) -> dict[str, Any]:
 
 
 def changed(patch: dict[str, Any], name: str = "DaemonSet/agent") -> list[dict[str, Any]]:
-    return patched([agent(), config("x"), config("y")], [Patch(object=name, patch=patch)], "all.yaml of It v1")
+    return apply_patches([agent(), config("x"), config("y")], [Patch(object=name, patch=patch)], "all.yaml of It v1")
 
 
 def test_items_are_merged_by_name_and_everything_else_stays() -> None:

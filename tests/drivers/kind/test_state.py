@@ -96,8 +96,8 @@ def test_a_record_of_another_machine_is_left_alone(programs: Programs) -> None:
 def test_a_process_that_ended_has_no_start() -> None:
     ended = subprocess.Popen(["true"])
     ended.wait()
-    assert state.started(ended.pid) == ""
-    assert state.started(os.getpid()) == state.started(os.getpid()) != ""
+    assert state.start_time(ended.pid) == ""
+    assert state.start_time(os.getpid()) == state.start_time(os.getpid()) != ""
 
 
 @pytest.mark.parametrize("name", ["netproof-none", "../..", "."])
@@ -117,7 +117,7 @@ def test_who_still_makes_a_leftover_cluster_is_ended_first(programs: Programs) -
     programs(kind="", docker="")
     left = cluster(alive=False)
     maker = subprocess.Popen(["sh", "-c", "sleep 1 & exec sleep 60"], start_new_session=True)
-    state.making(left, maker.pid)
+    state.remember_maker(left, maker.pid)
     assert state.reap() == [left.name]
     assert maker.wait(10) == -signal.SIGKILL
 

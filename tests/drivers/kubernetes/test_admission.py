@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from netproof.drivers.kubernetes.admission import Caller, clear, heard
+from netproof.drivers.kubernetes.admission import Caller, clear, interpret
 from netproof.drivers.kubernetes.objects import Refused
 from netproof.errors import AgentLost
 from netproof.model import Outcome
@@ -36,11 +36,11 @@ CALL = (
     ],
 )
 def test_what_the_api_server_says_becomes_an_outcome(said: str, outcome: Outcome) -> None:
-    assert heard(Refused("trying", 500, CALL + said), {200: "stageset/controller"})[0] is outcome
+    assert interpret(Refused("trying", 500, CALL + said), {200: "stageset/controller"})[0] is outcome
 
 
 def test_an_api_server_that_does_not_answer_has_seen_nothing() -> None:
-    assert heard(Refused("trying", 0, "timeout: context deadline exceeded"), {})[0] is Outcome.ERROR
+    assert interpret(Refused("trying", 0, "timeout: context deadline exceeded"), {})[0] is Outcome.ERROR
 
 
 class Server:

@@ -41,7 +41,7 @@ WHOLE = felt(pod("cni-1", "cni"), pod("coredns-abc-1", "coredns-abc", "ReplicaSe
 
 def test_only_the_recipes_workloads_count() -> None:
     assert sorted(WHOLE.workloads) == ["kube-system/cni-1", "kube-system/coredns-abc-1"]
-    assert pulse.missed(WHOLE, WHOLE) == ""
+    assert pulse.find_changes(WHOLE, WHOLE) == ""
 
 
 @pytest.mark.parametrize(
@@ -54,22 +54,24 @@ def test_only_the_recipes_workloads_count() -> None:
 def test_an_agent_that_was_away_is_named(now: dict[str, Any], said: str) -> None:
     after = felt(pod("cni-1", "cni", **now))
     before = replace(WHOLE, workloads={"kube-system/cni-1": WHOLE.workloads["kube-system/cni-1"]})
-    assert pulse.missed(before, after) == said
+    assert pulse.find_changes(before, after) == said
 
 
 def test_an_agent_that_was_not_there_yet_when_the_step_began_is_named() -> None:
-    assert pulse.missed(felt(pod("cni-1", "cni", ready=False)), felt(pod("cni-1", "cni"))).endswith("was not ready")
+    assert pulse.find_changes(felt(pod("cni-1", "cni", ready=False)), felt(pod("cni-1", "cni"))).endswith(
+        "was not ready"
+    )
 
 
 def test_a_replaced_pod_and_a_node_that_is_away_are_named() -> None:
     after = felt(pod("cni-2", "cni"), pod("coredns-abc-1", "coredns-abc", "ReplicaSet"), node="Unknown")
     said = "the node w is not ready; kube-system/cni-2 is new; kube-system/cni-1 is gone"
-    assert pulse.missed(WHOLE, after) == said
+    assert pulse.find_changes(WHOLE, after) == said
 
 
 def test_a_pod_with_another_address_is_named() -> None:
     there = pod("a")
     there["status"]["podIPs"] = [{"ip": "10.0.0.2"}]
     api = cast(Api, FakeApi(there))
-    assert pulse.moved(api, {"kube-system/a": ("10.0.0.2",), "kube-system/b": ("10.0.0.3",)}) == ""
-    assert pulse.moved(api, {"kube-system/a": ("10.0.0.1",)}) == "kube-system/a has another address now"
+    assert pulse.find_moved(api, {"kube-system/a": ("10.0.0.2",), "kube-system/b": ("10.0.0.3",)}) == ""
+    assert pulse.find_moved(api, {"kube-system/a": ("10.0.0.1",)}) == "kube-system/a has another address now"

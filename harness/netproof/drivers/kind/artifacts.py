@@ -20,7 +20,7 @@ from platformdirs import user_cache_path
 
 from netproof.clusters.recipes import LocalFile, Patch, Recipe, UpstreamFile, recipe_path
 from netproof.drivers import Applied, programs
-from netproof.drivers.kind.patches import patched
+from netproof.drivers.kind.patches import apply_patches
 from netproof.errors import ClusterError, InputError
 from netproof.manifests.data_dirs import data_dir, display_path
 from netproof.model import Manifest
@@ -132,7 +132,7 @@ def render(recipe: Recipe, files: Artifacts, *, kubernetes: str) -> tuple[list[M
         found = list(_objects(recipe.fill(text) if artifact.ours else text, str(artifact.path)))
         applied.append(Applied(name=artifact.path.name, source=artifact.source, sha256=artifact.sha256))
         if artifact.patches:
-            found = patched(found, artifact.patches, f"{artifact.path.name} of {recipe.title} {recipe.version}")
+            found = apply_patches(found, artifact.patches, f"{artifact.path.name} of {recipe.title} {recipe.version}")
             name = f"{artifact.path.name}, patched"
             applied.append(Applied(name=name, source=artifact.source, sha256=_digest(json.dumps(found))))
         objects.extend(found)

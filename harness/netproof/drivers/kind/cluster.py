@@ -58,29 +58,29 @@ def configuration(kind: KindCluster, images: Path, *, cgroup_v1: bool) -> dict[s
 class Creation:
     """A running `kind create cluster`. Its steps may be awaited from different threads."""
 
-    def __init__(self, record: state.ClusterState, kind: KindCluster, *, cgroup_v1: bool) -> None:
+    def __init__(self, cluster: state.ClusterState, kind: KindCluster, *, cgroup_v1: bool) -> None:
         programs.require("kind")
-        self.record = record
-        self.images = record.folder / "images"
+        self.cluster = cluster
+        self.images = cluster.folder / "images"
         self.images.mkdir(exist_ok=True)
         self._nodes = kind.workers + 1
-        self._log = record.folder / "kind.log"
-        config = record.folder / "kind.yaml"
+        self._log = cluster.folder / "kind.log"
+        config = cluster.folder / "kind.yaml"
         config.write_text(yaml.safe_dump(configuration(kind, self.images, cgroup_v1=cgroup_v1)), encoding="utf-8")
-        command = ["kind", "create", "cluster", "--name", record.name, "--config", str(config)]
-        command += ["--image", kind.node_image, "--kubeconfig", str(record.kubeconfig), "--wait", "0s"]
+        command = ["kind", "create", "cluster", "--name", cluster.name, "--config", str(config)]
+        command += ["--image", kind.node_image, "--kubeconfig", str(cluster.kubeconfig), "--wait", "0s"]
         with self._log.open("w", encoding="utf-8") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
             )
-        state.making(record, self._process.pid)
+        state.remember_maker(cluster, self._process.pid)
 
     def wait_nodes(self) -> list[str]:
         """Until every node's container runtime answers: their names."""
 
         def step() -> list[str]:
             self.alive()
-            listed = programs.run(["kind", "get", "nodes", "--name", self.record.name], purpose="listing nodes")
+            listed = programs.run(["kind", "get", "nodes", "--name", self.cluster.name], purpose="listing nodes")
             nodes = listed.stdout.split()
             if len(nodes) < self._nodes:
                 raise NotYet(f"{len(nodes)} of {self._nodes} nodes are there")
@@ -90,22 +90,22 @@ class Creation:
                     raise NotYet(f"the container runtime of {node} does not answer: {programs.tail(probe.stderr, 2)}")
             return nodes
 
-        return poll(step, timeout=CREATE_TIMEOUT, every=0.5, what=f"starting the nodes of {self.record.name}")
+        return poll(step, timeout=CREATE_TIMEOUT, every=0.5, what=f"starting the nodes of {self.cluster.name}")
 
     def wait_kubeconfig(self) -> Path:
         """Until kubeadm has written the administrator's kubeconfig, which is well before all nodes have joined."""
 
         def step() -> Path:
             self.alive()
-            got = programs.run(["kind", "get", "kubeconfig", "--name", self.record.name], check=False)
+            got = programs.run(["kind", "get", "kubeconfig", "--name", self.cluster.name], check=False)
             if got.returncode or "clusters:" not in got.stdout:
                 raise NotYet("kubeadm has written no kubeconfig yet")
-            early = self.record.folder / "kubeconfig.early"
+            early = self.cluster.folder / "kubeconfig.early"
             early.touch(mode=0o600)
             early.write_text(got.stdout, encoding="utf-8")
             return early
 
-        return poll(step, timeout=CREATE_TIMEOUT, every=0.5, what=f"kubeadm in {self.record.name}")
+        return poll(step, timeout=CREATE_TIMEOUT, every=0.5, what=f"kubeadm in {self.cluster.name}")
 
     def finish(self) -> None:
         """Until `kind` has ended: all nodes have joined and the kubeconfig is written."""
@@ -121,12 +121,12 @@ class Creation:
             self._process.kill()
         self._process.wait()
         with contextlib.suppress(ClusterError):  # removing the cluster meets it again, and tells
-            docker.remove_containers(docker.containers(f"{docker.LABEL_NODE}={self.record.name}"))
+            docker.remove_containers(docker.containers(f"{docker.LABEL_NODE}={self.cluster.name}"))
 
     def alive(self) -> None:
         """Raises ClusterError with the last lines of kind's output when it has failed."""
         if self._process.poll():
-            raise self._failure(f"kind could not create the cluster {self.record.name}")
+            raise self._failure(f"kind could not create the cluster {self.cluster.name}")
 
     def _failure(self, message: str) -> ClusterError:
         log = self._log.read_text(encoding="utf-8", errors="replace")
@@ -149,7 +149,7 @@ def give_images(creation: Creation, images: Sequence[str]) -> None:
         docker.save_images(images, tar)
         nodes = creation.wait_nodes()
         with ThreadPoolExecutor(len(nodes), thread_name_prefix="netproof-load") as pool:
-            list(pool.map(lambda node: _import(creation.record.name, node, tar), nodes))
+            list(pool.map(lambda node: _import(creation.cluster.name, node, tar), nodes))
     finally:
         tar.unlink(missing_ok=True)
 

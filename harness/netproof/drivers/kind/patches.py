@@ -13,7 +13,7 @@ DIRECTIVE, DELETE = "$patch", "delete"
 ANOTHER = "was the patch written for another version?"
 
 
-def patched(objects: Iterable[dict[str, Any]], patches: Sequence[Patch], file: str) -> list[dict[str, Any]]:
+def apply_patches(objects: Iterable[dict[str, Any]], patches: Sequence[Patch], file: str) -> list[dict[str, Any]]:
     """The objects with their changes, those deleted left out. `file` is what errors call their file.
 
     Of Kubernetes' strategic merge patches there are: mappings are merged; null takes a key away; lists of named items

@@ -74,19 +74,8 @@ def clusters_dir() -> Path:
 
 
 def new(cni: str, version: str, run: str, token: str) -> ClusterState:
-    """A record with a fresh name, on disk before anything else exists."""
-    record = _record(cni, version, run, token)
-    write(record)
-    return record
-
-
-def guest(cni: str, run: str, token: str) -> ClusterState:
-    """Of a cluster that is somebody else's: it is not written, so nothing here ever removes that cluster."""
-    return _record(cni, "", run, token)
-
-
-def _record(cni: str, version: str, run: str, token: str) -> ClusterState:
-    return ClusterState(
+    """A cluster with a fresh name, on disk before anything else exists."""
+    cluster = ClusterState(
         # Names of containers and of nodes allow no `+`.
         name=f"{PREFIX}-{cni.replace('+', '-')}-{secrets.token_hex(3)}",
         cni=cni,
@@ -96,25 +85,27 @@ def _record(cni: str, version: str, run: str, token: str) -> ClusterState:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         host=platform.node(),
         pid=os.getpid(),
-        started=started(os.getpid()),
+        started=start_time(os.getpid()),
     )
+    write(cluster)
+    return cluster
 
 
-def write(record: ClusterState) -> None:
-    record.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = record.folder / "cluster.json.partial"
-    partial.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
-    partial.replace(record.folder / "cluster.json")
+def write(cluster: ClusterState) -> None:
+    cluster.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    partial = cluster.folder / "cluster.json.partial"
+    partial.write_text(json.dumps(asdict(cluster), indent=2) + "\n", encoding="utf-8")
+    partial.replace(cluster.folder / "cluster.json")
 
 
-def keep(record: ClusterState) -> ClusterState:
-    kept = replace(record, kept=True)
+def keep(cluster: ClusterState) -> ClusterState:
+    kept = replace(cluster, kept=True)
     write(kept)
     return kept
 
 
 def read(name: str) -> ClusterState | None:
-    """The record of a cluster, or None when there is none that can be read."""
+    """What is known of a cluster, or None when there is nothing that can be read."""
     with contextlib.suppress(OSError, ValueError, TypeError):
         content: dict[str, Any] = json.loads((clusters_dir() / name / "cluster.json").read_text(encoding="utf-8"))
         return ClusterState(**content)
@@ -122,61 +113,61 @@ def read(name: str) -> ClusterState | None:
 
 
 def find(name: str, key: str = "--reuse-cluster") -> ClusterState:
-    """The record of the cluster that the user named by `key`. Raises InputError that lists those there are."""
-    record = read(name) if name and "/" not in name else None
-    if record is None or not record.kubeconfig.exists():
+    """What is known of the cluster that the user named by `key`. Raises InputError that lists those there are."""
+    cluster = read(name) if name and "/" not in name else None
+    if cluster is None or not cluster.kubeconfig.exists():
         known = ", ".join(cluster.name for cluster in list_clusters() if cluster.state == "kept")
         raise InputError(
             f"there is no cluster {name!r} of ours; kept clusters: {known or 'none'} (see `netproof clusters list`)",
             key=key,
         )
-    return record
+    return cluster
 
 
-def records() -> list[ClusterState]:
+def read_all() -> list[ClusterState]:
     found = (read(path.parent.name) for path in sorted(clusters_dir().glob("*/cluster.json")))
-    return sorted((record for record in found if record), key=lambda record: record.created)
+    return sorted((cluster for cluster in found if cluster), key=lambda cluster: cluster.created)
 
 
 def list_clusters() -> list[ClusterInfo]:
     """Our clusters, oldest first. Asks neither the engine nor a cluster."""
     return [
         ClusterInfo(
-            name=record.name,
-            cni=record.cni,
-            version=record.version,
-            created=record.created,
-            state="kept" if record.kept else "in use" if owned(record) else "leftover",
-            kubeconfig=str(record.kubeconfig),
+            name=cluster.name,
+            cni=cluster.cni,
+            version=cluster.version,
+            created=cluster.created,
+            state="kept" if cluster.kept else "in use" if is_owned(cluster) else "leftover",
+            kubeconfig=str(cluster.kubeconfig),
         )
-        for record in records()
+        for cluster in read_all()
     ]
 
 
 def reap(*, all: bool = False) -> list[str]:
     """Remove the clusters, and the containers beside them, whose run has ended; with `all` the kept ones too.
 
-    Never touches a cluster of a living run, nor one that has no record here. Returns the names of what was removed;
+    Never touches a cluster of a living run, nor one that is not known here. Returns the names of what was removed;
     raises ClusterError when the engine does not answer or will not remove one of them.
     """
     removed = []
-    for record in records():
-        if (all or not record.kept) and (record.kept or not owned(record)):
-            delete(record)
-            removed.append(record.name)
+    for cluster in read_all():
+        if (all or not cluster.kept) and (cluster.kept or not is_owned(cluster)):
+            delete(cluster)
+            removed.append(cluster.name)
     return removed
 
 
-def making(record: ClusterState, pid: int) -> None:
+def remember_maker(cluster: ClusterState, pid: int) -> None:
     """Remember the process (leader of its group) that makes the cluster: it may outlive us, and go on making."""
-    (record.folder / MAKER).write_text(json.dumps([pid, started(pid)]), encoding="utf-8")
+    (cluster.folder / MAKER).write_text(json.dumps([pid, start_time(pid)]), encoding="utf-8")
 
 
-def _end_making(record: ClusterState) -> int:
+def _end_making(cluster: ClusterState) -> int:
     """End who still makes the cluster. Gives its process group, in which what it started may still be at work; or 0."""
     with contextlib.suppress(OSError, ValueError, TypeError):
-        pid, began = json.loads((record.folder / MAKER).read_text(encoding="utf-8"))
-        if record.host == platform.node() and started(pid) == began != "":
+        pid, began = json.loads((cluster.folder / MAKER).read_text(encoding="utf-8"))
+        if cluster.host == platform.node() and start_time(pid) == began != "":
             os.kill(pid, signal.SIGKILL)
             return int(pid)
     return 0
@@ -196,46 +187,46 @@ def _works(group: int) -> bool:
     return False
 
 
-def delete(record: ClusterState) -> None:
-    """Remove a cluster, the containers beside it, and at last its record."""
-    maker = _end_making(record)
+def delete(cluster: ClusterState) -> None:
+    """Remove a cluster, the containers beside it, and at last what is known of it."""
+    maker = _end_making(cluster)
     problem = None
     try:
-        docker.remove_containers(docker.containers(f"{docker.LABEL_CLUSTER}={record.name}"))
+        docker.remove_containers(docker.containers(f"{docker.LABEL_CLUSTER}={cluster.name}"))
     except ClusterError as error:
         problem = error
 
-    def ended() -> None:
+    def end() -> None:
         """The engine finishes the start of a container whose client is killed: its clients must come to their own end,
         which they do when the nodes are gone."""
         works = maker and _works(maker)
-        _delete_nodes(record)
+        _delete_nodes(cluster)
         if works:
             raise NotYet(f"processes of the group {maker} still make it")
 
-    poll(ended, timeout=END_TIMEOUT, what=f"ending what makes the cluster {record.name}")
+    poll(end, timeout=END_TIMEOUT, what=f"ending what makes the cluster {cluster.name}")
     if problem:
         raise problem
-    shutil.rmtree(record.folder, ignore_errors=True)
+    shutil.rmtree(cluster.folder, ignore_errors=True)
 
 
-def _delete_nodes(record: ClusterState) -> None:
+def _delete_nodes(cluster: ClusterState) -> None:
     programs.run(
-        ["kind", "delete", "cluster", "--name", record.name, "--kubeconfig", str(record.kubeconfig)],
+        ["kind", "delete", "cluster", "--name", cluster.name, "--kubeconfig", str(cluster.kubeconfig)],
         timeout=120,
-        purpose=f"deleting the cluster {record.name}",
+        purpose=f"deleting the cluster {cluster.name}",
     )
 
 
-def owned(record: ClusterState) -> bool:
-    """Whether the process that made the cluster still lives. A record of another machine counts as owned: who shares a
+def is_owned(cluster: ClusterState) -> bool:
+    """Whether the process that made the cluster still lives. One of another machine counts as owned: who shares a
     home directory between machines must remove it where it was made."""
-    if record.host != platform.node():
+    if cluster.host != platform.node():
         return True
-    return started(record.pid) == record.started != ""
+    return start_time(cluster.pid) == cluster.started != ""
 
 
-def started(pid: int) -> str:
+def start_time(pid: int) -> str:
     """When a process started, in words that no later process with its id shares; '' when there is no such process."""
     try:
         # The fields after the command's name in brackets; the 20th of them is starttime (proc_pid_stat(5)).

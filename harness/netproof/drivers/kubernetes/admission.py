@@ -97,9 +97,9 @@ class Caller:
     def _call(self, probe: Mapping[str, Any]) -> dict[str, Any]:
         began = time.monotonic()
         try:
-            self._api.apply(tried(probe["host"], probe["port"]), dry_run=True)
+            self._api.apply(object_to_try(probe["host"], probe["port"]), dry_run=True)
         except Refused as error:
-            outcome, detail = heard(error, {tls.alert(name): name for name in probe["expect"]})
+            outcome, detail = interpret(error, {tls.alert(name): name for name in probe["expect"]})
         else:
             outcome, detail = Outcome.ERROR, "the API server did not call the webhook"
         ms = round((time.monotonic() - began) * 1000, 2)
@@ -117,7 +117,7 @@ def clear(api: Api) -> None:
         api.delete(Ref(ADMISSION, "ValidatingWebhookConfiguration", "", hook["metadata"]["name"]))
 
 
-def heard(error: Refused, expected: Mapping[int, str]) -> tuple[Outcome, str]:
+def interpret(error: Refused, expected: Mapping[int, str]) -> tuple[Outcome, str]:
     """What became of a call, in the API server's words."""
     if not error.status:
         return Outcome.ERROR, error.answer
@@ -159,7 +159,7 @@ def webhook(host: str, port: int) -> Manifest:
     }
 
 
-def tried(host: str, port: int) -> Manifest:
+def object_to_try(host: str, port: int) -> Manifest:
     name = _name(host, port)
     return {
         "apiVersion": "v1",

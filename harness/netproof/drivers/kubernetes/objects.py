@@ -302,7 +302,7 @@ def submit(
 
     def step() -> dict[str, Any]:
         try:
-            return answered(lambda: (api.replace if replace else api.apply)(manifest))
+            return expect_answer(lambda: (api.replace if replace else api.apply)(manifest))
         except Unknown:
             unknown = (
                 f"the cluster knows no {ref.kind} of {ref.api_version}: this CNI lacks that API, or it is not installed"
@@ -320,10 +320,10 @@ def submit(
 
 def withdraw(api: Api, ref: Ref, *, outage: float = OUTAGE) -> None:
     """Ask for an object's deletion. Raises ClusterError when nobody answers for `outage` seconds."""
-    poll(lambda: answered(lambda: api.delete(ref)), timeout=outage, what=f"deleting {ref}")
+    poll(lambda: expect_answer(lambda: api.delete(ref)), timeout=outage, what=f"deleting {ref}")
 
 
-def answered(request: Callable[[], T]) -> T:
+def expect_answer(request: Callable[[], T]) -> T:
     """A step of a poll. Raises NotYet when nobody answered; Refused for what was refused."""
     try:
         return request()

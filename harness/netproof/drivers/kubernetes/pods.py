@@ -243,14 +243,14 @@ def locate(api: Api, topology: Topology, nodes: Sequence[str]) -> tuple[Addresse
         if endpoint not in wanted and not (is_dns and waiting.pod_ready(item)):
             continue
         index = nodes.index(item["spec"]["nodeName"])
-        addresses[endpoint] = _ordered(one["ip"] for one in status.get("podIPs") or [])
+        addresses[endpoint] = _ipv4_first(one["ip"] for one in status.get("podIPs") or [])
         node_of[endpoint] = f"node:{index}"
         if is_dns:
             dns.append(_as_pod(item, index))
     for item in api.list("/api/v1/nodes"):
         found = item["status"].get("addresses") or []
         endpoint = f"node:{nodes.index(item['metadata']['name'])}"
-        addresses[endpoint] = _ordered(one["address"] for one in found if one["type"] == "InternalIP")
+        addresses[endpoint] = _ipv4_first(one["address"] for one in found if one["type"] == "InternalIP")
     return addresses, node_of, tuple(sorted(dns, key=lambda pod: pod.name))
 
 
@@ -265,7 +265,7 @@ def locate_services(api: Api, topology: Topology) -> tuple[Addresses, dict[tuple
         service = services.get((item["metadata"]["namespace"], item["metadata"]["name"]))
         if service is None:
             continue
-        addresses[service.id] = _ordered(ip for ip in item["spec"].get("clusterIPs") or [] if ip != "None")
+        addresses[service.id] = _ipv4_first(ip for ip in item["spec"].get("clusterIPs") or [] if ip != "None")
         for port in item["spec"]["ports"]:
             if "nodePort" in port:
                 node_ports[service.id, port["port"], port["protocol"]] = port["nodePort"]
@@ -299,7 +299,7 @@ def _as_pod(item: Mapping[str, Any], index: int) -> Pod:
     )
 
 
-def _ordered(found: Iterable[str]) -> tuple[str, ...]:
+def _ipv4_first(found: Iterable[str]) -> tuple[str, ...]:
     """IPv4 before IPv6."""
     return tuple(sorted(found, key=lambda address: ":" in address))
 

@@ -28,7 +28,7 @@ class Policies:
 
         def put(manifest: Manifest) -> tuple[Ref, tuple[str, int]]:
             ref = Ref.of(manifest)
-            return ref, _identity(submit(self._api, self._labelled(manifest), replace=ref in there))
+            return ref, _identity(submit(self._api, self._label(manifest), replace=ref in there))
 
         self._applied.update(concurrently(put, manifests))
 
@@ -79,7 +79,7 @@ class Policies:
 
         concurrently(self._api.delete, [ref for found in concurrently(left, kinds) for ref in found])
 
-    def _labelled(self, manifest: Manifest) -> Manifest:
+    def _label(self, manifest: Manifest) -> Manifest:
         metadata = manifest["metadata"]
         labels = {**(metadata.get("labels") or {}), MANAGED: "true", RUN: self._run}
         return {**manifest, "metadata": {**metadata, "labels": labels}}

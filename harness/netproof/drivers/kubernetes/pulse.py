@@ -52,7 +52,7 @@ class Watch:
         began; or ''. Raises Refused."""
         self._feeling.result()
         self._felt_at = -LASTS
-        return missed(self._pulse, feel(self._api, self._ready)) or moved(self._api, placed)
+        return find_changes(self._pulse, feel(self._api, self._ready)) or find_moved(self._api, placed)
 
     def close(self) -> None:
         self._pool.shutdown()
@@ -76,7 +76,7 @@ def feel(api: Api, ready: Ready) -> Pulse:
     return Pulse(nodes=nodes, workloads=workloads)
 
 
-def missed(before: Pulse, now: Pulse) -> str:
+def find_changes(before: Pulse, now: Pulse) -> str:
     """What became of the cluster between two pulses, or ''."""
     found = [f"the node {node} is not ready" for node, is_ready in now.nodes.items() if not is_ready]
     for pod, (uid, count, is_ready) in now.workloads.items():
@@ -91,7 +91,7 @@ def missed(before: Pulse, now: Pulse) -> str:
     return "; ".join(found)
 
 
-def moved(api: Api, placed: Mapping[str, Sequence[str]]) -> str:
+def find_moved(api: Api, placed: Mapping[str, Sequence[str]]) -> str:
     """Which pods do not have the addresses (endpoint id -> addresses) any more that are probed, or ''. Raises
     Refused."""
     now = {_name(pod): pod for pod in api.list("/api/v1/pods")}

@@ -132,7 +132,7 @@ def wait_nodes(api: Api, count: int, *, timeout: float) -> None:
             stuck.check(_list(api, "/api/v1/pods", field_selector="spec.hostNetwork=true"), api)
             raise NotYet(f"not ready: {', '.join(waiting)}")
 
-    _explained(api, step, timeout=timeout, what="the nodes' way to Ready")
+    _poll_and_explain(api, step, timeout=timeout, what="the nodes' way to Ready")
 
 
 def wait_rollouts(api: Api, ready: Ready, *, timeout: float, nudge: Callable[[], None] | None = None) -> None:
@@ -153,7 +153,7 @@ def wait_rollouts(api: Api, ready: Ready, *, timeout: float, nudge: Callable[[],
                 raise NotYet(f"{'/'.join(path.split('/')[-2:])}: {problem}")
             paths.remove(path)
 
-    _explained(api, step, timeout=timeout, what="the CNI's rollout")
+    _poll_and_explain(api, step, timeout=timeout, what="the CNI's rollout")
 
 
 def wait_pods(
@@ -182,7 +182,7 @@ def wait_pods(
             raise NotYet(f"{count_of(len(late), len(names), 'pod', 'do')} not run yet: {names_of_some}", left=len(late))
         return found
 
-    return _explained(api, step, timeout=timeout, what="starting the pods", among=names)
+    return _poll_and_explain(api, step, timeout=timeout, what="starting the pods", among=names)
 
 
 def _explain_refusal(pod: Object, others: Iterable[Object]) -> str:
@@ -237,7 +237,7 @@ def logs(api: Api, namespace: str, pod: str, container: str, lines: int = LOG_LI
         return f"(logs could not be read: {error})"
 
 
-def _explained(
+def _poll_and_explain(
     api: Api,
     step: Callable[[], T],
     *,

@@ -22,7 +22,7 @@ class Addresses:
 
     def __init__(self, families: Sequence[int]) -> None:
         self._families = families
-        self.given: dict[str, tuple[str, ...]] = {}
+        self.by_endpoint: dict[str, tuple[str, ...]] = {}
         self.node_ports: dict[tuple[str, int, str], int] = {}
         self._pods = [0] * NODES
         self._externals = self._services = 0
@@ -32,8 +32,8 @@ class Addresses:
 
     def pod(self, endpoint: str, node: int) -> tuple[str, ...]:
         """From the node's own block, and another one of the node's when that is full."""
-        if endpoint in self.given:
-            return self.given[endpoint]
+        if endpoint in self.by_endpoint:
+            return self.by_endpoint[endpoint]
         place = self._pods[node]
         self._pods[node] += 1
         block = node + NODES * (place // PODS_IN_BLOCK)
@@ -41,15 +41,15 @@ class Addresses:
         return self._give(endpoint, f"10.244.{block}.{number}", f"fd00:10:244:{block:x}::{number:x}")
 
     def external(self, endpoint: str) -> tuple[str, ...]:
-        if endpoint in self.given:
-            return self.given[endpoint]
+        if endpoint in self.by_endpoint:
+            return self.by_endpoint[endpoint]
         self._externals += 1
         number = self._externals + 9
         return self._give(endpoint, _at("203.0.113.0", number), _at("2001:db8:203::", number))
 
     def service(self, endpoint: str) -> tuple[str, ...]:
-        if endpoint in self.given:
-            return self.given[endpoint]
+        if endpoint in self.by_endpoint:
+            return self.by_endpoint[endpoint]
         self._services += 1
         return self._give(endpoint, _at("10.96.1.0", self._services), _at("fd00:10:96::100", self._services))
 
@@ -58,8 +58,8 @@ class Addresses:
 
     def same(self, endpoint: str, as_endpoint: str) -> tuple[str, ...]:
         """A pod on its node's network."""
-        self.given[endpoint] = self.given[as_endpoint]
-        return self.given[endpoint]
+        self.by_endpoint[endpoint] = self.by_endpoint[as_endpoint]
+        return self.by_endpoint[endpoint]
 
     def node_port(self, service: str, port: int, protocol: str) -> int:
         key = (service, port, protocol)
@@ -69,7 +69,7 @@ class Addresses:
 
     def _give(self, endpoint: str, *addresses: str) -> tuple[str, ...]:
         kept = tuple(a for a in addresses if (6 if ":" in a else 4) in self._families)
-        return self.given.setdefault(endpoint, kept)
+        return self.by_endpoint.setdefault(endpoint, kept)
 
 
 def _at(base: str, offset: int) -> str:

@@ -209,7 +209,7 @@ class ReferenceDriver:
 
     def _placement(self) -> Placement:
         return Placement(
-            addresses=dict(self._addresses.given),
+            addresses=dict(self._addresses.by_endpoint),
             node_of={pod.id: _node(pod) for pod in self._pods.values()},
             node_ports=dict(self._addresses.node_ports),
             dns_pods=(DNS_POD,),
@@ -237,7 +237,7 @@ class ReferenceDriver:
 
     def _resolver(self, endpoint: str) -> dict[str, Any]:
         """By whom an endpoint finds names, and in which domains."""
-        resolver = self._addresses.given[DNS_SERVICE.id][0]
+        resolver = self._addresses.by_endpoint[DNS_SERVICE.id][0]
         namespace = endpoint.partition("/")[0] if "/" in endpoint else "default"
         return {"resolver": resolver, "search": names.search(namespace)}
 

@@ -110,7 +110,7 @@ def predicted(fault: Fault, scenario: Scenario) -> bool:
     placement = place_on_paper(scenario.topology)
     first = scenario.topology
     enforced: tuple[Policy, ...] = ()
-    for step in scenario.filled(placement).steps:
+    for step in scenario.fill(placement).steps:
         placement = place_on_paper(step.topology)
         first = _first(step.topology, first)
         believed = fault.world(step.topology, first)

@@ -20,7 +20,7 @@ EVERY = "--every"
 def wrong(scenario: Scenario) -> Iterator[str]:
     """The cells of a table in which the evaluator does not say what the table says."""
     decisions: dict[Probe, Decision] = {}
-    for step in scenario.filled(place_on_paper(scenario.topology)).steps:
+    for step in scenario.fill(place_on_paper(scenario.topology)).steps:
         decisions = decide(step, place_on_paper(step.topology), decisions)
         for probe, meant in step.intended.cells.items():
             expected = "unspecified" if probe in step.left_open else meant.value
