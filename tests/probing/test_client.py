@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from itertools import pairwise
 from threading import Event, Timer
@@ -61,7 +62,8 @@ def test_an_agent_that_was_stopped_before_it_read_the_request_has_measured_nothi
         assert found[0]["outcome"] == "connected"
     else:
         assert isinstance(found, Lost)
-        assert found.reason == "the agent of shop/a answered 0.5 s late: it or its stream stood still"
+        # A loaded machine adds to it.
+        assert re.fullmatch(r"the agent of shop/a answered [0-9]\.[0-9] s late: it or its stream stood still", found.reason)
 
 
 class Agreeing(FakeDriver):
