@@ -321,7 +321,7 @@ def test_a_workers_namespaces_carry_its_label() -> None:
 
 
 def test_only_a_cluster_that_workers_share_is_seen_through_their_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = recipes.load(recipes.Wanted(name="reference"))
+    recipe = recipes.load(recipes.CniVersion(name="reference"))
     options = DriverOptions(run_id="r", worker="gw1")
     assert not isinstance(create(recipe, options), WorkerDriver)
     monkeypatch.setitem(sys.modules, "shared", SimpleNamespace(create=lambda *_: FakeDriver()))  # type: ignore[arg-type]

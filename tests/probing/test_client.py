@@ -63,7 +63,9 @@ def test_an_agent_that_was_stopped_before_it_read_the_request_has_measured_nothi
     else:
         assert isinstance(found, Lost)
         # A loaded machine adds to it.
-        assert re.fullmatch(r"the agent of shop/a answered [0-9]\.[0-9] s late: it or its stream stood still", found.reason)
+        assert re.fullmatch(
+            r"the agent of shop/a answered [0-9]\.[0-9] s late: it or its stream stood still", found.reason
+        )
 
 
 class Agreeing(FakeDriver):
