@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from xml.etree import ElementTree as ET
+from dataclasses import replace
 
+from netproof.junit import TestCase, TestSuite, render_suites
 from netproof.lint.intent import select_differing
-from netproof.lint.model import LintFinding, LintInput, Severity
+from netproof.lint.model import LintFinding, LintInput, LintRule, Need, Severity
 from netproof.lint.table import MISSING, RULES, Checked
 from netproof.wording import count, count_of
 
@@ -84,34 +85,24 @@ def as_json(checked: Checked, inputs: LintInput) -> str:
 def as_junit(checked: Checked, least: Severity | None) -> str:
     """A case for each rule: failed when it found something at least so severe, skipped when it could not run."""
     skipped = {rule: need for need, rules in checked.skipped.items() for rule in rules}
-    cases = []
-    for rule in RULES:
-        case = ET.Element("testcase", classname="netproof.check", name=rule.id, time="0.000")
-        found = [finding for finding in checked.findings if finding.rule == rule.id]
-        lines = "\n".join(_line(finding) for finding in found)
-        if rule.id in skipped:
-            ET.SubElement(case, "skipped", message=MISSING[skipped[rule.id]])
-        elif found and least is not None and rule.severity.rank >= least.rank:
-            more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-            failure = ET.SubElement(case, "failure", message=_line(found[0]) + more, type=rule.severity.value)
-            failure.text = lines
-        elif found:
-            ET.SubElement(case, "system-out").text = lines
-        cases.append(case)
-    root = ET.Element("testsuites", name="netproof")
-    counts = {"failures": "failure", "skipped": "skipped"}
-    suite = ET.SubElement(
-        root,
-        "testsuite",
-        {name: str(sum(case.find(tag) is not None for case in cases)) for name, tag in counts.items()},
-        name="netproof check",
-        tests=str(len(cases)),
-        errors="0",
-        time="0.000",
+    return render_suites(
+        [TestSuite(name="netproof check", cases=[_case(rule, checked, least, skipped.get(rule.id)) for rule in RULES])]
     )
-    suite.extend(cases)
-    ET.indent(root)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _case(rule: LintRule, checked: Checked, least: Severity | None, lack: Need | None) -> TestCase:
+    case = TestCase(classname="netproof.check", name=rule.id)
+    if lack is not None:
+        return replace(case, result="skipped", message=MISSING[lack])
+    found = [finding for finding in checked.findings if finding.rule == rule.id]
+    if not found:
+        return case
+    lines = "\n".join(_line(finding) for finding in found)
+    if least is None or rule.severity.rank < least.rank:
+        return replace(case, result="system-out", text=lines)
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    message = _line(found[0]) + more
+    return replace(case, result="failure", message=message, type=rule.severity.value, text=lines)
 
 
 def _line(finding: LintFinding) -> str:

@@ -2,50 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from xml.etree import ElementTree as ET
-
+from netproof.junit import Result, TestCase, TestSuite, render_suites
 from netproof.report import findings
 from netproof.report.findings import Standing
 from netproof.report.record import Record, ScenarioResult, Target
 from netproof.report.terminal import blocks
 from netproof.wording import count
 
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 cannot carry (its production `Char`); a CNI's log may hold such bytes."""
-
 
 def render_junit(record: Record) -> str:
-    """JUnit XML (the xunit1 shape that Jenkins, GitLab and GitHub actions read). A `<failure>` always has a text."""
-    root = ET.Element("testsuites", name="netproof")
-    for target in record.targets:
-        root.append(_suite(target, record))
-    ET.indent(root)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+    """JUnit XML. A `<failure>` always has a text."""
+    return render_suites([_suite(target, record) for target in record.targets])
 
 
-def _suite(target: Target, record: Record) -> ET.Element:
+def _suite(target: Target, record: Record) -> TestSuite:
     parts = findings.by_scenario(target)
     cases = [_case(parts[scenario.id], scenario) for scenario in target.scenarios]
     if target.error:
-        case = ET.Element("testcase", classname=f"netproof.{target.cni}", name="the run on this CNI", time="0.000")
-        _child(case, "error", target.error, message=target.error.splitlines()[0])
-        cases.insert(0, case)
-    suite = ET.Element(
-        "testsuite",
-        name=_plain(findings.name(target)),
-        tests=str(len(cases)),
-        failures=str(sum(case.find("failure") is not None for case in cases)),
-        errors=str(sum(case.find("error") is not None for case in cases)),
-        skipped=str(sum(case.find("skipped") is not None for case in cases)),
-        time=f"{sum(scenario.duration_s for scenario in target.scenarios):.3f}",
-        timestamp=_plain(record.run.started_at),
+        first = target.error.splitlines()[0]
+        cases.insert(0, _case_of(target, "the run on this CNI", result="error", message=first, text=target.error))
+    return TestSuite(
+        name=findings.name(target),
+        cases=cases,
+        seconds=sum(scenario.duration_s for scenario in target.scenarios),
+        started_at=record.run.started_at,
+        properties=_properties(target, record),
     )
-    properties = ET.SubElement(suite, "properties")
-    for name, value in _properties(target, record):
-        ET.SubElement(properties, "property", name=_plain(name), value=_plain(value))
-    suite.extend(cases)
-    return suite
 
 
 def _properties(target: Target, record: Record) -> list[tuple[str, str]]:
@@ -75,26 +57,29 @@ def _properties(target: Target, record: Record) -> list[tuple[str, str]]:
     return made + [(f"capability.{name}", value) for name, value in target.capabilities.items()]
 
 
-def _case(target: Target, scenario: ScenarioResult) -> ET.Element:
-    case = ET.Element(
-        "testcase",
-        classname=f"netproof.{_plain(target.cni)}",
-        name=_plain(scenario.id),
-        time=f"{scenario.duration_s:.3f}",
-    )
+def _case(target: Target, scenario: ScenarioResult) -> TestCase:
     text = "\n".join(line for line, _ in blocks(target, scenario=scenario.id)).strip()
+    seconds = scenario.duration_s
     match scenario.result:
         case "failed":
-            _child(case, "failure", text or scenario.reason or scenario.claim, message=_message(target, scenario))
+            text = text or scenario.reason or scenario.claim
+            message = _message(target, scenario)
+            return _case_of(target, scenario.id, seconds, result="failure", message=message, text=text)
         case "error" | "interrupted":
             reason = scenario.reason or f"the scenario was {scenario.result}"
-            _child(case, "error", f"{reason}\n\n{text}".strip(), message=reason)
+            text = f"{reason}\n\n{text}".strip()
+            return _case_of(target, scenario.id, seconds, result="error", message=reason, text=text)
         case "skipped":
-            _child(case, "skipped", "", message=scenario.reason or "skipped")
+            return _case_of(target, scenario.id, seconds, result="skipped", message=scenario.reason or "skipped")
         case "passed":
-            if text:
-                _child(case, "system-out", text)
-    return case
+            return _case_of(target, scenario.id, seconds, result="system-out" if text else "", text=text)
+
+
+def _case_of(
+    target: Target, name: str, seconds: float = 0.0, *, result: Result, message: str = "", text: str = ""
+) -> TestCase:
+    classname = f"netproof.{target.cni}"
+    return TestCase(classname=classname, name=name, seconds=seconds, result=result, message=message, text=text)
 
 
 def _message(target: Target, scenario: ScenarioResult) -> str:
@@ -108,13 +93,3 @@ def _message(target: Target, scenario: ScenarioResult) -> str:
         return scenario.reason or "failed"
     more = f" (and {count(len(wrong) - 1, 'more finding')})" if len(wrong) > 1 else ""
     return wrong[0].headline(findings.name(target)) + more
-
-
-def _child(parent: ET.Element, tag: str, text: str, **attributes: str) -> None:
-    element = ET.SubElement(parent, tag, {name: _plain(value) for name, value in attributes.items()})
-    if text:
-        element.text = _plain(text)
-
-
-def _plain(text: str) -> str:
-    return _FORBIDDEN.sub("�", text)
