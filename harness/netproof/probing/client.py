@@ -47,12 +47,12 @@ class Schedule:
     quickest: bool = False
 
 
-class Running:
+class RunningTrain:
     """A train under way, and what its agents told of changes: so all of them end it after the same round. `number` is
     its own, in the agents' answers."""
 
-    def __init__(self, number: int, train: Schedule) -> None:
-        self.number, self.train = number, train
+    def __init__(self, number: int, schedule: Schedule) -> None:
+        self.number, self.schedule = number, schedule
         self._changed: int | None = None
         self._lock = Lock()
 
@@ -63,14 +63,14 @@ class Running:
 
     def last(self) -> int:
         """The number of the last round, by what is known now."""
-        train = self.train
-        enough = train.idle if self._changed is None else self._changed + train.steady
-        return min(enough if train.steady else train.repeat, train.repeat) - 1
+        schedule = self.schedule
+        enough = schedule.idle if self._changed is None else self._changed + schedule.steady
+        return min(enough if schedule.steady else schedule.repeat, schedule.repeat) - 1
 
     def ends_after(self, timeout: float) -> float:
         """Seconds into the train after which its end can be told: while its last round goes on, and when silence would
         have shown in those right after the one that changed."""
-        every = self.train.every
+        every = self.schedule.every
         shown = 0.0 if self._changed is None else self._changed * every + 2 * timeout
         return max((self.last() + ENDING) * every, shown)
 
@@ -97,29 +97,31 @@ class Agent:
                     raise
             return self._channel
 
-    def ask(self, departed: Running, timeout: float, probes: Sequence[Request], *, after: float) -> list[list[Answer]]:
+    def ask(
+        self, running: RunningTrain, timeout: float, probes: Sequence[Request], *, after: float
+    ) -> list[list[Answer]]:
         """The answers to each repeat of a batch, in order. Raises AgentLost when the stream ended or fell silent."""
-        train = departed.train
+        schedule = running.schedule
         request: dict[str, Any] = {
-            "round": departed.number,
+            "round": running.number,
             "timeout": timeout,
             "after": after,
-            "repeat": train.repeat,
+            "repeat": schedule.repeat,
         }
-        request |= {"every": train.every, "probes": probes}
-        request |= {"until": "connected"} if train.until_connected else {}
-        request |= {"quickest": True} if train.quickest else {}
-        patience = 2 * timeout + train.every * train.repeat + after + GRACE
+        request |= {"every": schedule.every, "probes": probes}
+        request |= {"until": "connected"} if schedule.until_connected else {}
+        request |= {"quickest": True} if schedule.quickest else {}
+        patience = 2 * timeout + schedule.every * schedule.repeat + after + GRACE
         try:
             channel = self.connect()
             channel.send(json.dumps(request, separators=(",", ":")))
             sent = time.monotonic()
-            answer = self._answer(channel, departed, timeout, began=sent + after, deadline=sent + patience)
+            answer = self._answer(channel, running, timeout, began=sent + after, deadline=sent + patience)
             late = time.monotonic() - sent - answer["took"]
             found = _repeats(answer["results"], answer.get("again", []))
             lengths = {len(results) for results in found}
-            some = train.steady or train.until_connected
-            if lengths != {len(probes)} or not (some or len(found) == train.repeat):
+            some = schedule.steady or schedule.until_connected
+            if lengths != {len(probes)} or not (some or len(found) == schedule.repeat):
                 raise ValueError(f"{len(found)} repeats of other numbers of results than were asked for")
         except AgentLost:
             self.close()
@@ -135,29 +137,29 @@ class Agent:
         return found
 
     def _answer(
-        self, channel: Channel, departed: Running, timeout: float, *, began: float, deadline: float
+        self, channel: Channel, running: RunningTrain, timeout: float, *, began: float, deadline: float
     ) -> Mapping[str, Any]:
         """The answer to a train. Its agent is told the last repeat while that one goes on, when changes up to the one
         before are known; what it tells of later ones is dropped."""
-        number, every = departed.number, departed.train.every
-        told = not departed.train.steady
+        number, every = running.number, running.schedule.every
+        told = not running.schedule.steady
         while True:
-            now, ending = time.monotonic(), began + departed.ends_after(timeout)
+            now, ending = time.monotonic(), began + running.ends_after(timeout)
             try:
                 # Another agent may see a change meanwhile.
                 line = channel.receive((deadline if told else min(ending, now + every, deadline)) - now)
             except TimeoutError:
                 if told or time.monotonic() >= deadline:
                     raise
-                if told := time.monotonic() >= began + departed.ends_after(timeout):
-                    channel.send(json.dumps({"round": number, "last": departed.last()}))
+                if told := time.monotonic() >= began + running.ends_after(timeout):
+                    channel.send(json.dumps({"round": number, "last": running.last()}))
                 continue
             answer: Mapping[str, Any] = json.loads(line)
             if answer["round"] != number:
                 raise ValueError(f"round {answer['round']} instead of {number}")
             if "changed" not in answer:
                 return answer
-            departed.saw(answer["changed"])
+            running.saw(answer["changed"])
 
     def close(self) -> None:
         channel, self._channel = self._channel, None
@@ -197,17 +199,17 @@ class Fleet:
         self._rounds = count(1)
 
     def ask(
-        self, timeout: float, batches: Mapping[str, Sequence[Request]], train: Schedule, *, gently: bool = False
+        self, timeout: float, batches: Mapping[str, Sequence[Request]], schedule: Schedule, *, gently: bool = False
     ) -> list[tuple[float, dict[str, list[Answer] | Lost]]]:
         """A train of rounds: for each, when it began (time.monotonic()), and source endpoint -> its answers, or why
         there are none."""
         number = next(self._rounds)
         began = time.monotonic()
-        departed = Running(number, train)
+        running = RunningTrain(number, schedule)
 
         def one(agent: Agent, probes: Sequence[Request], after: float) -> list[list[Answer]] | Lost:
             try:
-                return agent.ask(departed, timeout, probes, after=after)
+                return agent.ask(running, timeout, probes, after=after)
             except AgentLost as error:
                 if error.gone:
                     self.gone.add(agent.endpoint)
@@ -224,10 +226,10 @@ class Fleet:
         answers = {endpoint: future.result() for endpoint, future in futures.items()}
         lengths = [len(given) for given in answers.values() if not isinstance(given, Lost)] or [1]
         # Who ended by himself has nothing new to say in later rounds.
-        many = (max if train.until_connected else min)(lengths)
+        many = (max if schedule.until_connected else min)(lengths)
         return [
             (
-                began + number * train.every,
+                began + number * schedule.every,
                 {
                     endpoint: given if isinstance(given, Lost) else given[min(number, len(given) - 1)]
                     for endpoint, given in answers.items()

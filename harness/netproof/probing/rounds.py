@@ -87,7 +87,7 @@ class Rounds:
         self,
         probes: Collection[Probe],
         timeout: float,
-        train: Schedule = ONCE,
+        schedule: Schedule = ONCE,
         *,
         baseline: bool = False,
         gently: bool = False,
@@ -119,7 +119,7 @@ class Rounds:
         for control in controls:
             self._put_control(control, put)
         rounds = []
-        for began, answers in self.fleet.ask(timeout, batches, train, gently=gently):
+        for began, answers in self.fleet.ask(timeout, batches, schedule, gently=gently):
             readings, held = self._read(asked, answers)
             for probe, why in unplaced.items():
                 readings[probe] = Reading(measured=Measured.UNMEASURED, outcome=Outcome.ERROR, detail=why)
