@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from testcontainers.core.config import testcontainers_config
 
 from netproof.drivers.kind import docker, peers, state
 from netproof.drivers.kind.externals import ContainerExternals
@@ -26,6 +27,7 @@ def containers(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, Any]]:
     there: dict[str, dict[str, Any]] = {}
 
     def start(peer: peers.Peer, image: str, agent: bytes) -> None:
+        assert testcontainers_config.ryuk_disabled
         identifier = f"{peer.title}-{len(agent)}"
         there[identifier] = {
             "Id": identifier,
@@ -51,6 +53,7 @@ def ensure(agent: bytes) -> Mapping[str, tuple[str, ...]]:
 
 def test_a_peer_is_used_again_while_it_runs_the_same_agent(containers: dict[str, dict[str, Any]]) -> None:
     assert ensure(b"agent") == {"external:bank": ("172.18.0.9",)}
+    assert not testcontainers_config.ryuk_disabled, "other tests in this process have their own settings"
     ensure(b"agent")
     assert list(containers) == ["bank-5"]
     ensure(b"newer agent")

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from kubernetes.client import Configuration
+from kubernetes.stream import ws_client
 
 from netproof.drivers.kubernetes.streams import LineChannel, PodPipe, ProcessPipe
 from netproof.errors import AgentLost
@@ -94,6 +95,7 @@ def test_an_api_server_or_node_that_stands_still_ends_the_wait_for_a_stream(monk
         configuration = Configuration(host=f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(AgentLost, match=r"no stream to the agent of shop/a could be opened: .*timed out"):
             PodPipe(configuration, "shop", "a", "agent")
+    assert ws_client.WebSocket().sock_opt.timeout is None, "streams of others wait as long as they did"
 
 
 def test_who_reads_while_the_stream_is_closed_has_its_end_at_once() -> None:

@@ -84,7 +84,8 @@ class ContainerExternals:
             )
             for external in missing
         ]
-        _concurrently(lambda peer: peers.start(peer, self._image, self._agent), made)
+        with peers.without_reaper():
+            _concurrently(lambda peer: peers.start(peer, self._image, self._agent), made)
 
     def _route(self, endpoints: Iterable[str], routes: Mapping[str, str]) -> None:
         """Give peers a route to each range of pods. Nothing but the peers themselves changes; their own agents have no

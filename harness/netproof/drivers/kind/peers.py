@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import requests
@@ -19,9 +20,6 @@ from netproof.errors import ClusterError
 
 START_TIMEOUT = 60.0
 
-# Ryuk would be one more image to have, and would remove peers of a cluster that the user wants to keep.
-testcontainers_config.ryuk_disabled = True
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peer:
@@ -34,8 +32,20 @@ class Peer:
     labels: Mapping[str, str]
 
 
+@contextmanager
+def without_reaper() -> Iterator[None]:
+    """Ryuk would be one more image to have, and would remove peers of a cluster that the user wants to keep. Whoever
+    else uses the library in this process keeps what they set."""
+    before = testcontainers_config.ryuk_disabled
+    testcontainers_config.ryuk_disabled = True
+    try:
+        yield
+    finally:
+        testcontainers_config.ryuk_disabled = before
+
+
 def start(peer: Peer, image: str, agent: bytes) -> None:
-    """Start a peer and wait until its agent listens. Raises ClusterError."""
+    """Start a peer and wait until its agent listens; `without_reaper`. Raises ClusterError."""
     try:
         container = _container(peer, image, agent)
         container.start()

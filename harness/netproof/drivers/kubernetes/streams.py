@@ -12,7 +12,7 @@ import selectors
 import subprocess
 import time
 from collections.abc import Sequence
-from threading import Lock
+from threading import Lock, local
 from typing import Any, Protocol
 
 import websocket
@@ -110,12 +110,18 @@ class LineChannel:
         return AgentLost(f"the stream to the agent of {self._endpoint} ended{': ' + words if words else ''}")
 
 
+_opening = local()
+"""Whether this thread opens a stream of ours."""
+
+
 class _Impatient(websocket.WebSocket):
-    """Gives up waiting for what does not come; the library's own would wait for ever, and gives no way to say so."""
+    """Gives up waiting for what does not come; the library's own would wait for ever, and gives no way to say so. For
+    streams that are not ours it is the library's own."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.sock_opt.timeout = OPEN_TIMEOUT
+        if getattr(_opening, "is_ours", False):
+            self.sock_opt.timeout = OPEN_TIMEOUT
 
 
 ws_client.WebSocket = _Impatient  # type: ignore[attr-defined]
@@ -136,6 +142,7 @@ class PodPipe:
         query += [("command", word) for word in command]
         token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
         headers = {"authorization": token} if token else {}
+        _opening.is_ours = True
         try:
             url = get_websocket_url(configuration.host + path, query)  # type: ignore[no-untyped-call]
             self._socket: Any = WSClient(configuration, url, headers, capture_all=False)  # type: ignore[no-untyped-call]
@@ -143,6 +150,8 @@ class PodPipe:
             raise AgentLost(
                 f"no stream to the agent of {namespace}/{pod} could be opened: {_handshake(error)}"
             ) from None
+        finally:
+            _opening.is_ours = False
 
     def write(self, text: str) -> None:
         self._socket.write_stdin(text)
