@@ -18,8 +18,9 @@ from netproof.lint import IntendedCells, Inventory, LintInput, MapCell, build_in
 from netproof.manifests.data_dirs import data_dir, display_path
 from netproof.manifests.load import read_each_located, select_policies
 from netproof.manifests.yaml_documents import Document, Located, read_document, read_yaml
-from netproof.model import Intent, Specified, Verdict
+from netproof.model import Intent, Measured, Specified, Verdict
 from netproof.model.placement import place_on_paper
+from netproof.model.verdict import judge
 from netproof.verdicts.judging import decide
 
 Options = Mapping[str, Any]
@@ -112,9 +113,8 @@ def _compared(scenario: Scenario, how: _Compared, options: Options) -> LintInput
 
 def _verdict(intended: Intent, specified: Specified) -> Verdict:
     """As if a CNI did what the policies mean."""
-    if specified is Specified.UNSPECIFIED:
-        return Verdict.UNSPECIFIED
-    return Verdict.HOLDS if specified.value == intended.value else Verdict.POLICY_DEFECT
+    measured = Measured.CONNECTED if specified is Specified.CONNECTED else Measured.DENIED
+    return judge(intended, specified, measured)
 
 
 def _scenarios(chart: str, values: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:

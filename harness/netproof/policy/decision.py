@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from netproof.model.outcome import Specified
 from netproof.policy.rules import Direction
+from netproof.wording import count
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ def _sentence(side: DirectionDecision, direction: Direction, subject: str, peer:
         return f"denied at {direction}: {side.rule} of {side.policy} denies this."
     several = len(side.isolating) > 1
     their = "their" if several else "its"
-    rules = f"{side.rules} {direction} rule{'' if side.rules == 1 else 's'}"
+    rules = f"{count(side.rules, f'{direction} rule')}"
     if side.rules == 0:
         nothing = f"{'have' if several else 'has'} no {direction} rule"
     elif side.rules == 1:

@@ -15,7 +15,7 @@ from typing import Literal
 
 from netproof.model import Measured
 from netproof.report.record import Cell, Record, Reviewed, ScenarioResult, Target
-from netproof.wording import count, several
+from netproof.wording import agree, count, several
 
 FailOn = Literal["new", "any", "none"]
 Key = tuple[str, str, str]
@@ -209,8 +209,8 @@ class Comparison:
             if gone:
                 said.append((f"{count(gone, 'difference')} of {since} did not happen this time.", "warn"))
         for side, entry in self.stale:
-            many = count(len(entry.stale), "cell")
-            said.append((f"{entry.id} declares {many} that no longer differ on {side.label}.", "bad"))
+            many, differ = count(len(entry.stale), "cell"), agree(len(entry.stale), "differ")
+            said.append((f"{entry.id} declares {many} that no longer {differ} on {side.label}.", "bad"))
         if self.agreement:
             same, shared = self.agreement
             text = f"The CNIs agree on {same:,} of {count(shared, 'cell')} that all of them measured."
@@ -229,9 +229,7 @@ class Comparison:
             sentences = [count(len(self.undeclared), "new difference")] if self.undeclared else []
             stale = sum(len(entry.stale) for _, entry in self.stale)
             return sentences + (
-                [f"{count(stale, 'declared difference')} that no longer happen{'s' if stale == 1 else ''}"]
-                if stale
-                else []
+                [f"{count(stale, 'declared difference')} that no longer {agree(stale, 'happen')}"] if stale else []
             )
         sentences = [f"{side.label} is {side.state}" for side in self.missing]
         for place in self.latest.values():

@@ -211,8 +211,7 @@ class Engines:
         if self.counts[Agreement.DIFFER]:
             said.append((f"They differ on {count(self.counts[Agreement.DIFFER], 'cell')}.", "warn"))
         if open_cells:
-            are = "is" if open_cells == 1 else "are"
-            said.append((f"{count(open_cells, 'cell')} {are} left open by some engine's API.", "warn"))
+            said.append((f"{count(open_cells, 'cell', 'are')} left open by some engine's API.", "warn"))
         if self.counts[Agreement.MEASURED]:
             what = count(self.counts[Agreement.MEASURED], "cell")
             said.append((f"In {what} all policies say the same, and a CNI does something else.", "bad"))

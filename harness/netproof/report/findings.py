@@ -14,7 +14,7 @@ from enum import StrEnum
 from netproof.model import Intent, Measured, Specified, Verdict
 from netproof.model.verdict import WRONG
 from netproof.report.record import Cell, Record, RecordedSide, Reviewed, ScenarioResult, StepResult, Target
-from netproof.wording import count, several
+from netproof.wording import agree, count, several
 
 
 class Standing(StrEnum):
@@ -92,7 +92,8 @@ class RunFinding:
         who = several(self.sources)
         if self.verdict is None:
             entry = self.reviewed[0]
-            return f"{entry.id} declares {count(len(entry.stale), 'cell')} that no longer differ on {cni}"
+            cells = len(entry.stale)
+            return f"{entry.id} declares {count(cells, 'cell')} that no longer {agree(cells, 'differ')} on {cni}"
         let = self.cells[0].measured is Measured.CONNECTED
         if self.verdict is Verdict.UNMEASURED:
             return f"{who} → {self.place} could not be measured"
@@ -243,12 +244,12 @@ def verdict(target: Target) -> str:
     counts = tally(target.cells, target.reviewed)
     parts = []
     if differ:
-        parts.append(f"{count(differ, 'cell')} {'differs' if differ == 1 else 'differ'} from what the policies say")
+        parts.append(f"{count(differ, 'cell', 'differ')} from what the policies say")
     if unmeant:
         parts.append(f"in {count(unmeant, 'cell')} the policies do not say what was meant")
     stale = sum(len(entry.stale) for entry in target.reviewed)
     if stale:
-        parts.append(f"{count(stale, 'declared difference')} no longer {'happens' if stale == 1 else 'happen'}")
+        parts.append(f"{count(stale, 'declared difference')} no longer {agree(stale, 'happen')}")
     broken = sum(1 for scenario in target.scenarios if scenario.result == "error")
     if broken:
         parts.append(f"{count(broken, 'scenario')} not measured in full")
