@@ -9,7 +9,7 @@ import pytest
 
 from netproof.model import Intent, Measured, Outcome, Specified, judge
 from netproof.model.verdict import WRONG
-from netproof.report.engines import Agreement, Engines, side_by_side
+from netproof.report.engines import Agreement, Engines, compare_engines
 from netproof.report.engines_html import render_engines
 from netproof.report.engines_text import engines_lines, engines_markdown
 from netproof.report.record import Cell, Record, RecordedSide, Reviewed, Run, ScenarioResult, Target, Variant
@@ -90,7 +90,7 @@ def both(
         "one": [cell("s-one", one, does[0], meant, reviewed if one.value != meant.value else ())],
         "two": [cell("s-two", two, does[1], meant, reviewed)],
     }
-    return side_by_side([("night", record("fake", cells))], ["two", "one"])
+    return compare_engines([("night", record("fake", cells))], ["two", "one"])
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_what_can_be_said_of_a_cell(
 
 def test_an_engine_without_cells_agrees_with_nobody() -> None:
     cells = {"one": [cell("s-one", PLUS, Measured.CONNECTED, Intent.CONNECTED, ())]}
-    engines = side_by_side([("", record("fake", cells, {"two": "fake enforces no such thing"}))])
+    engines = compare_engines([("", record("fake", cells, {"two": "fake enforces no such thing"}))])
     (group,) = engines.groups
     assert [row.kind for row in group.rows] == [Agreement.ALONE]
     assert group.absent == {"two": "skipped: fake enforces no such thing"}
@@ -127,7 +127,7 @@ def test_an_engine_without_cells_agrees_with_nobody() -> None:
 
 def test_a_scenario_that_has_one_engine_only_is_left_out() -> None:
     cells = {"one": [cell("s-one", PLUS, None, Intent.CONNECTED, ())]}
-    assert side_by_side([("", record("fake", cells))]).groups == ()
+    assert compare_engines([("", record("fake", cells))]).groups == ()
 
 
 def test_engines_of_several_cnis_come_together() -> None:
@@ -135,7 +135,7 @@ def test_engines_of_several_cnis_come_together() -> None:
         record(cni, {engine: [cell(f"s-{engine}", PLUS, does, Intent.CONNECTED, ())]})
         for cni, engine, does in (("a", "one", Measured.CONNECTED), ("b", "two", Measured.DENIED))
     )
-    engines = side_by_side([("a.json", one), ("b.json", two)])
+    engines = compare_engines([("a.json", one), ("b.json", two)])
     (row,) = engines.rows
     assert row.kind is Agreement.MEASURED
     assert row.answers["two"].odd == (("b", Measured.DENIED),)
@@ -178,7 +178,7 @@ def test_cells_that_say_the_same_are_one_line() -> None:
         ]
         for engine in ("one", "two")
     }
-    (group,) = side_by_side([("", record("fake", cells))]).groups
+    (group,) = compare_engines([("", record("fake", cells))]).groups
     assert [line.sources for line in group.lines] == [("x/a", "x/b"), ("x/a",)]
 
 
@@ -188,7 +188,7 @@ def test_the_page_loads_nothing_and_text_is_never_markup() -> None:
         engine: [cell(f"s-{engine}", says, None, Intent.CONNECTED, (), **odd)]
         for engine, says in (("one", PLUS), ("two", MINUS))
     }
-    page = render_engines(side_by_side([("", record("fake", cells))]))
+    page = render_engines(compare_engines([("", record("fake", cells))]))
     outline = Outline(page)
     assert outline.loads == []
     assert len(outline.ids) == len(set(outline.ids))
@@ -205,7 +205,7 @@ def test_the_script_shows_disagreements_first_and_finds_words(tmp_path: Path) ->
         for engine, says in (("one", PLUS), ("two", MINUS))
     }
     file = tmp_path / "page.html"
-    file.write_text(render_engines(side_by_side([("", record("fake", cells))])), encoding="utf-8")
+    file.write_text(render_engines(compare_engines([("", record("fake", cells))])), encoding="utf-8")
     visible = "[...document.querySelectorAll('tr[data-kind]')].filter((row) => !row.hidden).length"
     with browser() as page:
         page.open(file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from netproof.report.html import render_html
 from netproof.report.junit import render_junit
 from netproof.report.markdown import render_markdown
-from netproof.report.terminal import WIDTH, blocks, declared, summary
+from netproof.report.terminal import WIDTH, blocks, reviewed_lines, summary
 
 from .example import edited, example
 
@@ -33,7 +33,7 @@ def test_a_block_says_what_where_why_seen_and_how_to_reproduce() -> None:
 
 
 def test_what_reviewed_entries_declare_is_told_once_for_all_cnis() -> None:
-    lines = declared(RECORD)
+    lines = reviewed_lines(RECORD)
     assert lines[0] == ("Documented surprises (reviewed; the report has the cells):", "bold")
     titles = [text for text, style in lines if style == "warn"]
     assert len(titles) == len(set(titles))

@@ -74,11 +74,11 @@ def _engines(arguments: argparse.Namespace) -> Engines:
     from netproof.charts.stageset.values import ENGINES
     from netproof.commands.records import read_records
     from netproof.errors import InputError
-    from netproof.report.engines import side_by_side
+    from netproof.report.engines import compare_engines
 
     _fitting(arguments)
     if arguments.records:
-        found = side_by_side([(source.label, source.record) for source in read_records(arguments.records)], ENGINES)
+        found = compare_engines([(source.label, source.record) for source in read_records(arguments.records)], ENGINES)
         if not found.groups:
             raise InputError(
                 "these records have no scenario under two engines; `netproof run --scenario-set stageset` measures some"
@@ -87,12 +87,12 @@ def _engines(arguments: argparse.Namespace) -> Engines:
     from netproof.verdicts import on_paper
 
     if arguments.chart:
-        return side_by_side([("", on_paper.record_scenarios(_of_chart(arguments.chart, arguments.values)))], ENGINES)
+        return compare_engines([("", on_paper.record_scenarios(_of_chart(arguments.chart, arguments.values)))], ENGINES)
     from netproof.catalogue import scenarios as catalogue
 
     chosen = catalogue.select(arguments.scenario_set or "stageset")
     scenarios = [scenario for several in chosen.values() for scenario in several if scenario.engine]
-    found = side_by_side([("", on_paper.record_scenarios(scenarios))], ENGINES)
+    found = compare_engines([("", on_paper.record_scenarios(scenarios))], ENGINES)
     if not found.groups:
         raise InputError("no scenario of these is there under two engines", key="--scenario-set")
     return found

@@ -21,7 +21,7 @@ def read_records(paths: Sequence[Path], key: str = "") -> list[NamedRecord]:
         found = [path]
         if path.is_dir():
             own = path / "record.json"
-            if not own.exists() and (left := Store(path).left()):
+            if not own.exists() and (left := Store(path).recover()):
                 unfinished.append(NamedRecord(label=str(own), record=left))
                 continue
             found = [own] if own.exists() else sorted(path.glob("**/record.json"))

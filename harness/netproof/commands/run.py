@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     record, page = conductor.finish(0)
     for target in record.targets:
         show(console, terminal.blocks(target))
-    show(console, terminal.declared(record))
+    show(console, terminal.reviewed_lines(record))
     show(console, terminal.summary(record, report=page))
     if conductor.interrupted:
         return INTERRUPTED

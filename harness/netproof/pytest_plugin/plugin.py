@@ -360,7 +360,7 @@ class Netproof:
         if self.record is None:
             return
         terminalreporter.section("netproof", bold=True)
-        for text, style in terminal.declared(self.record):
+        for text, style in terminal.reviewed_lines(self.record):
             terminalreporter.write_line(text, **STYLES.get(style, {}))
         terminalreporter.write_line("")
         for text, style in terminal.summary(self.record, report=_shown(self.page) if self.page else None):

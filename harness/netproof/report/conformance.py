@@ -78,14 +78,14 @@ class ConformanceReport(StrictModel):
     profiles: list[Profile]
 
 
-def reports(record: Record) -> list[ConformanceReport]:
+def build_reports(record: Record) -> list[ConformanceReport]:
     """One report for each CNI of the record."""
     return [_report(record, target) for target in record.targets]
 
 
 def render_conformance(record: Record) -> str:
     """YAML, one document for each CNI."""
-    documents = [report.model_dump(exclude_none=True) for report in reports(record)]
+    documents = [report.model_dump(exclude_none=True) for report in build_reports(record)]
     return yaml.safe_dump_all(_lean(documents), sort_keys=False, allow_unicode=True, width=120)
 
 
@@ -93,7 +93,7 @@ def render_badge(record: Record) -> str:
     """A shields.io endpoint: for each CNI the scenarios that passed, of those that ran. It is orange when
     the CNI does not do what the policies say and every difference is reviewed."""
     message, colours = [], set()
-    for target, report in zip(record.targets, reports(record), strict=True):
+    for target, report in zip(record.targets, build_reports(record), strict=True):
         scenarios = findings.count_scenarios(target)
         text = f"{scenarios.passed}/{scenarios.ran}" if scenarios.ran else "not measured"
         message.append(f"{findings.name(target)}: {text}")

@@ -256,7 +256,7 @@ class Engines:
         return [f"{count(self.counts[kind], 'cell')}: {WORDS[kind]}" for kind in LOUD if self.counts[kind]]
 
 
-def side_by_side(records: Iterable[tuple[str, Record]], order: Sequence[str] = ()) -> Engines:
+def compare_engines(records: Iterable[tuple[str, Record]], order: Sequence[str] = ()) -> Engines:
     """The variants in these records (each with what a reader calls it). `order`: engines in the order in which they
     are shown; others follow."""
     given = list(records)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netproof import __version__
 from netproof.report.engines import LOUD, WORDS, Agreement, EngineAnswer, Engines
-from netproof.report.engines_text import line_of
+from netproof.report.engines_text import describe_example
 from netproof.report.page import draw
 
 SIGNS = {"connected": "●", "denied": "○", "unspecified": "◌"}
@@ -24,7 +24,7 @@ def render_engines(engines: Engines) -> str:
             "SIGNS": SIGNS,
             "SAYS": SAYS,
             "standing": standing,
-            "line_of": line_of,
+            "describe_example": describe_example,
             "reasons": lambda answer: [engines.entries[name] for name in answer.reviewed if name in engines.entries],
         },
         version=__version__,

@@ -57,7 +57,7 @@ def engines_markdown(engines: Engines) -> str:
     return "\n".join([*lines, ""])
 
 
-def said(answer: EngineAnswer | None, intended: str) -> str:
+def describe_answer(answer: EngineAnswer | None, intended: str) -> str:
     """An answer in words: `denied`, `≠ connected` where it is not as meant, and who measured otherwise."""
     if answer is None:
         return "–"
@@ -73,7 +73,7 @@ def _claims(group: EngineGroup) -> list[str]:
 
 def _cells(engines: Engines, line: EngineLine) -> str:
     head = line.head
-    answers = [said(head.answers.get(engine), head.intended) for engine in engines.engines]
+    answers = [describe_answer(head.answers.get(engine), head.intended) for engine in engines.engines]
     texts = [several(line.sources, 4), line.target, str(head.intended), *answers]
     return f"| {' | '.join(plain(text) for text in texts)} |"
 
@@ -104,12 +104,12 @@ def _why(cause: Disagreement) -> str:
     if cause.entry:
         return cause.entry.reason
     answers = "; ".join(f"{engine} {answer.specified}" for engine, answer in cause.example.answers.items())
-    return f"no reviewed entry declares it, such as {line_of(cause)} in {cause.group}: {answers}"
+    return f"no reviewed entry declares it, such as {describe_example(cause)} in {cause.group}: {answers}"
 
 
-def line_of(cause: Disagreement) -> str:
+def describe_example(cause: Disagreement) -> str:
     line = EngineLine(rows=(cause.example,))
     return f"{line.sources[0]} → {line.target}"
 
 
-__all__ = ["WORDS", "engines_lines", "engines_markdown", "line_of", "said"]
+__all__ = ["WORDS", "describe_answer", "describe_example", "engines_lines", "engines_markdown"]

@@ -62,7 +62,7 @@ class Store:
         parts = sorted(self._read("scenario-*.json", ScenarioPart), key=lambda part: part.order)
         targets = []
         for order in dict.fromkeys(frame.order for frame in frames):
-            target = _joined([frame.target for frame in frames if frame.order == order])
+            target = _join_targets([frame.target for frame in frames if frame.order == order])
             mine = [part for part in parts if part.cni == target.cni]
             targets.append(
                 target.model_copy(
@@ -75,7 +75,7 @@ class Store:
             )
         return Record(run=run, targets=targets)
 
-    def left(self) -> Record | None:
+    def recover(self) -> Record | None:
         """What a run that never wrote its record left, as the record of an interrupted run; None where it left nothing.
         Raises InputError for parts that cannot be read."""
         times = [path.stat().st_mtime for path in self._parts.glob("*.json")]
@@ -126,7 +126,7 @@ class Store:
         ]
 
 
-def _joined(seen: list[Target]) -> Target:
+def _join_targets(seen: list[Target]) -> Target:
     """One target of what the controller (first) and its workers saw of it."""
     first = seen[0]
     return first.model_copy(

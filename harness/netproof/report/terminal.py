@@ -40,7 +40,7 @@ def blocks(
     target: Target, *, scenario: str | None = None, unicode: bool = True, most_cells: int = MOST_CELLS
 ) -> list[Line]:
     """What is wrong on one CNI: what differs, where, why expected, what was seen, how to reproduce. With `scenario`
-    only that scenario's. What reviewed entries declare is not wrong: see `declared`."""
+    only that scenario's. What reviewed entries declare is not wrong: see `reviewed_lines`."""
     lines: list[Line] = []
     for finding in findings.group(target, scenario):
         if finding.standing not in (Standing.DOCUMENTED, Standing.KNOWN):
@@ -181,7 +181,7 @@ def safe(lines: list[Line], unicode: bool) -> list[Line]:
     return [(to_ascii(text), style) for text, style in lines]
 
 
-def declared(record: Record, *, unicode: bool = True) -> list[Line]:
+def reviewed_lines(record: Record, *, unicode: bool = True) -> list[Line]:
     """The reviewed entries that happened: a chart's documented surprises, then known differences of CNIs."""
     lines: list[Line] = []
     for kind, title in (("documented", "Documented surprises"), ("known-difference", "Known differences")):

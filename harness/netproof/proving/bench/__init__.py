@@ -58,9 +58,9 @@ def main(cnis: Sequence[CniVersion], asked: BenchOptions) -> None:
     console = Console(width=max(150, Console().width))
     found: list[Figure] = load(asked.files)
     if not asked.files:
-        for figure in _timed(cnis, asked, console):
+        for figure in _time(cnis, asked, console):
             found.append(figure)
-            console.print(_said(figure), style="dim")
+            console.print(_describe(figure), style="dim")
             if asked.json is not None:
                 # After each figure: whoever interrupts a long benchmark keeps what there is.
                 _write(asked.json, found)
@@ -71,7 +71,7 @@ def main(cnis: Sequence[CniVersion], asked: BenchOptions) -> None:
         write_file(asked.plot, plot.render(found))
 
 
-def _timed(cnis: Sequence[CniVersion], asked: BenchOptions, console: Console) -> Iterator[Figure]:
+def _time(cnis: Sequence[CniVersion], asked: BenchOptions, console: Console) -> Iterator[Figure]:
     if asked.what in ("all", "runs"):
         yield from runs.figures([wanted.name for wanted in cnis], asked.scenario_set, asked.again)
     if asked.what in ("all", "rounds"):
@@ -106,7 +106,7 @@ def _peer(cnis: Sequence[CniVersion], asked: BenchOptions, console: Console) -> 
         console.print(f"cyclonus is not timed: {error}", highlight=False, markup=False)
 
 
-def _said(figure: Figure) -> str:
+def _describe(figure: Figure) -> str:
     match figure:
         case RunFigure():
             return f"{figure.what}: {figure.wall_s} s"
