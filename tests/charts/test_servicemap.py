@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from netproof.charts import Plan, map_plan
+from netproof.charts.intent import build_intended
 from netproof.errors import InputError
 from netproof.model import Intent, Probe
 
@@ -414,3 +415,21 @@ def test_own_policies(tmp_path: Path) -> None:
     assert plan.warnings == ("NetworkPolicy elsewhere/there: the map has no pod in that namespace",)
     with pytest.raises(InputError, match="with policies of your own, leave them out"):
         map_plan(write(tmp_path, CLOSED), values={}, policies=policies)
+
+
+def test_some_ports_are_open_to_the_outside(tmp_path: Path) -> None:
+    text = (
+        "name: a\nnamespace: 1vault\nservices:\n  - name: web\n    ports: [{name: https, port: 8443}, 9402]\n"
+        "    ingressFrom: []\n    externalIngress: [https]\n"
+    )
+    plan = map_plan(write(tmp_path, text))
+    assert plan.service_map is not None
+    meant = {
+        probe.port
+        for probe, intent in build_intended(plan.service_map).cells.items()
+        if probe.source == "external:outsider" and intent is Intent.CONNECTED
+    }
+    (rule,) = plan.manifests[0]["spec"]["ingress"]
+    assert (meant, rule) == ({8443}, {"ports": [{"port": 8443, "protocol": "TCP"}]})
+    with pytest.raises(InputError, match=r"externalIngress\[0\]: web has no port 'http'"):
+        map_plan(write(tmp_path, text.replace("[https]", "[http]")))

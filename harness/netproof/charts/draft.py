@@ -21,14 +21,13 @@ from netproof.manifests.controllers import COMPLETION_INDEX, POD_INDEX, POD_NAME
 from netproof.manifests.yaml_documents import Located, parse_yaml
 from netproof.model import External, Namespace, Pod, Port, Probe, Service, Topology
 from netproof.model.placement import place_on_paper
-from netproof.policy import DirectionDecision, Evaluator, Policy, read_each, read_policies
+from netproof.policy import DirectionDecision, Evaluator, Policy, read_understood
 from netproof.policy.rules import Direction, PodPeer, Requirement, leaves
 
 OUTSIDE = "outside"
 """The draft's name for outside hosts that the policies do not tell apart."""
 APART = "netproof/name"
 """The label that tells pods apart that share all others: a map's Services select by all labels."""
-OUTSIDE_PORTS = (443, 80, 5432)
 KEYS: Mapping[Direction, str] = {"ingress": "ingressFrom", "egress": "egressTo"}
 
 HEADER = """\
@@ -63,14 +62,18 @@ def draft_map(objects: Sequence[Located], *, name: str, namespace: str, source: 
     topology = build_topology(objects, namespace)
     if not [pod for pod in topology.pods if not pod.host_network]:
         raise InputError("there is no workload here, and so no service for a map: give the workloads, too", file=source)
-    read_each(objects)  # a fault is told with its line
-    policies = read_policies([one.content for one in objects])
+    read, unread = read_understood(objects)
+    # Of two with one name the later counts.
+    policies = list({(policy.ref, policy.place): policy for _, found in read for policy in found}.values())
     peers, unknown = find_peers(policies, topology)
     entries = _apart([*_services(topology, _selected_keys(policies)), *_peers(peers, topology)])
     text = "".join(_lines(_Drawing.of(policies, topology, entries, unknown), _name(name), source))
     try:
         (document,) = parse_yaml(text, "draft")
-        return text, read_map(document).warnings
+        return text, (
+            *(f"{one.ref} is not understood, and not in the draft: {one.why}" for one in unread),
+            *read_map(document).warnings,
+        )
     except InputError as error:
         raise InputError(f"no service map can say this: {error}", file=source) from None
 
@@ -174,8 +177,8 @@ class _Drawing:
     namespace: str
     arrows: Mapping[Direction, Mapping[str, Sequence[Arrow] | None]]
     """Direction -> entry -> its arrows; None where no policy restricts it."""
-    open_to_outside: Mapping[str, str]
-    """Entry -> the rules that admit outside addresses."""
+    open_to_outside: Mapping[str, tuple[tuple[Port, ...], str]]
+    """Entry -> its ports that outside addresses may reach, and the rules that admit them."""
     destinations: tuple[Port, ...]
     unknown: Sequence[UnknownPeer]
 
@@ -188,7 +191,7 @@ class _Drawing:
         unknown: Sequence[UnknownPeer],
     ) -> _Drawing:
         invented = tuple(entry.pod for entry in entries if topology.pod(entry.pod.id) is None)
-        numbers = dict.fromkeys((*OUTSIDE_PORTS, *(number for one in unknown for number in one.ports)))
+        numbers = dict.fromkeys(number for one in unknown for number in one.ports)
         ports = tuple(Port(port=number) for number in numbers)
         outsider = External(name=OUTSIDE, ports=ports)
         world = replace(
@@ -197,9 +200,10 @@ class _Drawing:
             pods=topology.pods + invented,
             externals=(outsider,),
         )
-        decide = Evaluator(policies, world, place_on_paper(world)).decide
+        evaluator = Evaluator(policies, world, place_on_paper(world))
+        decide = evaluator.decide
         arrows: dict[Direction, dict[str, Sequence[Arrow] | None]] = {"ingress": {}, "egress": {}}
-        outside: dict[str, str] = {}
+        outside: dict[str, tuple[tuple[Port, ...], str]] = {}
         reached: dict[Port, None] = {}
         for entry in entries:
             if entry.is_peer:
@@ -219,13 +223,18 @@ class _Drawing:
             away = [decide(_away(entry, outsider, port)).egress for port in ports]
             beyond = _arrow(replace(entry, name=OUTSIDE), away, replace(entry, pod=replace(entry.pod, ports=ports)))
             admitted = [decide(_in(outsider, entry, port)).ingress for port in entry.pod.ports]
-            if _restricts(decide(_in(outsider, entry, Port(port=1))).ingress, *admitted):
+            at_all = decide(_in(outsider, entry, Port(port=1))).ingress
+            if _restricts(at_all, *admitted) and not _opens_all(
+                evaluator.governing("ingress", entry.pod.id, 4), "ingress"
+            ):
                 arrows["ingress"][entry.name] = [arrow for arrow in into if arrow]
-                rules = _rules(side for side in admitted if side.allowed)
-                outside |= {entry.name: rules} if rules else {}
+                allowed = [(p, side) for p, side in zip(entry.pod.ports, admitted, strict=True) if side.allowed]
+                if allowed:
+                    outside[entry.name] = tuple(port for port, _ in allowed), _rules(side for _, side in allowed)
             else:
                 arrows["ingress"][entry.name] = None
-            if _restricts(decide(_away(entry, outsider, Port(port=1))).egress, *away):
+            at_all = decide(_away(entry, outsider, Port(port=1))).egress
+            if _restricts(at_all, *away) and not _opens_all(evaluator.governing("egress", entry.pod.id, 4), "egress"):
                 arrows["egress"][entry.name] = [arrow for arrow in (*out, beyond) if arrow]
                 reached |= dict.fromkeys(beyond[1] if beyond else ())
             else:
@@ -266,6 +275,14 @@ def _arrow(peer: _DraftEntry, sides: Sequence[DirectionDecision], reached: _Draf
     if not allowed:
         return None
     return peer.name, tuple(port for port, _ in allowed), _rules(side for _, side in allowed)
+
+
+def _opens_all(policies: Sequence[Policy], direction: Direction) -> bool:
+    """Whether a rule lets everything pass, where no other kind of rule can take it back: then nothing is restricted."""
+    rules = [rule for policy in policies for rule in policy.rules if rule.direction == direction]
+    return all(rule.action == "allow" for rule in rules) and any(
+        rule.peers is None and rule.ports is None for rule in rules
+    )
 
 
 def _restricts(*sides: DirectionDecision) -> bool:
@@ -339,7 +356,10 @@ def _service(drawing: _Drawing, entry: _DraftEntry) -> Iterator[str]:
                 references = [_reference(port, ports, _reached(drawing, entry, peer, direction)) for port in ports]
                 yield f"      - {_flow({kind: peer, 'ports': references})}  # derived from {rules or 'the policies'}\n"
     if entry.name in drawing.open_to_outside:
-        yield f"    externalIngress: true  # derived from {drawing.open_to_outside[entry.name]}\n"
+        opened, rules = drawing.open_to_outside[entry.name]
+        behind = {port for port in entry.pod.ports if entry.carried[port] is not False}
+        listed = [_reference(port, opened, entry.pod.ports) for port in opened]
+        yield f"    externalIngress: {_flow(True if behind == set(opened) else listed)}  # derived from {rules}\n"
 
 
 def _peer(drawing: _Drawing, entry: _DraftEntry) -> Iterator[str]:

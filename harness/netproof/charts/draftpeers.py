@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -97,8 +98,13 @@ def _namespace(peer: PodPeer) -> tuple[str | None, Mapping[str, str]]:
     labels = _labels(peer.namespaces or Selector())
     if labels is None:
         return None, {}
-    name = labels.pop(NAME_LABEL, "") or next((value for value in labels.values() if value), ELSEWHERE)
+    name = labels.pop(NAME_LABEL, "") or next((_as_name(value) for value in labels.values() if value), ELSEWHERE)
     return name, labels
+
+
+def _as_name(value: str) -> str:
+    """A label's value may be what no namespace can be called."""
+    return re.sub(r"[^a-z0-9]+", "-", value.lower()).strip("-") or ELSEWHERE
 
 
 def _labels(selector: Selector) -> dict[str, str] | None:

@@ -134,7 +134,7 @@ class _IntentTable:
         namespace = source.namespace if source else self.bystanders.get(probe.source)
         if namespace is None:
             # A node counts as outside: behind `externalTrafficPolicy: Cluster` outside traffic arrives from one.
-            if target.external_ingress and _has(target.service_ports, probe):
+            if _has(target.external_ports, probe):
                 return True
             if any(self._enters(host, target, probe) for host in self.hosts.get(probe.source, ())):
                 return True

@@ -11,6 +11,7 @@ from netproof.manifests.validation import StrictModel
 from netproof.model.topology import Protocol
 
 NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
+NAMESPACE_NAME = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 PORT_NAME = r"(?=.*[a-z])[a-z0-9](-?[a-z0-9])*"
 PORT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": 65535}
 
@@ -20,6 +21,13 @@ def _name(value: str) -> str:
         raise ValueError(
             f"{value!r} cannot name an object: lower-case letters, digits and '-', starting with a letter, at most 63"
         )
+    return value
+
+
+def _namespace_name(value: str) -> str:
+    """An RFC 1123 label, unlike the name of a Service, may begin with a digit."""
+    if not re.fullmatch(NAMESPACE_NAME, value):
+        raise ValueError(f"{value!r} cannot name a namespace: lower-case letters, digits and '-', at most 63")
     return value
 
 
@@ -73,6 +81,9 @@ def _carried(value: object) -> object:
 
 
 Name = Annotated[str, AfterValidator(_name), WithJsonSchema({"type": "string", "pattern": f"^{NAME}$"})]
+NamespaceName = Annotated[
+    str, AfterValidator(_namespace_name), WithJsonSchema({"type": "string", "pattern": f"^{NAMESPACE_NAME}$"})
+]
 PortName = Annotated[
     str,
     AfterValidator(_port_name),
@@ -130,7 +141,7 @@ class ServiceEntry(StrictModel):
     """A service that the map is about."""
 
     name: Name
-    namespace: Name | None = None
+    namespace: NamespaceName | None = None
     labels: Labels | None = None
     """Default: `app` with the service's name. No other pod of the namespace may carry all of them."""
     ports: list[AnyServicePort]
@@ -146,7 +157,8 @@ class ServiceEntry(StrictModel):
         | None
     ) = None
     """Whom this service may reach; `s3:443` is an external destination. Absent: unrestricted. `[]`: nobody."""
-    externalIngress: StrictBool = False
+    externalIngress: StrictBool | Annotated[list[PortReference], Field(min_length=1)] = False
+    """True: all ports of the Service. A list: those container ports."""
     """Whether every source that is not a pod may reach the ports of the Service."""
 
 
@@ -154,7 +166,7 @@ class PeerPodEntry(StrictModel):
     """Somebody else's pod that arrows may name: the map asks only about its cells with the map's services."""
 
     name: Name
-    namespace: Name | None = None
+    namespace: NamespaceName | None = None
     labels: Labels | None = None
     ports: list[AnyServicePort] = Field(default_factory=list)
     node: NodeIndex | None = None
@@ -179,7 +191,7 @@ class ExternalEntry(StrictModel):
 
 class BystanderEntry(StrictModel):
     name: Name
-    namespace: Name | None = None
+    namespace: NamespaceName | None = None
     labels: Labels = Field(default_factory=dict)
     ports: list[AnyPort] = Field(default_factory=list)
 
@@ -188,9 +200,9 @@ class MapFile(StrictModel):
     """A service map's file: who may talk to whom."""
 
     name: Name
-    namespace: Name
+    namespace: NamespaceName
     """The namespace of everything that names none."""
-    namespaceLabels: dict[Name, Labels] = Field(default_factory=dict)
+    namespaceLabels: dict[NamespaceName, Labels] = Field(default_factory=dict)
     """Labels of namespaces, beside `kubernetes.io/metadata.name`, which every namespace has."""
     services: Annotated[list[ServiceEntry], Field(min_length=1)]
     peers: list[PeerPodEntry] = Field(default_factory=list)

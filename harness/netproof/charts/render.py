@@ -111,7 +111,7 @@ def _ingress(
         for peer in block.ingressFrom or ()
     ]
     if block.allowExternal and app.service_ports:
-        rules.append({"ports": [_number(port) for port in app.service_ports]})
+        rules.append({"ports": [_number(port) for port in app.external_ports or app.service_ports]})
     if target and target.collector is app:
         rules.append({"from": [{"podSelector": {}}], "ports": [{"port": target.port, "protocol": "TCP"}]})
     return [*rules, *deepcopy(values.policy.additionalIngress or []), *deepcopy(block.additionalIngress or [])]

@@ -65,7 +65,8 @@ class App:
     replicas: int = 1
     ingress: tuple[Arrow, ...] | None = None
     egress: tuple[Arrow, ...] | None = None
-    external_ingress: bool = False
+    external_ports: tuple[Port, ...] = ()
+    """Ports that outside sources are meant to reach."""
     open_to_namespace: tuple[Port, ...] = ()
     """Ports that every pod of the service's namespace is meant to reach, listed in the map or not."""
     service_numbers: Mapping[Port, int] = field(default_factory=dict)
@@ -265,6 +266,9 @@ class _Reader:
                 (*path, "externalIngress"),
                 "says nothing while `ingressFrom` is absent (unrestricted); list ingressFrom, [] for no pod",
             )
+        # True means what no list means: all ports of the Service.
+        opened = entry.externalIngress
+        listed = None if isinstance(opened, bool) else opened
         return App(
             name=entry.name,
             namespace=entry.namespace or self.file.namespace,
@@ -274,7 +278,7 @@ class _Reader:
             replicas=entry.replicas,
             ingress=self._arrows((*path, "ingressFrom"), entry.ingressFrom, head=entry),
             egress=self._arrows((*path, "egressTo"), entry.egressTo, head=None),
-            external_ingress=entry.externalIngress,
+            external_ports=self._ports_of((*path, "externalIngress"), entry, listed) if opened else (),
             service_numbers=_service_numbers(entry.ports),
             node=entry.node,
         )

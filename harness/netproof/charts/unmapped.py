@@ -16,9 +16,10 @@ from netproof.manifests.load import select_policies
 from netproof.manifests.workloads import read_workloads
 from netproof.manifests.yaml_documents import Located
 from netproof.model import External, Namespace, Node, Pod, Port, Probe, Service, Topology
-from netproof.model.topology import DNS_PORTS, DNS_SERVICE
+from netproof.model.topology import DNS_PORTS, DNS_SERVICE, Protocol
 from netproof.model.traffic import Via
-from netproof.policy import read_each
+from netproof.policy import read_each, read_understood
+from netproof.policy.groups import Groups
 from netproof.policy.rules import PodPeer, leaves
 
 NODES = (Node(index=0), Node(index=1))
@@ -58,10 +59,29 @@ def build_topology(objects: Sequence[Located], namespace: str) -> Topology:
         replace(pod, node=index % len(NODES), ports=_ports(pod, services))
         for index, pod in enumerate(_two_of_each(found.pods))
     )
+    pods = tuple(_with_policy_ports(pods, found, objects))
     used = {pod.namespace for pod in pods}
     namespaces = tuple(one for one in found.namespaces if one.name in used)
     missing = tuple(Namespace(name=name) for name in sorted(used - {one.name for one in namespaces}))
     return Topology(namespaces=namespaces + missing, pods=pods, services=services, nodes=NODES)
+
+
+def _with_policy_ports(pods: Sequence[Pod], found: Topology, objects: Sequence[Located]) -> Iterator[Pod]:
+    """Each pod listens on the ports that policies name for it, too: `containerPort` is information only."""
+    groups = Groups(replace(found, pods=tuple(pods)), ())
+    named: dict[int, dict[tuple[int, Protocol], None]] = {}
+    for policy in (policy for _, policies in read_understood(objects)[0] for policy in policies):
+        for rule in policy.rules:
+            reached = [policy.subject] if rule.direction == "ingress" else leaves(rule.peers or ())
+            numbers = [(port.first, port.protocol) for port in rule.ports or () if port.first]
+            for group in {group for peer in reached if isinstance(peer, PodPeer) for group in groups.select(peer)}:
+                named.setdefault(group, {}).update(dict.fromkeys(numbers))
+    for pod in pods:
+        own = groups.of(pod.id)
+        known = {(port.port, port.protocol) for port in pod.ports}
+        wanted = {} if own is None else named.get(own, {})
+        more = [Port(port=number, protocol=protocol) for number, protocol in wanted if (number, protocol) not in known]
+        yield replace(pod, ports=(*pod.ports, *more))
 
 
 def _two_of_each(pods: Sequence[Pod]) -> Iterator[Pod]:

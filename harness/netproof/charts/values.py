@@ -164,7 +164,7 @@ def derive_defaults(service_map: ServiceMap) -> dict[str, Any]:
     }
     for app in service_map.services:
         block: dict[str, Any] = {
-            "allowExternal": app.external_ingress,
+            "allowExternal": bool(app.external_ports),
             "allowExternalEgress": any(arrow.kind == "external" for arrow in app.egress or ()),
         }
         for key, arrows in (("ingressFrom", app.ingress), ("egressTo", app.egress)):
