@@ -96,3 +96,10 @@ def test_a_run_keeps_its_report_whatever_becomes_of_its_output(folder: Path, how
 def test_every_sign_of_the_reports_has_a_word_in_ascii() -> None:
     assert to_ascii("a → b … “x” ✓ ≠ ✅") == 'a -> b ... "x" OK != OK'
     assert to_ascii("漢") == "?"
+
+
+def test_a_report_directory_that_cannot_be_written_is_found_before_anything_starts(folder: Path) -> None:
+    (folder / "file").write_text("")
+    done = shell(f"{NETPROOF} run --scenario-set ipblock-except-ingress --report-dir file/here", folder)
+    assert (done.returncode, done.stdout) == (12, "")
+    assert "the report cannot be written here: File exists; choose another --report-dir" in done.stderr

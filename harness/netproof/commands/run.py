@@ -10,6 +10,7 @@ from rich.text import Text
 from netproof.commands.console import new_console, show
 from netproof.report import terminal
 from netproof.report.store import ScenarioPart
+from netproof.report.writer import ensure_writable
 from netproof.run import options
 from netproof.run.conductor import INTERRUPTED, Conductor, exit_code, load, render_dry_run, run_all
 
@@ -27,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     if asked.dry_run:
         print("\n\n".join(render_dry_run(scenario) for scenario in scenarios))
         return 0
+    ensure_writable(asked.run.report_dir)
     console = new_console()
     conductor = Conductor(asked, lambda line: console.print(Text(line)), sys.stderr if sys.stderr.isatty() else None)
 

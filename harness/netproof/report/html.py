@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from netproof.model import Verdict
-from netproof.report import findings, traits
+from netproof.report import findings, settling, traits
 from netproof.report.columns import encode
 from netproof.report.findings import RunFinding, Standing, seconds
 from netproof.report.page import anchor, draw, slug
@@ -88,7 +88,7 @@ def render_html(record: Record) -> str:
         },
         stopped=[(target, scenario) for target in record.targets for scenario in _stopped(target)],
         scenarios=_scenarios(record),
-        slowest=max((slow[0] for target in record.targets if (slow := findings.slowest(target))), default=0),
+        slowest=max((slow[0] for target in record.targets if (slow := settling.slowest(target))), default=0),
         longest_run=max((sum(phase.duration_s for phase in target.phases) for target in record.targets), default=0)
         or 1,
         noscript=[(target, cell) for target in record.targets for cell in _not_holding(target)][:NOSCRIPT],

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from netproof.model.verdict import WHOSE
-from netproof.report import findings, traits
+from netproof.report import findings, settling, traits
 from netproof.report.findings import RunFinding, Standing, seconds
 from netproof.report.record import Record, Target
 from netproof.wording import count
@@ -59,7 +59,7 @@ def _table(record: Record) -> list[str]:
     for target in record.targets:
         counts = findings.tally(target.cells, target.reviewed)
         scenarios = findings.count_scenarios(target)
-        slow = findings.slowest(target)
+        slow = settling.slowest(target)
         cells = [
             findings.name(target),
             findings.word(target),
@@ -150,7 +150,7 @@ def _settling(record: Record) -> list[str]:
     rows = []
     for target in record.targets:
         for scenario in target.scenarios:
-            times = findings.settling(scenario.steps)
+            times = settling.sum_up(scenario.steps)
             if times:
                 cells = (
                     seconds(times.first_correct_s),

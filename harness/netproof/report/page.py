@@ -19,7 +19,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from netproof.model.verdict import WHOSE
-from netproof.report import findings
+from netproof.report import findings, settling
 from netproof.report.findings import Standing, seconds
 from netproof.wording import count, link_docs, several
 
@@ -79,5 +79,12 @@ def _environment() -> Environment:
     environment.filters |= {"seconds": seconds, "slug": slug, "several": several}
     environment.filters |= {"name": findings.name, "docs": link_docs}
     environment.tests["answered"] = lambda row: any(trait and trait.measured for trait in row)
-    environment.globals |= {"findings": findings, "Standing": Standing, "WHOSE": WHOSE, "count": count, "slug": slug}
+    environment.globals |= {
+        "findings": findings,
+        "settling": settling,
+        "Standing": Standing,
+        "WHOSE": WHOSE,
+        "count": count,
+        "slug": slug,
+    }
     return environment

@@ -12,7 +12,7 @@ from typing import Literal
 
 from netproof.model import Intent
 from netproof.model.verdict import WHOSE
-from netproof.report import findings
+from netproof.report import findings, settling
 from netproof.report.findings import RunFinding, Standing, seconds
 from netproof.report.output import to_ascii
 from netproof.report.record import Cell, Record, Reviewed, Target
@@ -140,7 +140,7 @@ def summary(record: Record, *, report: Path | str | None = None, unicode: bool =
 def _row(target: Target) -> tuple[str, ...]:
     counts = findings.tally(target.cells, target.reviewed)
     scenarios = findings.count_scenarios(target)
-    slow = findings.slowest(target)
+    slow = settling.slowest(target)
     return (
         findings.name(target),
         findings.word(target),
