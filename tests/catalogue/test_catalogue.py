@@ -9,11 +9,9 @@ import pytest
 from netproof.catalogue import scenarios
 from netproof.catalogue.scenarios import Scenario
 from netproof.manifests.data_dirs import data_dir
-from netproof.model import Measured, Probe, Specified, judge
-from netproof.model.placement import place_on_paper
+from netproof.model import Measured, Specified, judge
 from netproof.model.verdict import WRONG
-from netproof.policy import Decision
-from netproof.verdicts.judging import decide
+from netproof.verdicts.decisions import decide_on_paper
 
 ALL = [scenario for path in scenarios.files() for scenario in scenarios.read_scenarios(path)]
 CHARTS = [scenario for scenario in ALL if scenario.documented.file != ""]
@@ -34,12 +32,11 @@ def test_ids_are_unique() -> None:
 @pytest.mark.parametrize("scenario", TABLES, ids=lambda scenario: scenario.id)
 def test_a_table_is_what_the_api_means(scenario: Scenario) -> None:
     wrong = []
-    decisions: dict[Probe, Decision] = {}
-    for step in scenario.fill(place_on_paper(scenario.topology)).steps:
-        decisions = decide(step, place_on_paper(step.topology), decisions)
+    for decided in decide_on_paper(scenario):
+        step = decided.step
         for probe, meant in step.intended.cells.items():
             expected = "unspecified" if probe in step.left_open else meant.value
-            decision = decisions[probe]
+            decision = decided.decisions[probe]
             if decision.specified.value != expected:
                 wrong.append(
                     f"{step.name}: {probe}: table {expected}, evaluator {decision.specified}: {decision.because}"
@@ -49,8 +46,8 @@ def test_a_table_is_what_the_api_means(scenario: Scenario) -> None:
 
 @pytest.mark.parametrize("scenario", CHARTS, ids=lambda scenario: scenario.id)
 def test_a_charts_surprises_are_all_declared_and_all_happen(scenario: Scenario) -> None:
-    (step,) = scenario.fill(place_on_paper(scenario.topology)).steps
-    decisions = decide(step, place_on_paper(step.topology))
+    (decided,) = decide_on_paper(scenario)
+    step, decisions = decided.step, decided.decisions
     open_cells = {probe for probe, decision in decisions.items() if decision.specified is Specified.UNSPECIFIED}
     assert open_cells == step.left_open, "what the API leaves open is said by `~` in the scenario's own table"
     verdicts = {

@@ -156,7 +156,7 @@ def test_a_disagreement_that_comes_late_is_waited_for(tmp_path: Path, monkeypatc
     (probe,) = wanted.steps[0].intended
     try:
         session.start()
-        asked = partial(session.disagrees, wanted, probe, Specified.DENIED, at_most=inf)
+        asked = partial(session.shrinker.disagrees, wanted, probe, Specified.DENIED, at_most=inf)
         assert [asked(late=0.0), asked(late=LATE)] == [False, True]
     except ClusterError as error:
         require.skip("reference", str(error))

@@ -22,7 +22,7 @@ B = Pod(namespace="x", name="b")
 X = Namespace(name="x")
 
 
-def world() -> Deployment:
+def deployment() -> Deployment:
     return Deployment(FakeDriver(), Settle())
 
 
@@ -43,7 +43,7 @@ def test_one_name_with_two_meanings_fits_nothing() -> None:
 
 
 def test_what_stands_in_one_namespace_is_deployed_together() -> None:
-    made = world()
+    made = deployment()
     made.deploy(Topology(namespaces=(X,), pods=(A,)), lambda _: None)
     made.deploy(Topology(namespaces=(X,), pods=(B,)), lambda _: None)
     assert made.has(Topology(namespaces=(X,), pods=(A,)))
@@ -51,7 +51,7 @@ def test_what_stands_in_one_namespace_is_deployed_together() -> None:
 
 
 def test_what_was_replaced_is_not_there_any_more() -> None:
-    made = world()
+    made = deployment()
     other = Topology(namespaces=(X,), pods=(Pod(namespace="x", name="a", labels={"new": "yes"}),))
     made.deploy(Topology(namespaces=(X,), pods=(A,)), lambda _: None)
     made.deploy(other, lambda _: None)
@@ -60,7 +60,7 @@ def test_what_was_replaced_is_not_there_any_more() -> None:
 
 
 def test_a_peer_with_more_ports_serves_who_needs_fewer() -> None:
-    made = world()
+    made = deployment()
     made.deploy(Topology(externals=(outside(443, 80),)), lambda _: None)
     assert made.has(Topology(externals=(outside(80),)))
     assert not made.has(Topology(externals=(outside(53),)))
@@ -87,22 +87,22 @@ def test_what_is_gone_is_not_waited_for_and_made_anew(monkeypatch: pytest.Monkey
     ]
     made.deploy(topology, lambda _: None)
     place = made.place(topology)
-    made.warm(place, ways)
-    began = made.change(
+    place.warm(ways)
+    change = made.change(
         place, Step(name="applied", topology=topology, policies=(), applied=({"kind": "any"},), intended={})
     )
     driver.gone.add("x/a")
     driver.sees = lambda source, probe: "dropped"
-    settled = made.settle(place, ways, dict.fromkeys(ways, Measured.DENIED), began)
+    settled = place.settle(change, ways, dict.fromkeys(ways, Measured.DENIED))
     assert [settled.readings[way].measured for way in ways] == [Measured.UNMEASURED] * 2
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - change.at < 30
     assert made.gone == ["x/a"]
 
     driver.sees = lambda source, probe: "connected"
     made.heal(lambda _: None)
     assert (made.gone, driver.applied) == ([], [])
     again = made.place(topology)
-    made.warm(again, ways)
+    again.warm(ways)
     assert again.rounds.connected_before == set(ways)
 
 
@@ -117,8 +117,8 @@ def test_a_wrong_answer_is_not_excused_by_a_server_that_is_gone(monkeypatch: pyt
     way = Probe(source="x/b", destination=service.id, protocol="TCP", port=80)
     made.deploy(topology, lambda _: None)
     place = made.place(topology)
-    made.warm(place, [way])
-    began = made.change(
+    place.warm([way])
+    change = made.change(
         place, Step(name="applied", topology=topology, policies=(), applied=({"kind": "any"},), intended={})
     )
     driver.gone.add("x/two")
@@ -131,7 +131,7 @@ def test_a_wrong_answer_is_not_excused_by_a_server_that_is_gone(monkeypatch: pyt
         return seen[-1]
 
     driver.sees = sees
-    settled = made.settle(place, [way], {way: Measured.DENIED}, began)
+    settled = place.settle(change, [way], {way: Measured.DENIED})
     assert settled.readings[way].measured is Measured.UNMEASURED  # nobody vouches for the pod that is gone
     assert "dropped" in seen
 
@@ -156,29 +156,29 @@ def test_an_answer_that_comes_late_is_not_taken_for_a_denial(
     way = Probe(source="x/b", destination="x/a", protocol="TCP", port=80)
     made.deploy(topology, lambda _: None)
     place = made.place(topology)
-    made.warm(place, [way])
-    began = made.change(
+    place.warm([way])
+    change = made.change(
         place, Step(name="applied", topology=topology, policies=(), applied=({"kind": "any"},), intended={})
     )
     driver.ms = ms
     driver.sees = lambda source, probe: (
         "dropped" if source == "x/b" and probe["timeout"] < answers_after else "connected"
     )
-    settled = made.settle(place, [way], {way: Measured.CONNECTED}, began)
+    settled = place.settle(change, [way], {way: Measured.CONNECTED})
     assert settled.readings[way].measured is measured
 
 
 class Watched:
-    """A world in which these ways are open, and every train that it asks from then on: (probes, rounds)."""
+    """A deployment in which these ways are open, and every train that it asks from then on: (probes, rounds)."""
 
     def __init__(
         self, monkeypatch: pytest.MonkeyPatch, settings: Settle, topology: Topology, ways: Sequence[Probe]
     ) -> None:
         self.driver, self.topology, self.ways = FakeDriver(), topology, ways
-        self.world = Deployment(self.driver, settings)
-        self.world.deploy(topology, lambda _: None)
-        self.place = self.world.place(topology)
-        self.world.warm(self.place, ways)
+        self.deployment = Deployment(self.driver, settings)
+        self.deployment.deploy(topology, lambda _: None)
+        self.place = self.deployment.place(topology)
+        self.place.warm(ways)
         self.asked: list[tuple[set[Probe], int]] = []
         ask = Rounds.ask
 
@@ -206,9 +206,8 @@ class Watched:
 
     def deny(self) -> Settled:
         step = Step(name="applied", topology=self.topology, policies=(), applied=({"kind": "any"},), intended={})
-        return self.world.settle(
-            self.place, self.ways, dict.fromkeys(self.ways, Measured.DENIED), self.world.change(self.place, step)
-        )
+        change = self.deployment.change(self.place, step)
+        return self.place.settle(change, self.ways, dict.fromkeys(self.ways, Measured.DENIED))
 
     def trains(self) -> list[int]:
         """How many rounds each train had since this was asked last."""
@@ -227,7 +226,7 @@ def test_a_deletion_that_takes_its_time_is_watched_by_one_train(monkeypatch: pyt
     made.deny()
     made.sees("dropped", 5, "connected")
     made.trains()
-    made.world.restore()
+    made.deployment.restore()
     assert made.trains() == [6]
     assert WAY in made.place.rounds.connected_before
 
@@ -279,22 +278,22 @@ def test_pods_that_a_scenario_changed_are_made_anew_and_need_a_baseline(
         found.append({pod.id for pod in topology.pods})
         return reshape(topology)
 
-    made.world.change(made.place, Step(name="changed", topology=changed, policies=(), applied=(), intended={}))
+    made.deployment.change(made.place, Step(name="changed", topology=changed, policies=(), applied=(), intended={}))
     monkeypatch.setattr(made.driver, "reshape", listed)
-    made.world.restore()
+    made.deployment.restore()
     assert (found, WAY in made.place.rounds.connected_before) == (shapes, has_baseline)
 
 
 def test_who_shares_a_pod_that_is_made_anew_finds_it_at_its_new_address(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Watched(monkeypatch, Settle(seconds=0.0), PAIR, [WAY])
     alone = replace(PAIR, pods=(B,))
-    before = made.world.place(alone)
-    assert made.world.place(alone) is before
+    before = made.deployment.place(alone)
+    assert made.deployment.place(alone) is before
     elsewhere = {"x/a": ("192.0.2.8",), "x/b": ("192.0.2.9",)}
-    made.world.change(made.place, Step(name="other", topology=RELABELLED, policies=(), applied=(), intended={}))
+    made.deployment.change(made.place, Step(name="other", topology=RELABELLED, policies=(), applied=(), intended={}))
     monkeypatch.setattr(made.driver, "reshape", lambda topology: Placement(addresses=elsewhere))
-    made.world.restore()
-    assert made.world.place(alone).rounds.placement.address("x/b") == "192.0.2.9"
+    made.deployment.restore()
+    assert made.deployment.place(alone).rounds.placement.address("x/b") == "192.0.2.9"
     assert made.place.rounds.placement.address("x/b") == "192.0.2.9"
 
 
@@ -312,7 +311,7 @@ def test_few_probes_wait_for_a_deletion_and_all_of_them_see_that_it_is_over(monk
     made.deny()
     made.sees("connected", 0, "connected")
     made.trains()
-    made.world.restore()
+    made.deployment.restore()
     few, rest = (probes for probes, _ in made.asked)
     assert len(few) < len(ways) / 2
     assert {probe.source for probe in few} == {probe.destination for probe in few} == {pod.id for pod in pods}

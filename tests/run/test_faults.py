@@ -18,6 +18,7 @@ from netproof.clusters import recipes
 from netproof.drivers.reference.driver import ReferenceDriver
 from netproof.errors import ClusterError
 from netproof.report.record import Record
+from netproof.run.place import Place
 from netproof.run.progress import Progress
 from netproof.run.session import RunOptions, Session
 from tests import require
@@ -57,7 +58,7 @@ def test_a_pre_flight_that_fails_does_not_wait_for_a_baseline_that_never_connect
 ) -> None:
     wanted = scenario("isolation-deny-all-ingress")
     never = threading.Event()
-    monkeypatch.setattr(session._deployment, "warm", lambda place, probes: never.wait(30))
+    monkeypatch.setattr(Place, "warm", lambda place, probes: never.wait(30))
 
     def fails() -> None:
         raise ClusterError("the canaries are gone")

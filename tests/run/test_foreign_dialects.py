@@ -9,6 +9,7 @@ import pytest
 from netproof.catalogue import scenarios
 from netproof.clusters import recipes
 from netproof.commands.main import main
+from netproof.drivers import DRIVERS
 from netproof.report.record import Variant
 from netproof.run.progress import Progress
 from netproof.run.session import RunOptions, Session
@@ -34,6 +35,12 @@ kind: CiliumNetworkPolicy
 metadata: {name: web, namespace: shop}
 spec: {endpointSelector: {}, ingress: [{}]}
 """
+
+
+@pytest.fixture(autouse=True)
+def drivers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake stands in for the reference driver in a run within this process, and for no later test."""
+    monkeypatch.setitem(DRIVERS, "reference", DRIVERS["reference"])
 
 
 @pytest.mark.parametrize("cni", ENFORCES)

@@ -18,10 +18,8 @@ from netproof.lint import IntendedCells, Inventory, LintInput, MapCell, build_in
 from netproof.manifests.data_dirs import data_dir, display_path
 from netproof.manifests.load import read_each_located, select_policies
 from netproof.manifests.yaml_documents import Document, Located, read_document, read_yaml
-from netproof.model import Intent, Measured, Specified, Verdict
-from netproof.model.placement import place_on_paper
-from netproof.model.verdict import judge
-from netproof.verdicts.judging import decide
+from netproof.model import judge_on_paper
+from netproof.verdicts.decisions import decide_on_paper
 
 Options = Mapping[str, Any]
 """Keyword arguments of `lint_input`."""
@@ -71,8 +69,8 @@ class _Compared:
 
 
 def _compared(scenario: Scenario, how: _Compared, options: Options) -> LintInput:
-    placement = place_on_paper(scenario.topology)
-    step = scenario.fill(placement).steps[0]
+    decided = next(decide_on_paper(scenario))
+    step = decided.step
     file = display_path(Path(how.document.file))
     lines = dict(_lines(how.document))
     if how.objects is not None:
@@ -82,14 +80,13 @@ def _compared(scenario: Scenario, how: _Compared, options: Options) -> LintInput
             Located(content=m, document=Document(file=file, content={}, lines={(): lines.get(_name(m), 1)}))
             for m in step.policies
         )
-    decisions = decide(step, placement)
     documented = scenario.documented
     cells = []
     for probe, intended in step.intended.cells.items():
         entries = [entry for one in how.scenarios for entry in documented.declared(one, step.name, probe)]
         reviewed = tuple(dict.fromkeys(entries))
-        cells.append(MapCell(probe=probe, intended=intended, decision=decisions[probe], reviewed=reviewed))
-    verdicts = [(cell.probe, _verdict(cell.intended, cell.decision.specified)) for cell in cells]
+        cells.append(MapCell(probe=probe, intended=intended, decision=decided.decisions[probe], reviewed=reviewed))
+    verdicts = [(cell.probe, judge_on_paper(cell.intended, cell.decision.specified)) for cell in cells]
     gone = {
         entry: lost
         for one in (how.scenarios if how.exact else ())
@@ -105,16 +102,10 @@ def _compared(scenario: Scenario, how: _Compared, options: Options) -> LintInput
         warnings=scenario.warnings,
     )
     inventory = Inventory(
-        topology=step.topology, placement=placement, has=frozenset(("pods", "namespaces")), complete=True
+        topology=step.topology, placement=decided.placement, has=frozenset(("pods", "namespaces")), complete=True
     )
     policies = locate_policies(located, generated=how.objects is None)
     return build_input(policies, inventory, unread=find_unread(located), intended=intent, **options)
-
-
-def _verdict(intended: Intent, specified: Specified) -> Verdict:
-    """As if a CNI did what the policies mean."""
-    measured = Measured.CONNECTED if specified is Specified.CONNECTED else Measured.DENIED
-    return judge(intended, specified, measured)
 
 
 def _scenarios(chart: str, values: Mapping[str, Any]) -> tuple[tuple[str, ...], bool]:

@@ -22,7 +22,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Prints both matrices. Raises InputError."""
     from netproof.catalogue import scenarios as catalogue
-    from netproof.run.conductor import render_dry_run, specified
+    from netproof.run.conductor import render_dry_run
+    from netproof.verdicts.decisions import decide_on_paper
 
     plan = _plan(arguments)
     scenario = catalogue.of_plan(plan, claim="intended and specified", side=arguments.side)
@@ -30,12 +31,13 @@ def run(arguments: argparse.Namespace) -> int:
         print(render_dry_run(scenario))
         return 0
     cells: list[dict[str, Any]] = []
-    for step, intended, meant in specified(scenario):
-        for probe in intended:
+    for decided in decide_on_paper(scenario):
+        for probe, intended in decided.step.intended.cells.items():
             key = {
                 name: getattr(probe, name) for name in ("source", "destination", "via", "protocol", "port", "family")
             }
-            cells.append({"step": step, **key, "intended": intended[probe], "specified": meant[probe]})
+            specified = decided.decisions[probe].specified
+            cells.append({"step": decided.step.name, **key, "intended": intended, "specified": specified})
     print(json.dumps({"name": plan.name, "warnings": list(plan.warnings), "cells": cells}, indent=1))
     return 0
 

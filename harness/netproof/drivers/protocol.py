@@ -32,6 +32,7 @@ class Environment:
     nodes: tuple[str, ...]
     families: tuple[int, ...] = (4,)
     kubernetes: str = ""
+    """The version of its API server; '' where there is none."""
     cluster: str = ""
     engine: str = ""
     state: Origin | Literal[""] = ""

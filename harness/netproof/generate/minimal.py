@@ -15,10 +15,8 @@ from netproof.generate import documents
 from netproof.generate.shrinking import shrink
 from netproof.manifests.data_dirs import display_path
 from netproof.model import Probe, Specified
-from netproof.model.placement import place_on_paper
-from netproof.policy import Decision
 from netproof.report.record import Cell
-from netproof.verdicts.judging import decide
+from netproof.verdicts.decisions import decide_on_paper
 from netproof.wording import count
 
 SECONDS, TRIES = 300.0, 200
@@ -42,10 +40,10 @@ def find(
     """The path of the saved file, and what to tell of it. `wrong` are the cells that disagree. On Ctrl-C the smallest
     so far is saved, too."""
     draft = scenario.draft or {}
-    cell = _chosen(scenario, wrong)
+    cell = _choose_cell(scenario, wrong)
     steps = [step.name for step in scenario.steps]
     kept = {**draft, "steps": draft["steps"][: steps.index(cell.step) + 1]}
-    asked = _probe(cell)
+    asked = _probe_of(cell)
     late = cell.settled_after_s or 0.0
     origin = scenario.source.removeprefix("generated, ")
     tries = 0
@@ -58,7 +56,8 @@ def find(
             return False
         try:
             made = documents.scenario(candidate, scenario.id, origin, scenario.select, [asked])
-            if _on_paper(made)[-1][asked].specified is not cell.specified:
+            *_, last = decide_on_paper(made)
+            if last.decisions[asked].specified is not cell.specified:
                 return False
         except InputError:
             # Without that part it is no valid object, or no step.
@@ -95,7 +94,7 @@ def find(
         raise
     finally:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(_text(small, scenario, origin, cell, cni), encoding="utf-8")
+        path.write_text(_write_draft(small, scenario, origin, cell, cni), encoding="utf-8")
     rest = f" (and {count(len(wrong) - 1, 'more cell')})" if len(wrong) > 1 else ""
     return (
         path,
@@ -104,7 +103,7 @@ def find(
     )
 
 
-def _chosen(scenario: Scenario, wrong: Sequence[Cell]) -> Cell:
+def _choose_cell(scenario: Scenario, wrong: Sequence[Cell]) -> Cell:
     """Of the first step that disagrees, a cell that is easy to repeat: between pods, by TCP."""
     steps = [step.name for step in scenario.steps]
     return min(
@@ -119,7 +118,7 @@ def _chosen(scenario: Scenario, wrong: Sequence[Cell]) -> Cell:
     )
 
 
-def _probe(cell: Cell) -> Probe:
+def _probe_of(cell: Cell) -> Probe:
     return Probe(
         source=cell.source,
         destination=cell.destination,
@@ -131,18 +130,10 @@ def _probe(cell: Cell) -> Probe:
     )
 
 
-def _on_paper(scenario: Scenario) -> list[dict[Probe, Decision]]:
-    """The decisions of each step, on made-up addresses."""
-    found: list[dict[Probe, Decision]] = []
-    for step in scenario.fill(place_on_paper(scenario.topology)).steps:
-        found.append(decide(step, place_on_paper(step.topology), found[-1] if found else None))
-    return found
-
-
-def _text(draft: Mapping[str, Any], scenario: Scenario, origin: str, cell: Cell, cni: str) -> str:
-    asked = _probe(cell)
+def _write_draft(draft: Mapping[str, Any], scenario: Scenario, origin: str, cell: Cell, cni: str) -> str:
+    asked = _probe_of(cell)
     made = documents.scenario(draft, scenario.id, origin, scenario.select, [asked])
-    meant = [decisions[asked].specified for decisions in _on_paper(made)]
+    meant = [decided.decisions[asked].specified for decided in decide_on_paper(made)]
     meant[-1] = cell.specified
     content = documents.document(draft, scenario.id, origin, [documents.table({asked: value}) for value in meant])
     head = (

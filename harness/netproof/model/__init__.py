@@ -7,7 +7,7 @@ from netproof.model.outcome import Intent, Measured, Outcome, Specified
 from netproof.model.placement import Placement
 from netproof.model.topology import External, Namespace, Node, Pod, Port, Service, ServicePort, Topology
 from netproof.model.traffic import Probe, Via
-from netproof.model.verdict import Verdict, judge
+from netproof.model.verdict import Verdict, judge, judge_on_paper
 
 __all__ = [
     "Channel",
@@ -31,4 +31,5 @@ __all__ = [
     "Verdict",
     "Via",
     "judge",
+    "judge_on_paper",
 ]

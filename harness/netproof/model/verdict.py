@@ -47,3 +47,8 @@ def judge(intended: Intent, specified: Specified, measured: Measured) -> Verdict
             return Verdict.CNI_DIFFERENCE
         case _:
             return Verdict.MASKED_DEFECT
+
+
+def judge_on_paper(intended: Intent, specified: Specified) -> Verdict:
+    """The verdict if a CNI did what the policies mean."""
+    return judge(intended, specified, Measured.CONNECTED if specified is Specified.CONNECTED else Measured.DENIED)

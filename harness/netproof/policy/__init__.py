@@ -11,6 +11,7 @@ from netproof.manifests.yaml_documents import Located, parse_key_path
 from netproof.policy import adminnetworkpolicy, calico, cilium, clusternetworkpolicy, networkpolicy
 from netproof.policy.decision import Decision, DirectionDecision
 from netproof.policy.evaluator import Evaluator
+from netproof.policy.lifecycle import decide_probes
 from netproof.policy.rules import Policy
 from netproof.policy.warnings import warnings
 from netproof.policy.whole import WholeMatrix
@@ -23,6 +24,7 @@ __all__ = [
     "Policy",
     "UnreadPolicy",
     "WholeMatrix",
+    "decide_probes",
     "read_each",
     "read_policies",
     "read_understood",

@@ -15,14 +15,14 @@ from typing import Any
 
 from pydantic import model_validator
 
-from netproof.catalogue.scenarios import Scenario, Step
+from netproof.catalogue.scenarios import Scenario
 from netproof.manifests.validation import StrictModel, validate
 from netproof.manifests.yaml_documents import read_document
 from netproof.model import Probe
 from netproof.model.placement import place_on_paper
-from netproof.policy import Decision, Policy, read_policies
+from netproof.policy import Policy
 from netproof.policy.rules import NetworkPeer, Peer, PodPeer, Rule, leaves
-from netproof.verdicts.judging import decide
+from netproof.verdicts.decisions import DecidedStep, decide_steps
 
 Pair = tuple[tuple[str, str], tuple[str, str]]
 """Two (dimension, value), in the order of the dimensions."""
@@ -181,18 +181,13 @@ def _port(at: str, port: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def meetings(scenario: Scenario) -> set[Meeting]:
     """What the probes of a scenario meet: for each rule of a policy that isolates one end in the rule's direction, the
     rule's kind of peers and of ports, and how the probe is sent."""
-    found: set[Meeting] = set()
-    decisions: dict[Probe, Decision] = {}
-    for step in scenario.steps:
-        decisions = decide(step, place_on_paper(step.topology), decisions)
-        found |= set(_met(step, decisions))
-    return found
+    return {meeting for decided in decide_steps(scenario, place_on_paper) for meeting in _met(decided)}
 
 
-def _met(step: Step, decisions: Mapping[Probe, Decision]) -> Iterator[Meeting]:
+def _met(decided: DecidedStep) -> Iterator[Meeting]:
     kinds: dict[tuple[str, str], set[tuple[str, str]]] = {}
-    policies: Mapping[str, Policy] = {policy.ref: policy for policy in read_policies(step.policies)}
-    for probe, decision in decisions.items():
+    policies: Mapping[str, Policy] = {policy.ref: policy for policy in decided.policies}
+    for probe, decision in decided.decisions.items():
         for direction, side in (("ingress", decision.ingress), ("egress", decision.egress)):
             for ref in side.isolating:
                 if (ref, direction) not in kinds:

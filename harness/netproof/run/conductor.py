@@ -18,9 +18,7 @@ from netproof.catalogue import topologies
 from netproof.catalogue.scenarios import Scenario
 from netproof.clusters import recipes
 from netproof.errors import ClusterError, InputError, NetproofError, OwnFault
-from netproof.model import Intent, Matrix, Probe, Specified, Topology
-from netproof.model.placement import place_on_paper
-from netproof.policy import Decision
+from netproof.model import Intent, Topology
 from netproof.report import page
 from netproof.report.record import Record, Run
 from netproof.report.store import ScenarioPart, Store
@@ -28,7 +26,7 @@ from netproof.report.writer import write_report
 from netproof.run.options import Asked
 from netproof.run.progress import Progress
 from netproof.run.session import Session
-from netproof.verdicts.judging import as_specified, decide
+from netproof.verdicts.decisions import decide_on_paper
 from netproof.wording import count, count_of
 
 FAILED, INTERRUPTED, UNMEASURED = 1, 2, 11
@@ -189,26 +187,15 @@ def run_all(conductor: Conductor, scenarios: Sequence[Scenario], show: Callable[
         conductor.close()
 
 
-def specified(scenario: Scenario) -> list[tuple[str, Matrix[Intent], Matrix[Specified]]]:
-    """The intended and specified matrices of each step with no cluster, on made-up addresses."""
-    found = []
-    decisions: dict[Probe, Decision] = {}
-    for change in scenario.fill(place_on_paper(scenario.topology)).steps:
-        decisions = decide(change, place_on_paper(change.topology), decisions)
-        step = as_specified(change, decisions) if scenario.draft else change
-        meant = Matrix({probe: decision.specified for probe, decision in decisions.items()})
-        found.append((step.name, step.intended, meant))
-    return found
-
-
 def render_dry_run(scenario: Scenario) -> str:
     """What `--dry-run` and `netproof matrix` print of a scenario."""
     lines = [f"{scenario.id}: {scenario.claim}", ""]
     lines += [f"warning: {warning}" for warning in scenario.warnings]
     lines.append(scenario.policies_text() or "# no policies are rendered")
-    for name, intended, meant in specified(scenario):
+    for decided in decide_on_paper(scenario):
+        intended, meant = decided.step.intended, decided.specified
         said = [p for p in intended if intended[p] is not Intent.UNSTATED]
-        lines += [f"step {name}", *(["intended (from the map)", intended.render(), ""] if said else [])]
+        lines += [f"step {decided.step.name}", *(["intended (from the map)", intended.render(), ""] if said else [])]
         lines += ["specified (what the policies mean)", meant.render(), ""]
         if not said:
             lines.append(f"{count(len(meant), 'cell')}; what is intended is unstated, so none of them can differ")

@@ -17,7 +17,7 @@ from netproof.clusters.recipes import CniVersion
 from netproof.errors import InputError
 from netproof.generate.request import GenerateRequest, parse_request
 from netproof.report.writer import default_directory
-from netproof.run.session import RunOptions
+from netproof.run.run_options import RunOptions
 
 DEFAULT_SET = "berserk"
 KEEP = ("never", "on-failure", "always")

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from netproof.catalogue.scenarios import Step
@@ -106,16 +106,16 @@ def examine(deployment: Deployment) -> Examined:
     """Apply the canary policies to the canaries, which are deployed, and see what they do. Raises ClusterError when
     they cannot reach each other without policies."""
     place = deployment.place(TOPOLOGY)
-    baseline = deployment.warm(place, probes())
+    baseline = place.warm(probes())
     able = capabilities(baseline)
     for protocol in ("TCP", "UDP"):
         if able[protocol] != "yes":
             raise ClusterError(f"the canary pods cannot reach each other by {protocol}: {able[protocol]}")
     wanted = expected(able)
-    changed_at = deployment.change(place, STEP)
+    change = deployment.change(place, STEP)
     left = CANARY_TRIES
     while True:
-        settled = deployment.settle(place, list(wanted), wanted, changed_at, hold=0.0)
+        settled = place.settle(change, list(wanted), wanted, hold=0.0)
         done = checks(settled, able)
         left -= 1
         # A machine that is busy with the start of pods may not answer in time: that is asked again. What was
@@ -123,7 +123,7 @@ def examine(deployment: Deployment) -> Examined:
         if not left or all(check.measured is not Measured.UNMEASURED for check in done):
             place.denied.clear()  # nothing is asked of the canaries again
             return Examined(capabilities=able, checks=done, settled=settled)
-        changed_at = time.monotonic()
+        change = replace(change, at=time.monotonic())
 
 
 def capabilities(baseline: Sequence[Round]) -> dict[str, str]:

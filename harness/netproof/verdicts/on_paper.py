@@ -1,22 +1,26 @@
-"""Scenarios on paper: the record of a run that measured nothing, with what the policies mean on made-up addresses."""
+"""Scenarios on paper: nothing was measured, and what the policies mean on made-up addresses is judged all the same."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from netproof import __version__
 from netproof.catalogue.scenarios import Scenario
-from netproof.clusters.reviews import KINDS
-from netproof.model import Probe, Specified
-from netproof.model.placement import place_on_paper
-from netproof.policy import Decision
+from netproof.model import Verdict, judge_on_paper
 from netproof.probing import Settled
-from netproof.report.record import Cell, Record, Reviewed, Run, ScenarioResult, Target, Variant
-from netproof.verdicts.judging import decide, judge_step
-from netproof.wording import link_docs
+from netproof.report.record import Cell, Record, Run, Target
+from netproof.verdicts.decisions import decide_on_paper
+from netproof.verdicts.judging import Judged, judge_step, record_entry
+from netproof.verdicts.results import describe_scenario
 
 WHY = "nothing was measured: this is on paper"
+
+
+def judge_unmeasured(scenario: Scenario, why: str) -> Iterator[Judged]:
+    """Each step with its cells, of which nothing was measured: `why`."""
+    for decided in decide_on_paper(scenario):
+        yield judge_step(scenario, decided, Settled.nothing(decided.decisions, why))
 
 
 def record_scenarios(scenarios: Iterable[Scenario]) -> Record:
@@ -30,41 +34,15 @@ def record_scenarios(scenarios: Iterable[Scenario]) -> Record:
 
 
 def _add(target: Target, scenario: Scenario) -> None:
-    decisions: dict[Probe, Decision] = {}
+    documented = scenario.documented
     cells: list[Cell] = []
-    for step in scenario.fill(place_on_paper(scenario.topology)).steps:
-        decisions = decide(step, place_on_paper(step.topology), decisions)
-        nothing = Settled.nothing(decisions, WHY)
-        judged = judge_step(scenario, step, decisions, nothing, (), reproduce=lambda probe, host: "")
-        for probe, cell in zip(step.intended, judged.cells, strict=True):
-            wrong = decisions[probe].specified not in (Specified.UNSPECIFIED, cell.intended.value)
-            declared = scenario.documented.declared(scenario.id, step.name, probe) if wrong else []
+    for judged in judge_unmeasured(scenario, WHY):
+        for probe, cell in zip(judged.decided.step.intended, judged.cells, strict=True):
+            wrong = judge_on_paper(cell.intended, cell.specified) is Verdict.POLICY_DEFECT
+            declared = documented.declared(scenario.id, judged.decided.step.name, probe) if wrong else []
             cells.append(cell.model_copy(update={"reviewed": declared, "accepted": bool(declared) or not wrong}))
     target.cells.extend(cells)
     for name in dict.fromkeys(name for cell in cells for name in cell.reviewed):
-        entry = scenario.documented.entry(name)
-        target.reviewed.append(
-            Reviewed(
-                id=name,
-                kind=KINDS[scenario.documented.fault],
-                scenario=scenario.id,
-                sentence=entry.sentence,
-                reason=entry.reason,
-                link=link_docs(entry.link),
-                cells=sum(name in cell.reviewed for cell in cells),
-            )
-        )
-    target.scenarios.append(
-        ScenarioResult(
-            id=scenario.id,
-            claim=scenario.claim,
-            source=scenario.source,
-            result="error",
-            reason=WHY,
-            duration_s=0.0,
-            manifests=scenario.policies_text(),
-            values=scenario.values,
-            warnings=list(scenario.warnings),
-            variant=Variant(of=scenario.variant_of, engine=scenario.engine) if scenario.engine else None,
-        )
-    )
+        count = sum(name in cell.reviewed for cell in cells)
+        target.reviewed.append(record_entry(documented, name, scenario.id, cells=count))
+    target.scenarios.append(describe_scenario(scenario, "error", WHY))

@@ -9,21 +9,21 @@ from statistics import median
 
 from netproof.catalogue.scenarios import Step
 from netproof.clusters import recipes
+from netproof.clusters.reviews import Reviews
 from netproof.drivers import DriverOptions, create
-from netproof.model import Intent, Manifest, Matrix, Measured, Namespace, Pod, Port, Probe, Topology
-from netproof.model.outcome import Specified
+from netproof.model import Intent, Manifest, Matrix, Namespace, Pod, Port, Probe, Topology
 from netproof.model.topology import Protocol
 from netproof.proving.bench.figures import RoundFigure
 from netproof.proving.bench.process import peak_mib
-from netproof.run.deployment import Deployment, Place
-from netproof.verdicts.judging import decide
+from netproof.run.deployment import Deployment
+from netproof.run.place import Place
+from netproof.verdicts.decisions import decide_step, expect_measured
 
 PEERS: Sequence[tuple[int, Protocol]] = ((80, "TCP"), (80, "UDP"), (81, "TCP"), (81, "UDP"))
 """The ports of each pod that peers ask for."""
 ONE: Sequence[tuple[int, Protocol]] = ((80, "TCP"),)
 NAMESPACES = ("x", "y", "z")
 ROUNDS = 7
-MEANT = {Specified.CONNECTED: Measured.CONNECTED, Specified.DENIED: Measured.DENIED}
 
 
 def world(pods: int, listening: Sequence[tuple[int, Protocol]] = PEERS) -> Topology:
@@ -92,7 +92,7 @@ def _figure(cni: str, made: Deployment, topology: Topology) -> RoundFigure:
     made.deploy(topology, lambda _: None)
     deployed = time.monotonic() - began
     place, asked = made.place(topology), probes(topology)
-    made.warm(place, asked)
+    place.warm(asked)
     connected = _round(place, asked)
     step = Step(
         name="denied",
@@ -101,13 +101,12 @@ def _figure(cni: str, made: Deployment, topology: Topology) -> RoundFigure:
         topology=topology,
         intended=Matrix(dict.fromkeys(asked, Intent.CONNECTED)),
     )
-    decisions = decide(step, place.rounds.placement, {})
-    goal = {probe: MEANT[decision.specified] for probe, decision in decisions.items()}
+    goal = expect_measured(decide_step(step, place.rounds.placement), Reviews(fault="cni"), "bench")
     cases = []
     denied = 0.0
     for _ in range(3):
         began = time.monotonic()
-        made.settle(place, asked, goal, made.change(place, step))
+        place.settle(made.change(place, step), asked, goal)
         forth = time.monotonic() - began
         denied = denied or _round(place, asked)
         began = time.monotonic()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -68,11 +68,9 @@ def _session(name: str, folder: Path) -> Iterator[Session]:
     session = Session(recipes.parse_cni("reference")[0], 0, options, Progress(lambda line: None))
     session.start()
     try:
-        try:
+        # Here the catalogue is on trial: a pre-flight that notices does not end it.
+        with suppress(NotEnforced):
             session.prepare([])
-        except NotEnforced:
-            # The pre-flight has noticed; here the catalogue is on trial.
-            session.error = None
         yield session
     finally:
         session.close()
@@ -107,10 +105,9 @@ def blind(fault: Fault) -> bool:
 
 def predicted(fault: Fault, scenario: Scenario) -> bool:
     """Whether on paper a dataplane with this fault gives another table."""
-    placement = place_on_paper(scenario.topology)
     first = scenario.topology
     enforced: tuple[Policy, ...] = ()
-    for step in scenario.fill(placement).steps:
+    for step in scenario.fill(place_on_paper(scenario.topology)).steps:
         placement = place_on_paper(step.topology)
         first = _first(step.topology, first)
         believed = fault.world(step.topology, first)

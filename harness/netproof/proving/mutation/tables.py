@@ -9,23 +9,20 @@ from collections.abc import Iterable, Iterator
 
 from netproof.catalogue import scenarios
 from netproof.catalogue.scenarios import Scenario
-from netproof.model import Probe
-from netproof.model.placement import place_on_paper
-from netproof.policy import Decision
-from netproof.verdicts.judging import decide
+from netproof.verdicts.decisions import decide_on_paper
 
 EVERY = "--every"
 
 
 def wrong(scenario: Scenario) -> Iterator[str]:
     """The cells of a table in which the evaluator does not say what the table says."""
-    decisions: dict[Probe, Decision] = {}
-    for step in scenario.fill(place_on_paper(scenario.topology)).steps:
-        decisions = decide(step, place_on_paper(step.topology), decisions)
+    for decided in decide_on_paper(scenario):
+        step = decided.step
         for probe, meant in step.intended.cells.items():
             expected = "unspecified" if probe in step.left_open else meant.value
-            if decisions[probe].specified.value != expected:
-                yield f"{step.name}: {probe}: table {expected}, evaluator {decisions[probe].specified}"
+            specified = decided.decisions[probe].specified
+            if specified.value != expected:
+                yield f"{step.name}: {probe}: table {expected}, evaluator {specified}"
 
 
 def is_table(scenario: Scenario) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from netproof.catalogue.scenarios import read_scenarios
+import pytest
+
+from netproof.catalogue.scenarios import read_scenarios, select
 from netproof.manifests.data_dirs import data_dir
 from netproof.model import Probe, Specified
 from netproof.model.placement import place_on_paper
-from netproof.policy import Decision
-from netproof.verdicts.judging import decide
+from netproof.verdicts.decisions import decide_on_paper, warn_of_policies
 
 
 def test_a_connection_that_a_deny_may_have_ended_stays_open_to_question() -> None:
@@ -16,23 +17,21 @@ def test_a_connection_that_a_deny_may_have_ended_stays_open_to_question() -> Non
     held = Probe(source="x/b", destination="x/a", port=80, kind="held")
     new = Probe(source="x/b", destination="x/a", port=80)
     said: list[tuple[Specified, Specified]] = []
-    decisions: dict[Probe, Decision] = {}
-    for step in scenario.steps:
-        decisions = decide(step, place_on_paper(step.topology), decisions)
-        said.append((decisions[held].specified, decisions[new].specified))
+    for decided in decide_on_paper(scenario):
+        said.append((decided.specified[held], decided.specified[new]))
     assert said == [
         (Specified.CONNECTED, Specified.CONNECTED),
         (Specified.UNSPECIFIED, Specified.DENIED),
         (Specified.UNSPECIFIED, Specified.CONNECTED),
     ]
-    assert decisions[held].because.startswith("unspecified: an earlier change denied this")
+    assert decided.decisions[held].because.startswith("unspecified: an earlier change denied this")
 
 
 def test_a_new_pods_denials_hold_from_its_first_instruction_and_what_is_allowed_may_come_later() -> None:
     scenarios = read_scenarios(data_dir("scenarios") / "time" / "start-up.yaml")
-    by_id = {scenario.id: scenario.fill(place_on_paper(scenario.topology)).steps[-1] for scenario in scenarios}
-    step = by_id["time-first-ingress"]
-    first = {p: d.specified for p, d in decide(step, place_on_paper(step.topology)).items() if p.kind == "first"}
+    by_id = {scenario.id: list(decide_on_paper(scenario))[-1] for scenario in scenarios}
+    step = by_id["time-first-ingress"].step
+    first = {p: meant for p, meant in by_id["time-first-ingress"].specified.cells.items() if p.kind == "first"}
     assert {probe.source: specified for probe, specified in first.items()} == {
         "x/b": Specified.UNSPECIFIED,
         "x/c": Specified.DENIED,
@@ -44,6 +43,12 @@ def test_a_new_pods_denials_hold_from_its_first_instruction_and_what_is_allowed_
         (place_on_paper(step.topology).address(source), 80, 80) for source in ("x/b", "x/c", "y/a")
     ]
     free = by_id["time-first-of-a-free-pod"]
-    assert Specified.CONNECTED in {
-        d.specified for p, d in decide(free, place_on_paper(free.topology)).items() if p.kind == "first"
-    }
+    assert Specified.CONNECTED in {meant for p, meant in free.specified.cells.items() if p.kind == "first"}
+
+
+@pytest.mark.parametrize("folder", ["change", "peers", "calico", "time"])
+def test_warnings_are_the_same_from_decided_steps_and_from_the_applied_manifests(folder: str) -> None:
+    """A run has read its policies step by step; a scenario that is skipped has not."""
+    found = [scenario for several in select(folder).values() for scenario in several]
+    said = {one.id: warn_of_policies(one, list(decide_on_paper(one))) for one in found}
+    assert said == {one.id: warn_of_policies(one, []) for one in found}
