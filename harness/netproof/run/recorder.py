@@ -104,7 +104,7 @@ class Recorder:
         files = {
             "policies.yaml": part.scenario.manifests,
             "matrix.json": json.dumps([cell.model_dump(mode="json") for cell in part.cells], indent=1),
-            "reproduce.sh": self._render_script(wrong),
+            "reproduce.sh": self._render_script(wrong, part.scenario.reproduce),
             **said,
         }
         for name, text in files.items():
@@ -120,8 +120,12 @@ class Recorder:
     def _cluster(self) -> str:
         return self.environment.cluster if self.environment else ""
 
-    def _render_script(self, wrong: Sequence[Cell]) -> str:
-        """A shell script that applies the policies on a kept cluster and repeats the probes that went wrong."""
+    def _render_script(self, wrong: Sequence[Cell], again: str) -> str:
+        """A shell script that applies the policies on a kept cluster and repeats the probes that went wrong. `again`
+        measures the scenario again, for a driver that leaves nothing to repeat them on."""
+        if not any(cell.reproduce for cell in wrong):
+            why = "# No probe can be repeated by hand on what is left of the run: this measures the scenario again."
+            return f"#!/bin/sh\n{why}\n{again}\n"
         lines = [
             "#!/bin/sh",
             "# Repeats by hand what went wrong, on a kept cluster (--keep-cluster on-failure).",
