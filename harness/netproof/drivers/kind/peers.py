@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import requests
-from docker.constants import DEFAULT_DOCKER_API_VERSION  # type: ignore[import-untyped]
-from docker.errors import DockerException  # type: ignore[import-untyped]
-from docker.types import EndpointConfig  # type: ignore[import-untyped]
+from docker.constants import DEFAULT_DOCKER_API_VERSION
+from docker.errors import DockerException
+from docker.types import EndpointConfig
 from testcontainers.core.config import testcontainers_config
 from testcontainers.core.container import DockerContainer
 
