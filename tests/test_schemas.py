@@ -12,7 +12,7 @@ import jsonschema
 import pytest
 import yaml
 
-from netproof.charts.servicemap import load_map
+from netproof.charts.map_reader import load_map
 from netproof.commands.main import main
 from netproof.commands.schema import text
 from netproof.errors import InputError

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from netproof.charts.servicemap import load_map
+from netproof.charts.map_reader import load_map
 from netproof.commands.main import main
 from tests.lint.example import APP, policy
 

@@ -105,7 +105,7 @@ def helm_plan(chart: HelmChart, service_map: Path | None = None, objects: tuple[
 
 def in_namespace_of(chart: HelmChart, service_map: Path) -> HelmChart:
     """The chart in the map's namespace, unless it was given one. Raises InputError."""
-    from netproof.charts.servicemap import load_map
+    from netproof.charts.map_reader import load_map
 
     return chart if chart.namespace_name else replace(chart, namespace_name=load_map(service_map).namespace)
 
@@ -116,7 +116,7 @@ def map_plan(
     """A user's own map. The policies are generated from it (shaped by `values`), or are the user's own: a file, a
     folder, `-` for standard input, several of them, or what was read from them. Raises InputError."""
     from netproof.charts import generated
-    from netproof.charts.servicemap import load_map
+    from netproof.charts.map_reader import load_map
     from netproof.policy import read_each
 
     service_map = load_map(path)

@@ -5,29 +5,34 @@ It holds what is there and what the policies allow, which is not yet what is mea
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
 
+from netproof.charts.draft_entries import (
+    APART,
+    DraftEntry,
+    draft_peers,
+    draft_services,
+    name_object,
+    selected_keys,
+    tell_apart,
+)
 from netproof.charts.draftpeers import UnknownPeer, find_peers, namespace_labels
-from netproof.charts.servicemap import read_map
+from netproof.charts.map_reader import read_map
 from netproof.charts.unmapped import build_topology
 from netproof.errors import InputError
-from netproof.manifests.controllers import COMPLETION_INDEX, POD_INDEX, POD_NAME, lasting
 from netproof.manifests.yaml_documents import Located, parse_yaml
-from netproof.model import External, Namespace, Pod, Port, Probe, Service, Topology
+from netproof.model import External, Namespace, Port, Probe, Topology
 from netproof.model.placement import place_on_paper
 from netproof.policy import DirectionDecision, Evaluator, Policy, read_understood
-from netproof.policy.rules import Direction, PodPeer, Requirement, leaves
+from netproof.policy.rules import Direction
 
 OUTSIDE = "outside"
 """The draft's name for outside hosts that the policies do not tell apart."""
-APART = "netproof/name"
-"""The label that tells pods apart that share all others: a map's Services select by all labels."""
 KEYS: Mapping[Direction, str] = {"ingress": "ingressFrom", "egress": "egressTo"}
 
 HEADER = """\
@@ -36,20 +41,6 @@ HEADER = """\
 # that ends in "derived from", correct it, and then take the remark away. Until then a run against this map
 # compares the policies with themselves.
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _DraftEntry:
-    """A service or peer of the map. `carried`: container port -> its number at the Service, or False. `second`: another
-    pod of the same workload, where there may be several."""
-
-    name: str
-    pod: Pod
-    origin: str
-    labels: Mapping[str, str]
-    carried: Mapping[Port, int | bool] = field(default_factory=dict)
-    is_peer: bool = False
-    second: Pod | None = None
 
 
 Arrow = tuple[str, tuple[Port, ...], str]
@@ -66,8 +57,8 @@ def draft_map(objects: Sequence[Located], *, name: str, namespace: str, source: 
     # Of two with one name the later counts.
     policies = list({(policy.ref, policy.place): policy for _, found in read for policy in found}.values())
     peers, unknown = find_peers(policies, topology)
-    entries = _apart([*_services(topology, _selected_keys(policies)), *_peers(peers, topology)])
-    text = "".join(_lines(_Drawing.of(policies, topology, entries, unknown), _name(name), source))
+    entries = tell_apart([*draft_services(topology, selected_keys(policies)), *draft_peers(peers, topology)])
+    text = "".join(_lines(_Drawing.of(policies, topology, entries, unknown), name_object(name), source))
     try:
         (document,) = parse_yaml(text, "draft")
         return text, (
@@ -78,101 +69,11 @@ def draft_map(objects: Sequence[Located], *, name: str, namespace: str, source: 
         raise InputError(f"no service map can say this: {error}", file=source) from None
 
 
-def _services(topology: Topology, selected: Collection[str]) -> Iterator[_DraftEntry]:
-    """`selected` are the keys of labels that policies select by: the others of a controller or of a version of the
-    chart are left out."""
-    taken: set[str] = {"global"}
-    members: dict[str, list[Pod]] = {}
-    for pod in sorted(topology.pods, key=lambda pod: pod.host_network):
-        members.setdefault(pod.workload or pod.id, []).append(pod)
-    for workload, pods in members.items():
-        behind = [service for service in topology.services if pods[0] in topology.backends(service)]
-        alone = [service for service in behind if all(pod in pods for pod in topology.backends(service))]
-        own = workload.partition("/")[2]
-        name = _free(alone[0].name if len(alone) == 1 else own, pods[0].namespace, taken)
-        services = f" and Service {', '.join(service.name for service in behind)}" if behind else ""
-        pod = replace(pods[0], ports=_ports(pods[0]))
-        yield _DraftEntry(
-            name=name,
-            pod=pod,
-            origin=f"workload {workload}{services}",
-            labels={key: value for key, value in pod.labels.items() if key in {*lasting(pod.labels), *selected}},
-            carried=_carried(pod, behind),
-            is_peer=pod.host_network,
-            second=pods[1] if len(pods) > 1 and not pod.host_network else None,
-        )
-
-
-def _selected_keys(policies: Iterable[Policy]) -> set[str]:
-    selections = [policy.subject for policy in policies]
-    selections += [
-        peer
-        for policy in policies
-        for rule in policy.rules
-        for peer in leaves(rule.peers or ())
-        if isinstance(peer, PodPeer)
-    ]
-    found = {one.key for each in selections for one in each.pods.requirements if isinstance(one, Requirement)}
-    # A map's pods have other names and numbers than those of the cluster.
-    return found - {POD_NAME, POD_INDEX, COMPLETION_INDEX}
-
-
-def _peers(peers: Iterable[tuple[Pod, str]], topology: Topology) -> Iterator[_DraftEntry]:
-    taken = {"global", *(_name(pod.name) for pod in topology.pods), *(_name(s.name) for s in topology.services)}
-    for pod, origin in peers:
-        name = _free(pod.name, pod.namespace, taken)
-        carried = {port: port.port for port in pod.ports}
-        yield _DraftEntry(name=name, pod=pod, origin=origin, labels=pod.labels, carried=carried, is_peer=True)
-
-
-def _ports(pod: Pod) -> tuple[Port, ...]:
-    """Each number once, and each name."""
-    found: dict[tuple[int, str], Port] = {}
-    names: set[str | None] = {None}
-    for port in pod.ports:
-        kept = port if port.name not in names else replace(port, name=None)
-        if found.setdefault((port.port, port.protocol), kept) is kept:
-            names.add(port.name)
-    return tuple(found.values())
-
-
-def _carried(pod: Pod, behind: Sequence[Service]) -> dict[Port, int | bool]:
-    found: dict[Port, int | bool] = {}
-    used: set[tuple[int, str]] = set()
-    for port in pod.ports:
-        numbers = [
-            entry.port
-            for service in behind
-            for entry in service.ports
-            if entry.protocol == port.protocol and pod.port_number(entry.target, entry.protocol) == port.port
-        ]
-        free = [number for number in numbers if (number, port.protocol) not in used]
-        # The pod's own number first: a headless Service beside another one often has it.
-        number = port.port if port.port in free else free[0] if free else False
-        found[port] = number
-        used.add((number, port.protocol))
-    return found
-
-
-def _apart(entries: Sequence[_DraftEntry]) -> list[_DraftEntry]:
-    """With labels by which no pod is taken for another."""
-
-    def hides(one: _DraftEntry) -> bool:
-        return not one.labels or any(
-            other is not one
-            and other.pod.namespace == one.pod.namespace
-            and dict(one.labels).items() <= dict(other.labels).items()
-            for other in entries
-        )
-
-    return [replace(one, labels={**one.labels, APART: one.name}) if hides(one) else one for one in entries]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Drawing:
     """All that lines are written from. `none` are directions without restriction, by entry."""
 
-    entries: Sequence[_DraftEntry]
+    entries: Sequence[DraftEntry]
     topology: Topology
     namespace: str
     arrows: Mapping[Direction, Mapping[str, Sequence[Arrow] | None]]
@@ -187,7 +88,7 @@ class _Drawing:
         cls,
         policies: Sequence[Policy],
         topology: Topology,
-        entries: Sequence[_DraftEntry],
+        entries: Sequence[DraftEntry],
         unknown: Sequence[UnknownPeer],
     ) -> _Drawing:
         invented = tuple(entry.pod for entry in entries if topology.pod(entry.pod.id) is None)
@@ -257,19 +158,19 @@ def _made_up(policies: Sequence[Policy], topology: Topology) -> tuple[Namespace,
     return tuple(Namespace(name=name, labels=labels) for name, labels in found if name not in known)
 
 
-def _probe(source: _DraftEntry, target: _DraftEntry, port: Port) -> Probe:
+def _probe(source: DraftEntry, target: DraftEntry, port: Port) -> Probe:
     return Probe(source=source.pod.id, destination=target.pod.id, port=port.port, protocol=port.protocol)
 
 
-def _away(source: _DraftEntry, outside: External, port: Port) -> Probe:
+def _away(source: DraftEntry, outside: External, port: Port) -> Probe:
     return Probe(source=source.pod.id, destination=outside.id, port=port.port, protocol=port.protocol, via="address")
 
 
-def _in(outside: External, target: _DraftEntry, port: Port) -> Probe:
+def _in(outside: External, target: DraftEntry, port: Port) -> Probe:
     return Probe(source=outside.id, destination=target.pod.id, port=port.port, protocol=port.protocol)
 
 
-def _arrow(peer: _DraftEntry, sides: Sequence[DirectionDecision], reached: _DraftEntry) -> Arrow | None:
+def _arrow(peer: DraftEntry, sides: Sequence[DirectionDecision], reached: DraftEntry) -> Arrow | None:
     """`sides` belong to the ports of who is reached."""
     allowed = [(port, side) for port, side in zip(reached.pod.ports, sides, strict=True) if side.allowed]
     if not allowed:
@@ -322,7 +223,7 @@ def _lines(drawing: _Drawing, name: str, source: str) -> Iterator[str]:
         yield from (f"#   {text}\n" for text in dict.fromkeys(shown))
 
 
-def _head(drawing: _Drawing, entry: _DraftEntry) -> Iterator[str]:
+def _head(drawing: _Drawing, entry: DraftEntry) -> Iterator[str]:
     yield f"  - name: {_flow(entry.name)}  # derived from {entry.origin}\n"
     if entry.pod.namespace != drawing.namespace:
         yield f"    namespace: {_flow(entry.pod.namespace)}  # derived from {entry.origin}\n"
@@ -330,7 +231,7 @@ def _head(drawing: _Drawing, entry: _DraftEntry) -> Iterator[str]:
     yield f"    labels: {_flow(dict(entry.labels))}  # derived from its labels{added}\n"
 
 
-def _service(drawing: _Drawing, entry: _DraftEntry) -> Iterator[str]:
+def _service(drawing: _Drawing, entry: DraftEntry) -> Iterator[str]:
     yield from _head(drawing, entry)
     if not entry.pod.ports:
         yield "    ports: []  # derived from its containers, which declare none\n"
@@ -362,7 +263,7 @@ def _service(drawing: _Drawing, entry: _DraftEntry) -> Iterator[str]:
         yield f"    externalIngress: {_flow(True if behind == set(opened) else listed)}  # derived from {rules}\n"
 
 
-def _peer(drawing: _Drawing, entry: _DraftEntry) -> Iterator[str]:
+def _peer(drawing: _Drawing, entry: DraftEntry) -> Iterator[str]:
     yield from _head(drawing, entry)
     if entry.pod.host_network:
         yield "    hostNetwork: true  # derived from its pod template\n"
@@ -370,7 +271,7 @@ def _peer(drawing: _Drawing, entry: _DraftEntry) -> Iterator[str]:
         yield f"    ports: {_flow([_plain(port) for port in entry.pod.ports])}  # derived from {entry.origin}\n"
 
 
-def _reached(drawing: _Drawing, entry: _DraftEntry, peer: str, direction: Direction) -> tuple[Port, ...]:
+def _reached(drawing: _Drawing, entry: DraftEntry, peer: str, direction: Direction) -> tuple[Port, ...]:
     if direction == "ingress":
         return entry.pod.ports
     return next((other.pod.ports for other in drawing.entries if other.name == peer), drawing.destinations)
@@ -390,17 +291,3 @@ def _plain(port: Port) -> dict[str, Any]:
 def _flow(value: Any) -> str:
     """On one line, quoted where YAML would read something else."""
     return yaml.safe_dump([value], default_flow_style=True, width=10**6, sort_keys=False).strip()[1:-1]
-
-
-def _name(text: str) -> str:
-    """As a map can name an object."""
-    plain = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:50].strip("-")
-    return plain if re.match(r"[a-z]", plain) else f"s-{plain}".strip("-")
-
-
-def _free(text: str, namespace: str, taken: set[str]) -> str:
-    name = _name(text)
-    tries = (name, _name(f"{name}-{namespace}"), *(f"{name}-{number}" for number in range(2, 1000)))
-    free = next(one for one in tries if one not in taken)
-    taken.add(free)
-    return free

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from netproof.charts.intent import add_telemetry
+from netproof.charts.map_reader import load_map
 from netproof.charts.plan import Plan
 from netproof.charts.render import render, telemetry, warnings
-from netproof.charts.servicemap import ServiceMap, load_map
+from netproof.charts.servicemap import ServiceMap
 from netproof.charts.values import ChartValues, derive_defaults, load_values
 from netproof.manifests.yaml_documents import Document, read_document
 

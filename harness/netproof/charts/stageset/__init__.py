@@ -8,8 +8,9 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from netproof.charts.map_reader import load_map
 from netproof.charts.plan import Plan
-from netproof.charts.servicemap import App, ServiceMap, load_map
+from netproof.charts.servicemap import App, ServiceMap
 from netproof.charts.stageset import calico, cilium, clusternetworkpolicy, kubernetes
 from netproof.charts.stageset.subject import Subject
 from netproof.charts.stageset.values import DEFAULT_ENGINE, PORTS, StagesetValues, load_values
