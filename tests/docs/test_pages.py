@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -101,6 +103,18 @@ def test_the_house_is_described_as_it_is_built() -> None:
     assert [place[room] for room in rooms] == sorted(place[room] for room in rooms)
 
 
+def test_functions_that_the_architecture_names_are_where_it_says() -> None:
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"\[`([\w.]+)`\]\((\.\./harness/[\w/.]+\.py)\)", text)
+    assert len(named) > 20
+    faults = []
+    for name, path in named:
+        source = (DOCS / path).read_text(encoding="utf-8") if (DOCS / path).exists() else ""
+        words = [rf"^\s*(def|class) {word}\b|^{word}\b.* = " for word in name.split(".")]
+        faults += [f"{name} in {path}"] if not all(re.search(word, source, re.MULTILINE) for word in words) else []
+    assert not faults
+
+
 def test_decisions_that_docstrings_cite_are_there() -> None:
     numbered = set(re.findall(r"^(\d+)\. \*\*", (DOCS / "architecture.md").read_text(encoding="utf-8"), re.MULTILINE))
     cited = [re.findall(r"decision (\d+)", source.read_text(encoding="utf-8")) for source in sources()]
@@ -112,6 +126,14 @@ def test_decisions_that_docstrings_cite_are_there() -> None:
 def test_a_page_says_what_is_true_now(page: Path) -> None:
     found = DIARY.search(prose(page.read_text(encoding="utf-8")))
     assert found is None, f"history belongs into CHANGELOG.md: {found and found[0]!r}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_examples_are_yaml_and_json(page: Path) -> None:
+    for kind, text in re.findall(
+        r"^```(yaml|json)\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    ):
+        list(yaml.safe_load_all(text)) if kind == "yaml" else json.loads(text)
 
 
 def test_every_page_is_in_the_navigation() -> None:
