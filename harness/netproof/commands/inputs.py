@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from netproof import charts
 from netproof.errors import InputError
 from netproof.lint import POD_RANGE, CniProfile, LintInput, build_input, find_unread, locate_policies, read_inventory
+from netproof.lint.dns import PROFILES, read_dns
 from netproof.manifests.load import read_each_located, set_namespace
 from netproof.manifests.yaml_documents import Located
 
@@ -40,6 +41,14 @@ def add(parser: argparse.ArgumentParser, *, cni: str = "warn of what these CNIs 
         action="append",
         default=[],
         help="the cluster's range of Service addresses; may be repeated (default: what the manifests say)",
+    )
+    parser.add_argument(
+        "--dns",
+        metavar="PROFILE|ADDRESS",
+        action="append",
+        default=[],
+        help=f"where names are looked up: {', '.join(PROFILES)}, or an address; may be repeated (default: what the "
+        "manifests show)",
     )
     parser.add_argument("--cni", metavar="NAME,…", action="append", default=[], help=f"{cni}; may be repeated")
 
@@ -147,7 +156,11 @@ def read(arguments: argparse.Namespace) -> LintInput:
     """All that was asked for, read and compared. Raises InputError."""
     fitting(arguments)
     profiles = _read_profiles(",".join(arguments.cni))
-    options: dict[str, Any] = {"pod_ranges": arguments.pod_cidr or (POD_RANGE,), "cnis": profiles}
+    options: dict[str, Any] = {
+        "pod_ranges": arguments.pod_cidr or (POD_RANGE,),
+        "cnis": profiles,
+        "dns": read_dns(arguments.dns),
+    }
     chart = helm_chart(arguments)
     if arguments.manifests or (chart and not arguments.service_map):
         objects, namespace = objects_of(arguments)

@@ -7,7 +7,16 @@ from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from netproof.errors import InputError
-from netproof.lint.model import DIRECTIONS, CniProfile, IntendedCells, Inventory, LintInput, LocatedPolicy, Need
+from netproof.lint.model import (
+    DIRECTIONS,
+    CniProfile,
+    DnsProfile,
+    IntendedCells,
+    Inventory,
+    LintInput,
+    LocatedPolicy,
+    Need,
+)
 from netproof.manifests.workloads import read_workloads
 from netproof.manifests.yaml_documents import Located
 from netproof.model.topology import DNS_POD
@@ -53,6 +62,9 @@ def read_inventory(
         by_address=found.by_address,
         by_node_name=found.by_node_name,
         service_ranges=tuple(service_ranges),
+        resolvers=found.resolvers,
+        callbacks=found.callbacks,
+        operated=found.operated,
     )
 
 
@@ -64,6 +76,7 @@ def build_input(
     cnis: Sequence[CniProfile] = (),
     intended: IntendedCells | None = None,
     unread: Sequence[UnreadPolicy] = (),
+    dns: Sequence[DnsProfile] = (),
 ) -> LintInput:
     """What rules look at. Of two policies with one name the later counts, as in a cluster. Raises InputError."""
     by_ref: dict[tuple[str, int | None], LocatedPolicy] = {}
@@ -92,6 +105,7 @@ def build_input(
         cnis=tuple(cnis),
         intended=intended,
         unread=tuple(unread),
+        dns=tuple(dns),
         replaced=tuple(replaced),
     )
 

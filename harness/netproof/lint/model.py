@@ -8,6 +8,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
+from netproof.manifests.callbacks import Callback
 from netproof.manifests.yaml_documents import KeyPath, Located, format_key_path
 from netproof.model import Intent, Placement, Probe, Topology
 from netproof.policy import Decision, Evaluator, Policy, UnreadPolicy
@@ -151,6 +152,15 @@ class IntendedCells:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DnsProfile:
+    """Where names are looked up: an endpoint and a port by UDP, and what to write to reach it."""
+
+    endpoint: str
+    port: int
+    fix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
     """Who exists. `complete`: it is everything (a map), not only what some manifests happen to hold. `has`: what
     of it is known. `api_clients`: pod id -> why it is taken to talk to the API server. `by_address`: the address of a
@@ -165,6 +175,12 @@ class Inventory:
     by_address: Mapping[str, str] = field(default_factory=dict)
     by_node_name: Mapping[str, str] = field(default_factory=dict)
     service_ranges: tuple[str, ...] = ()
+    resolvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Pod id -> its own DNS servers, where it does not use the cluster's."""
+    callbacks: tuple[Callback, ...] = ()
+    """What the API server calls."""
+    operated: frozenset[str] = frozenset()
+    """Namespaces where operators may make pods that no manifest shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +201,8 @@ class LintInput:
     cnis: tuple[CniProfile, ...] = ()
     intended: IntendedCells | None = None
     unread: tuple[UnreadPolicy, ...] = ()
+    dns: tuple[DnsProfile, ...] = ()
+    """Where the cluster's DNS is, as the user says; empty: what the manifests show."""
     replaced: tuple[LocatedPolicy, ...] = ()
 
     def has(self, need: Need) -> bool:

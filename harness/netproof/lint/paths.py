@@ -206,6 +206,7 @@ def _rebuilt(inputs: LintInput, inventory: Inventory) -> LintInput:
         cnis=inputs.cnis,
         intended=inputs.intended,
         unread=inputs.unread,
+        dns=inputs.dns,
     )
 
 

@@ -1,12 +1,14 @@
-"""Rules about what isolated pods can no longer do: look up names, talk to the API server."""
+"""Rules about the API server: workloads that cannot reach it, and those that it cannot reach."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netproof.lint.model import Hit, LintInput, LocatedPolicy
-from netproof.model import Probe, Specified
-from netproof.model.topology import DNS_SERVICE
+from netproof.lint.dns import egress_rules, first_with_rules, isolated_for_egress
+from netproof.lint.model import Hit, LintInput, SourceLocation
+from netproof.manifests.yaml_documents import format_key_path
+from netproof.model import Probe
+from netproof.model.topology import API_SERVER
 from netproof.policy.decision import join_names
 from netproof.policy.rules import PodPeer, Rule
 
@@ -14,26 +16,10 @@ API_PORTS = (443, 6443)
 """The API server's port at its Service, and its usual one on the nodes behind it."""
 
 
-def without_dns(inputs: LintInput) -> Iterator[Hit]:
-    """Pods that may reach something and cannot look up a name. Pods that may reach nothing need none."""
-    for policies, groups in _isolated(inputs):
-        if not any(rule.action == "allow" for one in policies for rule in _egress(one)):
-            continue
-        lost = [group for group in groups if _lookup(inputs, group) is Specified.DENIED]
-        if lost:
-            their = join_names([one.policy.ref for one in policies])
-            yield Hit(
-                sentence=f"{_pods(inputs, lost)}: isolated for egress by {their}, and no rule lets them look up names "
-                "(53/UDP to the cluster's DNS)",
-                place=_first_with_rules(policies).place_of_list("egress"),
-                fix="add an egress rule to pods k8s-app=kube-dns in namespace kube-system on 53/UDP and 53/TCP",
-            )
-
-
 def without_api_server(inputs: LintInput) -> Iterator[Hit]:
     """Controllers that are isolated for egress and have no rule that can mean the API server."""
-    for policies, groups in _isolated(inputs):
-        if any(_may_be_api_server(rule) for one in policies for rule in _egress(one)):
+    for policies, groups in isolated_for_egress(inputs):
+        if any(_may_be_api_server(rule) for one in policies for rule in egress_rules(one)):
             continue
         for group in groups:
             for pod in inputs.of_group.get(group, ()):
@@ -42,35 +28,37 @@ def without_api_server(inputs: LintInput) -> Iterator[Hit]:
                     yield Hit(
                         sentence=f"{pod} is isolated for egress by {their}, and no rule can mean the API server, which "
                         f"it seems to need: {inputs.inventory.api_clients[pod]}",
-                        place=_first_with_rules(policies).place_of_list("egress"),
+                        place=first_with_rules(policies).place_of_list("egress"),
                         fix="add an egress rule to the API server's addresses (an ipBlock) on 6443/TCP and 443/TCP",
                     )
 
 
-def _isolated(inputs: LintInput) -> Iterator[tuple[tuple[LocatedPolicy, ...], list[int]]]:
-    """The policies that govern egress together, and the groups that they isolate."""
-    found: dict[tuple[str, ...], tuple[tuple[LocatedPolicy, ...], list[int]]] = {}
-    for group, governing in inputs.governing["egress"].items():
-        if group in inputs.of_group and any("egress" in one.policy.isolates for one in governing):
-            key = tuple(one.policy.ref for one in governing)
-            found.setdefault(key, (governing, []))[1].append(group)
-    yield from found.values()
-
-
-def _lookup(inputs: LintInput, group: int) -> Specified:
-    probe = Probe(
-        source=inputs.of_group[group][0],
-        destination=DNS_SERVICE.id,
-        port=53,
-        protocol="UDP",
-        via="service",
-        kind="lookup",
-    )
-    return inputs.evaluator.decide(probe).specified
-
-
-def _egress(one: LocatedPolicy) -> Iterator[Rule]:
-    return (rule for rule in one.policy.rules if rule.direction == "egress")
+def shut_callbacks(inputs: LintInput) -> Iterator[Hit]:
+    """Webhooks and the like, whose pods admit pods only: the API server is none."""
+    topology = inputs.inventory.topology
+    for callback in inputs.inventory.callbacks:
+        service = topology.service(callback.service)
+        ports = [one for one in service.ports if one.port == callback.port] if service else []
+        for pod in topology.backends(service) if service and service.selector and ports else ():
+            number = pod.port_number(ports[0].target, "TCP")
+            if pod.host_network or number is None:
+                continue
+            side = inputs.evaluator.decide(Probe(source=API_SERVER.id, destination=pod.id, port=number)).ingress
+            if side.allowed is False:
+                located = callback.located
+                yield Hit(
+                    sentence=f"{callback.ref} has the API server call {pod.id} on {number}/TCP, and no ingress rule of "
+                    f"{join_names(side.isolating or (side.policy,))} can mean it: the API server is no pod",
+                    place=SourceLocation(
+                        file=located.document.file,
+                        line=located.line(callback.path),
+                        object=callback.ref,
+                        key=format_key_path(callback.path),
+                    ),
+                    fix=f"add an ingress rule on {number}/TCP without `from`, or from the API server's addresses (an "
+                    "ipBlock)",
+                )
+                break
 
 
 def _may_be_api_server(rule: Rule) -> bool:
@@ -83,12 +71,3 @@ def _may_be_api_server(rule: Rule) -> bool:
         and (port.first is None or any(port.first <= number <= (port.last or port.first) for number in API_PORTS))
         for port in rule.ports
     )
-
-
-def _first_with_rules(policies: tuple[LocatedPolicy, ...]) -> LocatedPolicy:
-    return next((one for one in policies if any(_egress(one))), policies[0])
-
-
-def _pods(inputs: LintInput, groups: list[int]) -> str:
-    names = [pod for group in groups for pod in inputs.of_group.get(group, ())]
-    return join_names(names)

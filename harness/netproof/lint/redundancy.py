@@ -11,15 +11,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_network
 
+from netproof.lint.blocks import ambiguous_blocks
 from netproof.lint.model import Hit, LintInput, LocatedPolicy
 from netproof.policy.decision import join_names
 from netproof.policy.groups import Groups
 from netproof.policy.rules import Direction, NetworkPeer, Peer, PodPeer, PortMatch, Rule
 
+HOOK = "helm.sh/hook"
+
 
 def adds_nothing(inputs: LintInput) -> Iterator[Hit]:
     """The last one first: of two equal policies the later one is superfluous, and then the earlier one is not."""
-    candidates = [one for one in inputs.policies if one.is_network_policy]
+    candidates = [one for one in inputs.policies if one.is_network_policy and not _comes_or_goes(one)]
     kept = {one.policy.ref for one in candidates}
     for one in reversed(candidates):
         needed = _stand_ins(one, inputs, kept)
@@ -31,6 +34,13 @@ def adds_nothing(inputs: LintInput) -> Iterator[Hit]:
                 place=one.place(("metadata", "name")),
                 fix="remove it, or correct the rule that was meant to add something",
             )
+
+
+def _comes_or_goes(one: LocatedPolicy) -> bool:
+    """A policy of a helm hook is there before the others, or without them; one whose blocks are ambiguous may mean
+    something else to its CNI."""
+    annotations = one.located.content["metadata"].get("annotations") or {}
+    return HOOK in annotations or bool(ambiguous_blocks(one))
 
 
 def _stand_ins(one: LocatedPolicy, inputs: LintInput, kept: set[str]) -> set[str] | None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 
-from netproof.lint.model import Hit, LintInput, LocatedPolicy
+from netproof.lint.model import Hit, LintInput, LocatedPolicy, SourceLocation
+from netproof.manifests.workloads import EVERYWHERE
 from netproof.model.topology import NAME_LABEL
-from netproof.policy.rules import PodPeer, PortMatch, Rule
+from netproof.policy.decision import join_names
+from netproof.policy.rules import PodPeer, PortMatch, Requirement, Rule, Selector
 from netproof.policy.warnings import Kind, Oddity
+
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 FIXES: Mapping[Kind, str] = {
     "ignored-rules": "add the direction to policyTypes, or remove its rules",
@@ -32,10 +38,59 @@ def odd(*kinds: Kind) -> Callable[[LintInput], Iterator[Hit]]:
 
 def _unknowable(oddity: Oddity, inputs: LintInput) -> bool:
     """Manifests of one application say nothing of the pods of other namespaces."""
-    if inputs.inventory.complete or oddity.kind != "no-pod" or oddity.peer is None:
+    if inputs.inventory.complete or oddity.peer is None:
         return False
+    if oddity.kind == "no-namespace":
+        return _names_another(oddity.peer, inputs)
+    if oddity.kind != "no-pod":
+        return False
+    if inputs.inventory.operated.intersection(inputs.groups.select_namespaces(oddity.peer)):
+        return True
     populated = {pod.namespace for pod in inputs.inventory.topology.pods}
     return not populated.intersection(inputs.groups.select_namespaces(oddity.peer))
+
+
+def _names_another(peer: PodPeer, inputs: LintInput) -> bool:
+    """Whether the namespace is meant by its name: one that is not among the manifests may exist all the same, unless it
+    is nearly called like one that is."""
+    names = [
+        value
+        for requirement in (peer.namespaces or Selector()).requirements
+        if isinstance(requirement, Requirement) and requirement.key == NAME_LABEL and requirement.operator == "In"
+        for value in requirement.values
+    ]
+    own = set(inputs.groups.namespaces) - set(EVERYWHERE)
+    return bool(names) and not any(get_close_matches(name, own, n=1, cutoff=0.75) for name in names)
+
+
+def impossible_namespaces(inputs: LintInput) -> Iterator[Hit]:
+    """Namespace labels that no namespace can have: the API server sets the name label to the name."""
+    for namespace in inputs.inventory.topology.namespaces:
+        said = namespace.labels.get(NAME_LABEL)
+        if said is not None and said != namespace.name:
+            yield Hit(
+                sentence=f"Namespace {namespace.name} is labelled {NAME_LABEL}={said}, and the API server makes that "
+                f"{namespace.name}",
+                place=SourceLocation(object=f"Namespace {namespace.name}", key=f"metadata.labels.{NAME_LABEL}"),
+                fix="remove the label",
+            )
+    for one in inputs.policies:
+        for rule in one.policy.rules:
+            for place, peer in enumerate(rule.peers or ()):
+                for requirement in _namespace_requirements(peer):
+                    wrong = [value for value in requirement.values if not NAMESPACE.fullmatch(value)]
+                    if requirement.key == NAME_LABEL and requirement.operator == "In" and wrong:
+                        yield Hit(
+                            sentence=f"no namespace can be called {join_names(wrong)}, as {rule.direction} rule "
+                            f"{rule.index + 1} of {one.policy.ref} has it",
+                            place=one.place_of_peer(rule, place),
+                            fix="write the namespace's name: lower-case letters, digits and '-'",
+                        )
+
+
+def _namespace_requirements(peer: object) -> Iterator[Requirement]:
+    if isinstance(peer, PodPeer) and peer.namespaces is not None:
+        yield from (one for one in peer.namespaces.requirements if isinstance(one, Requirement))
 
 
 def ports_of_nobody(inputs: LintInput) -> Iterator[Hit]:

@@ -16,7 +16,9 @@ SELECTORS = ("podSelector", "namespaceSelector")
 def apart(inputs: LintInput) -> Iterator[Hit]:
     """A namespaceSelector alone beside a podSelector alone: one dash too many makes AND an OR."""
     for one, where, items in _peer_lists(inputs):
+        # `podSelector: {}` is the own namespace: in one item with the other it would say nothing, so nobody meant that.
         alone = {key: [n for n, item in enumerate(items) if set(item) == {key}] for key in SELECTORS}
+        alone["podSelector"] = [n for n in alone["podSelector"] if items[n]["podSelector"]]
         for wide in alone["namespaceSelector"]:
             # Only the next item can be what a dash cut off.
             if wide + 1 in alone["podSelector"] or wide - 1 in alone["podSelector"]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from netproof.lint import intent, reach, redundancy, selectors, shapes
+from netproof.lint import blocks, dns, intent, reach, redundancy, selectors, shapes
 from netproof.lint.cni import rules as cni_rules
 from netproof.lint.model import LintFinding, LintInput, LintRule, Need, Severity
 
@@ -125,6 +125,24 @@ RULES: tuple[LintRule, ...] = (
         check=shapes.blocks_of_everything,
     ),
     LintRule(
+        id="block-ambiguous",
+        severity=WARNING,
+        title="A CIDR has bits behind its prefix, or is an IPv4 range in IPv6's clothes.",
+        check=blocks.ambiguous,
+    ),
+    LintRule(
+        id="block-of-service",
+        severity=WARNING,
+        title="An ipBlock means a Service's address, which policies may not see.",
+        check=blocks.of_services,
+    ),
+    LintRule(
+        id="namespace-impossible",
+        severity=ERROR,
+        title="A namespace's name label is what it cannot be.",
+        check=selectors.impossible_namespaces,
+    ),
+    LintRule(
         id="default-deny-alone",
         severity=WARNING,
         title="A namespace's default deny is not followed by any policy that allows.",
@@ -134,7 +152,21 @@ RULES: tuple[LintRule, ...] = (
         id="egress-without-dns",
         severity=WARNING,
         title="Pods that may reach something cannot look up names.",
-        check=reach.without_dns,
+        check=dns.without_dns,
+        needs=("pods",),
+    ),
+    LintRule(
+        id="nodelocal-dns",
+        severity=WARNING,
+        title="NodeLocal DNSCache answers on the node, where no rule lets lookups go.",
+        check=dns.without_local_dns,
+        needs=("pods",),
+    ),
+    LintRule(
+        id="webhook-shut",
+        severity=WARNING,
+        title="The API server calls a pod that admits pods only.",
+        check=reach.shut_callbacks,
         needs=("pods",),
     ),
     LintRule(

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from netproof.manifests.callbacks import Callback, callbacks_of
 from netproof.manifests.fields import labels_at, list_at, namespace_of
-from netproof.manifests.pods import FoundPod, pods_of
+from netproof.manifests.pods import FoundPod, is_workload, pods_of
 from netproof.manifests.services import KUBERNETES, FoundService, host_ports, services_of
 from netproof.manifests.yaml_documents import Located
 from netproof.model import Namespace, Node, Placement, Pod, Service, Topology
@@ -18,12 +19,20 @@ from netproof.model.topology import API_SERVER
 EVERYWHERE = ("default", "kube-system", "kube-public", "kube-node-lease")
 """Namespaces that every cluster has."""
 
+PODLESS_GROUPS = frozenset(
+    {"cert-manager.io", "cilium.io", "projectcalico.org", "networking.istio.io", "security.istio.io"}
+)
+PODLESS_KINDS = frozenset({"ServiceMonitor", "PodMonitor", "PrometheusRule", "Probe", "ScaledObject", "ExternalSecret"})
+"""Custom resources of which nobody makes pods."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workloads:
     """What an application's manifests say of who exists, and where. `names_namespaces`: they hold Namespaces, so that
     the labels of these are known. `api_clients`: pod id -> why it is taken to talk to the API server. `by_address`: the
-    address of a pod or Service -> its id; `by_node_name`: a node's name -> its id."""
+    address of a pod or Service -> its id; `by_node_name`: a node's name -> its id. `resolvers`: pod id -> its own DNS
+    servers, where it does not use the cluster's. `operated`: namespaces that hold objects of which operators may make
+    pods."""
 
     topology: Topology
     placement: Placement
@@ -31,6 +40,9 @@ class Workloads:
     api_clients: Mapping[str, str] = field(default_factory=dict)
     by_address: Mapping[str, str] = field(default_factory=dict)
     by_node_name: Mapping[str, str] = field(default_factory=dict)
+    resolvers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    callbacks: tuple[Callback, ...] = ()
+    operated: frozenset[str] = frozenset()
 
 
 def read_workloads(
@@ -76,7 +88,30 @@ def read_workloads(
         api_clients=clients,
         by_address={**by_address, **{address: one.service.id for one in services for address in one.all_addresses}},
         by_node_name=nodes,
+        resolvers={pod.pod.id: found for pod in pods if (found := _resolvers(pod.spec)) is not None},
+        callbacks=tuple(callbacks_of(objects)),
+        operated=frozenset(namespace_of(one, namespace) for one in objects if _may_make_pods(one)),
     )
+
+
+def _resolvers(spec: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """None: the pod asks the cluster's DNS. Nothing: the resolvers of its node, which nobody knows here."""
+    policy = spec.get("dnsPolicy")
+    if policy == "Default":
+        return ()
+    config = spec.get("dnsConfig")
+    listed = config.get("nameservers") if isinstance(config, Mapping) else None
+    if policy == "None" and isinstance(listed, list):
+        return tuple(str(address) for address in listed)
+    return None
+
+
+def _may_make_pods(one: Located) -> bool:
+    """A custom resource may stand for pods that its operator makes (a Kafka, a Prometheus)."""
+    group, slash, _ = str(one.content["apiVersion"]).partition("/")
+    kind = str(one.content["kind"])
+    is_custom = bool(slash) and "." in group and not group.endswith((".k8s.io", ".cilium.io", ".projectcalico.org"))
+    return is_custom and group not in PODLESS_GROUPS and kind not in PODLESS_KINDS and not is_workload(one)
 
 
 def _placement(
