@@ -34,12 +34,11 @@ from netproof.run.conductor import (
     Conductor,
     exit_code,
     interrupt_on_termination,
-    label,
     load,
     render_dry_run,
 )
 from netproof.run.progress import Progress
-from netproof.run.session import Session
+from netproof.run.session import Session, label
 
 PREPARE_TRIES = 3
 """How often a worker tries to get ready on a cluster that is up: one that gave up would skip what the others could

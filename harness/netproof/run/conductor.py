@@ -25,7 +25,7 @@ from netproof.report.store import ScenarioPart, Store
 from netproof.report.writer import write_report
 from netproof.run.options import Asked
 from netproof.run.progress import Progress
-from netproof.run.session import Session
+from netproof.run.session import Session, label
 from netproof.verdicts.decisions import decide_on_paper
 from netproof.wording import count, count_of
 
@@ -143,11 +143,6 @@ def load(asked: Asked) -> dict[Path, list[Scenario]]:
 
         return {GENERATED: plan.generate_scenarios(asked.generate)}
     return catalogue.select(asked.scenario_set)
-
-
-def label(name: str, version: str | None) -> str:
-    """A CNI as records name it."""
-    return f"{name}@{version}" if version else name
 
 
 def exit_code(record: Record, default: int = 0) -> int:

@@ -106,17 +106,17 @@ def examine(deployment: Deployment) -> Examined:
     """Apply the canary policies to the canaries, which are deployed, and see what they do. Raises ClusterError when
     they cannot reach each other without policies."""
     place = deployment.place(TOPOLOGY)
-    baseline = place.warm(probes())
-    able = capabilities(baseline)
+    baseline = place.warm(list_probes())
+    able = find_capabilities(baseline)
     for protocol in ("TCP", "UDP"):
         if able[protocol] != "yes":
             raise ClusterError(f"the canary pods cannot reach each other by {protocol}: {able[protocol]}")
-    wanted = expected(able)
+    goal = expect_canaries(able)
     change = deployment.change(place, STEP)
     left = CANARY_TRIES
     while True:
-        settled = place.settle(change, list(wanted), wanted, hold=0.0)
-        done = checks(settled, able)
+        settled = place.settle(change, list(goal), goal, hold=0.0)
+        done = describe_checks(settled, able)
         left -= 1
         # A machine that is busy with the start of pods may not answer in time: that is asked again. What was
         # measured, right or wrong, is not.
@@ -126,7 +126,7 @@ def examine(deployment: Deployment) -> Examined:
         change = replace(change, at=time.monotonic())
 
 
-def capabilities(baseline: Sequence[Round]) -> dict[str, str]:
+def find_capabilities(baseline: Sequence[Round]) -> dict[str, str]:
     """Protocol -> `yes`, or why it cannot be measured here, from the canaries' baseline rounds: what connected in any
     of them can, however busy the machine was in another."""
     found: dict[str, str] = {}
@@ -138,18 +138,16 @@ def capabilities(baseline: Sequence[Round]) -> dict[str, str]:
     return found
 
 
-def probes(protocols: Mapping[str, str] | None = None) -> list[Probe]:
-    """The canaries' probes, of the protocols that can be measured (all of them before that is known)."""
-    tried: tuple[ProbeProtocol, ...] = (*PROTOCOLS, ICMP)
-    usable = [p for p in tried if protocols is None or protocols[p] == "yes"]
-    return [canary.probe(protocol) for protocol in usable for canary in CANARIES]
+def list_probes() -> list[Probe]:
+    """The canaries' probes, of every protocol that may be measured here."""
+    return [canary.probe(protocol) for protocol in (*PROTOCOLS, ICMP) for canary in CANARIES]
 
 
-def expected(protocols: Mapping[str, str]) -> dict[Probe, Measured]:
+def expect_canaries(protocols: Mapping[str, str]) -> dict[Probe, Measured]:
     return {c.probe(p): c.expected for p in PROTOCOLS if protocols[p] == "yes" for c in CANARIES}
 
 
-def checks(settled: Settled, protocols: Mapping[str, str]) -> list[PreflightCheck]:
+def describe_checks(settled: Settled, protocols: Mapping[str, str]) -> list[PreflightCheck]:
     """What each canary did, for the record."""
     return [
         PreflightCheck(

@@ -29,7 +29,7 @@ from netproof.run.shrinker import Shrinker
 from netproof.verdicts.on_paper import judge_unmeasured
 from netproof.verdicts.results import Result, sum_up
 
-__all__ = ["RunOptions", "Session"]
+__all__ = ["RunOptions", "Session", "label"]
 
 SHARE = 2
 """Workers probe at the same time: each sends this much slower."""
@@ -40,7 +40,7 @@ class Session:
 
     def __init__(self, wanted_cni: CniVersion, order: int, options: RunOptions, progress: Progress) -> None:
         self.recipe: Recipe = recipes.load(wanted_cni)
-        self.cni = wanted_cni.name + (f"@{wanted_cni.version}" if wanted_cni.version else "")
+        self.cni = label(wanted_cni.name, wanted_cni.version)
         self.failed = False
         self.error: NetproofError | None = None
         self._options, self._progress = options, progress
@@ -189,3 +189,8 @@ class Session:
             self.error = OwnFault.of(error)
             self.save()
             raise
+
+
+def label(name: str, version: str | None) -> str:
+    """A CNI as records name it."""
+    return f"{name}@{version}" if version else name
