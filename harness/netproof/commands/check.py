@@ -26,14 +26,11 @@ def add(parser: argparse.ArgumentParser) -> None:
         f"described in {link_docs('docs/checking.md')}"
     )
     inputs.add(parser)
-    parser.add_argument(
-        "--format", choices=("text", "json", "sarif", "junit"), default="text", help="how to print it (default: text)"
-    )
+    parser.add_argument("--format", choices=("text", "json", "sarif", "junit"), help="how to print it (default: text)")
     parser.add_argument("--output", metavar="FILE", type=Path, help="write it there; a summary is printed")
     parser.add_argument(
         "--fail-on",
         choices=("warning", "error", "never"),
-        default="error",
         help="the least severity that ends with exit code 1 (default: error)",
     )
     parser.set_defaults(handler=run)
@@ -41,25 +38,23 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 1 when something at least as severe as --fail-on is found. Raises InputError."""
+    inputs.apply_defaults(arguments)
+    form, fail_on = arguments.format or "text", arguments.fail_on or "error"
     lint_input = inputs.read(arguments)
     checked = check(lint_input)
-    least = None if arguments.fail_on == "never" else Severity(arguments.fail_on)
+    least = None if fail_on == "never" else Severity(fail_on)
     lines = list(render.text(checked, lint_input))
     if arguments.output:
-        made = (
-            "\n".join(lines) + "\n"
-            if arguments.format == "text"
-            else _made(arguments.format, checked, lint_input, least)
-        )
+        made = "\n".join(lines) + "\n" if form == "text" else _made(form, checked, lint_input, least)
         from netproof.report.writer import write_file
 
         write_file(arguments.output, made)
         print(lines[-1])
         print(f"written: {arguments.output}", file=sys.stderr)
-    elif arguments.format == "text":
+    elif form == "text":
         show(new_console(), [_styled(line) for line in lines])
     else:
-        print(_made(arguments.format, checked, lint_input, least), end="")
+        print(_made(form, checked, lint_input, least), end="")
     return FOUND if least is not None and checked.failing(least) else 0
 
 

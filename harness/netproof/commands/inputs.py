@@ -112,6 +112,22 @@ def add_release(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def apply_defaults(arguments: argparse.Namespace) -> None:
+    """What `[tool.netproof]` of the user's project says, where the command line says nothing. Raises InputError."""
+    from netproof.run.configuration import find_defaults
+    from netproof.run.flags import BY_KEY, CHECK_KEYS
+
+    known = {option.dest: option for option in (*BY_KEY.values(), *CHECK_KEYS.values())}
+    own_subject = given(arguments)
+    for dest, value in find_defaults(Path.cwd()).items():
+        option = known[dest]
+        if not hasattr(arguments, dest) or getattr(arguments, dest) or (own_subject and option.subject):
+            continue
+        as_path = option.is_path and option.key in ("service-map", "values")
+        found = [Path(word) for word in value] if as_path and option.listed else Path(value) if as_path else value
+        setattr(arguments, dest, found)
+
+
 def given(arguments: argparse.Namespace) -> bool:
     return bool(arguments.chart or arguments.service_map or arguments.manifests)
 

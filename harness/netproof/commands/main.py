@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from netproof import __version__
-from netproof.errors import NetproofError
+from netproof.commands.parser import Parser, refuse_empty_values
+from netproof.errors import InputError, NetproofError, suggest
 from netproof.report.output import protect_streams, write_failure
 
 INTERRUPTED = 2
+GENERAL = ("--help", "--version")
 
 COMMANDS: Mapping[str, str] = {
     "run": "measure scenarios, a chart, or your own service map, on one or several CNIs",
@@ -47,8 +49,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    asked = _parser(next((word for word in words if not word.startswith("-")), "")).parse_args(words)
     try:
+        asked = _parse(words)
+        if asked is None:
+            return 0
         code: int = asked.handler(asked)
     except NetproofError as error:
         print(f"netproof: {error}", file=sys.stderr)
@@ -59,10 +63,31 @@ def _run(words: Sequence[str]) -> int:
     return code
 
 
-def _parser(command: str) -> argparse.ArgumentParser:
+def _parse(words: Sequence[str]) -> argparse.Namespace | None:
+    """The words of the command line; None when they ask for help, which is printed. Raises InputError."""
+    refuse_empty_values(words)
+    command, *rest = words or ("help",)
+    if command == "help":
+        if not rest:
+            _parser("").print_help()
+            return None
+        command, words = rest[0], [*rest, "--help"]
+    if command.startswith("-") and command not in ("-h", *GENERAL):
+        raise InputError(f"netproof has no such option; {suggest(command, GENERAL)}", key=command)
+    if not command.startswith("-") and command not in COMMANDS:
+        raise InputError(f"no command is called {command!r}; {suggest(command, COMMANDS)}")
+    try:
+        return _parser(command).parse_args(words)
+    except SystemExit:  # --help and --version have printed theirs
+        return None
+
+
+def _parser(command: str) -> Parser:
     """All commands by name, this one with its options."""
-    parser = argparse.ArgumentParser(
-        prog="netproof", description="NetworkPolicy conformance against real CNIs: intended, specified and measured."
+    parser = Parser(
+        prog="netproof",
+        description="NetworkPolicy conformance against real CNIs: intended, specified and measured.",
+        epilog="`netproof help COMMAND` shows a command's options.",
     )
     parser.add_argument("--version", action="version", version=f"netproof {__version__}")
     verbs = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from rich.text import Text
 
@@ -12,19 +13,25 @@ from netproof.report import terminal
 from netproof.report.store import ScenarioPart
 from netproof.report.writer import ensure_writable
 from netproof.run import options
-from netproof.run.conductor import INTERRUPTED, Conductor, exit_code, load, render_dry_run, run_all
+from netproof.run.conductor import INTERRUPTED, NOTHING_MEASURED, Conductor, exit_code, load, render_dry_run, run_all
+from netproof.run.configuration import find_defaults
+from netproof.run.flags import OPTIONS
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    for option in options.OPTIONS:
-        parser.add_argument(option.flag, **option.arguments())
+    for option in OPTIONS:
+        parser.add_argument(option.flag, **option.arguments(option.dest))
     parser.set_defaults(handler=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures, prints what differs, and writes the reports. Raises NetproofError."""
-    asked = options.check(lambda name: getattr(arguments, name), ["netproof", *sys.argv[1:]])
+    given = {option.dest: getattr(arguments, option.dest) for option in OPTIONS}
+    asked = options.check(options.resolve(given, find_defaults(Path.cwd())), ["netproof", *sys.argv[1:]])
     scenarios = [scenario for found in load(asked).values() for scenario in found]
+    if not scenarios:
+        print("netproof: no scenario is selected, so nothing is measured", file=sys.stderr)
+        return NOTHING_MEASURED
     if asked.dry_run:
         print("\n\n".join(render_dry_run(scenario) for scenario in scenarios))
         return 0

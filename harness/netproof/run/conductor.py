@@ -29,8 +29,9 @@ from netproof.run.session import Session, label
 from netproof.verdicts.decisions import decide_on_paper
 from netproof.wording import count, count_of
 
-FAILED, INTERRUPTED, UNMEASURED = 1, 2, 11
-"""Exit codes: pytest's own for failed and interrupted; cells that could not be measured are infrastructure."""
+FAILED, INTERRUPTED, NOTHING_MEASURED, UNMEASURED = 1, 2, 5, 11
+"""Exit codes: pytest's own for failed, interrupted and a run without tests; cells that could not be measured are
+infrastructure."""
 
 SAME_INTERRUPT = 2.0
 """Seconds within which another signal is the same wish to end: it must not cut the writing of results short."""
@@ -146,7 +147,8 @@ def load(asked: Asked) -> dict[Path, list[Scenario]]:
 
 
 def exit_code(record: Record, default: int = 0) -> int:
-    """What a record means for the shell: a CNI that did not come up, then failures, then cells that nobody measured."""
+    """What a record means for the shell: a CNI that did not come up, then failures, then cells that nobody measured.
+    A run of which everything was skipped is no success."""
     for target in record.targets:
         if target.error_code is not None:
             return target.error_code
@@ -155,7 +157,7 @@ def exit_code(record: Record, default: int = 0) -> int:
         return FAILED
     if "error" in results:
         return UNMEASURED
-    return default
+    return NOTHING_MEASURED if results == {"skipped"} and not default else default
 
 
 def run_all(conductor: Conductor, scenarios: Sequence[Scenario], show: Callable[[ScenarioPart], None]) -> None:

@@ -1,4 +1,4 @@
-"""The options of a run, once: pytest and the CLI offer the same ones from this table."""
+"""The options of a run as values: what the command line says, else the environment, else `[tool.netproof]`."""
 
 from __future__ import annotations
 
@@ -14,133 +14,11 @@ from netproof import charts
 from netproof.charts.helm import HelmChart
 from netproof.clusters import recipes
 from netproof.clusters.recipes import CniVersion
-from netproof.errors import InputError
+from netproof.errors import InputError, suggest
 from netproof.generate.request import GenerateRequest, parse_request
 from netproof.report.writer import default_directory
+from netproof.run.flags import OPTIONS, Option
 from netproof.run.run_options import RunOptions
-
-DEFAULT_SET = "berserk"
-KEEP = ("never", "on-failure", "always")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
-    """One command line option. `default` is what its help says, too; `env` is read when the option is not given."""
-
-    flag: str
-    help: str
-    metavar: str | None = None
-    default: Any = None
-    choices: tuple[str, ...] | None = None
-    action: str = "store"
-    env: str = ""
-
-    @property
-    def dest(self) -> str:
-        return self.flag.removeprefix("--").replace("-", "_")
-
-    def arguments(self) -> dict[str, Any]:
-        """Keyword arguments for `add_argument` and pytest's `addoption`."""
-        shown = "" if self.action == "store_true" else f" (default: {self.default or 'none'})"
-        arguments: dict[str, Any] = {"help": self.help + shown, "dest": self.dest, "action": self.action}
-        if self.action != "store_true":
-            arguments |= {"default": os.environ.get(self.env, self.default) if self.env else self.default}
-            arguments |= {"metavar": self.metavar} if self.metavar else {}
-            arguments |= {"choices": self.choices} if self.choices else {}
-        return arguments
-
-
-OPTIONS = (
-    Option(
-        flag="--cni",
-        metavar="NAME[+VARIANT][@VERSION],…",
-        default="reference",
-        env="NETPROOF_CNI",
-        help="CNIs to run on, one after the other into one report",
-    ),
-    Option(
-        flag="--scenario-set",
-        metavar="SET,…",
-        default=DEFAULT_SET,
-        help="scenarios to run: all, folders of scenarios/, scenario ids with *, or files of your own (a path)",
-    ),
-    Option(
-        flag="--generate",
-        metavar="N|FROM-TO",
-        help="measure so many generated scenarios instead of the scenario set: the CNI against the evaluator",
-    ),
-    Option(
-        flag="--seed", metavar="NUMBER", default="1", help="the seed of --generate: it makes the same scenarios again"
-    ),
-    Option(
-        flag="--generate-dialect",
-        metavar="DIALECT",
-        default="kubernetes",
-        help="whose policies are generated: kubernetes, cilium, calico or clusternetworkpolicy",
-    ),
-    Option(
-        flag="--generate-without",
-        metavar="FEATURE,…",
-        help="what generated policies do without, beside what the CNI's recipe says",
-    ),
-    Option(flag="--service-map", metavar="FILE", help="measure your own service map instead of the scenario set"),
-    Option(
-        flag="--chart",
-        metavar="PATH",
-        help="measure the policies of a helm chart, against the intent of --service-map; without it what they mean",
-    ),
-    Option(flag="--release", metavar="NAME", help="the chart's release; without it the chart's folder names it"),
-    Option(
-        flag="--namespace", metavar="NAME", help="the chart's namespace; without it the map's, or the release's name"
-    ),
-    Option(
-        flag="--values",
-        metavar="FILE",
-        action="append",
-        help="values of --chart, or for the policies that are generated from --service-map; may be repeated, later "
-        "files win",
-    ),
-    Option(
-        flag="--set",
-        metavar="KEY=VALUE",
-        action="append",
-        help="a value of --chart, as helm's --set takes it; may be repeated",
-    ),
-    Option(
-        flag="--policies",
-        metavar="FILE|DIR|-",
-        action="append",
-        help="measure these manifests against the intent of --service-map instead of generated policies; may be "
-        "repeated",
-    ),
-    Option(
-        flag="--report-dir",
-        metavar="DIR",
-        help="where the record and the reports are written; without it reports/<time>-<cni>/",
-    ),
-    Option(
-        flag="--keep-cluster",
-        choices=KEEP,
-        default="never",
-        env="NETPROOF_KEEP_CLUSTER",
-        help="keep the cluster after the run, for --reuse-cluster",
-    ),
-    Option(
-        flag="--reuse-cluster", metavar="NAME", help="measure on a kept cluster (netproof clusters list shows them)"
-    ),
-    Option(
-        flag="--artifacts",
-        metavar="DIR",
-        env="NETPROOF_ARTIFACTS",
-        help="upstream's manifests and charts, as <name>/<version>/…; what is not there is downloaded",
-    ),
-    Option(flag="--fault", metavar="NAME", help="plant a fault in the reference dataplane, to see that it is noticed"),
-    Option(
-        flag="--dry-run",
-        action="store_true",
-        help="render the policies and show the intended and specified matrices; touch nothing",
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,10 +44,11 @@ class Asked:
 
 
 def check(get: Callable[[str], Any], command: list[str]) -> Asked:
-    """The options as values. `get` gives an option by its dest. Raises InputError that says what goes with what."""
+    """The options as values. `get` gives an option by its dest (see `resolve`). Raises InputError that says what goes
+    with what."""
     cnis = tuple(recipes.parse_cni(get("cni")))
     service_map, chart = get("service_map"), get("chart")
-    values, policies = get("values") or (), get("policies") or ()
+    values, policies = get("values"), get("policies")
     for flag, given, allowed, what in (
         ("--values", values, chart or service_map, "--service-map FILE or --chart PATH"),
         ("--policies", policies, service_map, "--service-map FILE, which says what is meant"),
@@ -200,13 +79,13 @@ def check(get: Callable[[str], Any], command: list[str]) -> Asked:
         scenario_set=get("scenario_set"),
         service_map=Path(service_map) if service_map else None,
         values=tuple(map(Path, values)),
-        policies=tuple(policies),
+        policies=policies,
         chart=HelmChart(
             path=Path(chart),
             values=tuple(map(Path, values)),
-            sets=tuple(get("set") or ()),
-            release_name=get("release") or "",
-            namespace_name=get("namespace") or "",
+            sets=get("set"),
+            release_name=get("release"),
+            namespace_name=get("namespace"),
         )
         if chart
         else None,
@@ -217,12 +96,47 @@ def check(get: Callable[[str], Any], command: list[str]) -> Asked:
             token=secrets.token_hex(8),
             report_dir=directory.resolve(),
             command=shlex.join(command),
-            artifacts=get("artifacts") or "",
-            reuse_cluster=get("reuse_cluster") or "",
+            artifacts=get("artifacts"),
+            reuse_cluster=get("reuse_cluster"),
             keep_cluster=get("keep_cluster"),
-            fault=get("fault") or "",
+            fault=get("fault"),
         ),
     )
+
+
+def resolve(given: Mapping[str, Any], configured: Mapping[str, Any]) -> Callable[[str], Any]:
+    """What gives an option's value by its dest: as `given` on the command line (None: it is not), else as the
+    environment has it, else as `configured` in a file, else its default. Raises InputError for a value that is empty or
+    none of the choices."""
+    if any(option.subject == "source" and given.get(option.dest) is not None for option in OPTIONS):
+        ignored = {option.dest for option in OPTIONS if option.subject}
+        configured = {dest: value for dest, value in configured.items() if dest not in ignored}
+    values: dict[str, Any] = {}
+    for option in OPTIONS:
+        value = given.get(option.dest)
+        if value is None and option.env:
+            value = os.environ.get(option.env) or None
+        if value is None:
+            value = configured.get(option.dest)
+        values[option.dest] = _checked(option, option.default if value is None else value, value is not None)
+    return values.__getitem__
+
+
+def _checked(option: Option, value: Any, is_given: bool) -> Any:
+    """The value in the form that `check` takes: what appends is one string with commas, or a tuple."""
+    if not option.takes_value:
+        return bool(value)
+    words = [str(word) for word in value] if isinstance(value, list | tuple) else [str(value)]
+    if is_given and not all(word.strip(" ,") if option.action == "append" else word.strip() for word in words):
+        raise InputError(
+            "its value is empty; leave the option out, or look at the variable that the value comes from",
+            key=option.flag,
+        )
+    if is_given and option.choices and words[0] not in option.choices:
+        raise InputError(f"{words[0]!r} is none of the choices; {suggest(words[0], option.choices)}", key=option.flag)
+    if option.listed:
+        return tuple(words) if is_given else ()
+    return ",".join(words)
 
 
 def wish(get: Callable[[str], Any], cnis: Sequence[CniVersion]) -> GenerateRequest | None:
@@ -235,7 +149,7 @@ def wish(get: Callable[[str], Any], cnis: Sequence[CniVersion]) -> GenerateReque
         return None
     if get("service_map") or get("chart"):
         raise InputError("makes scenarios of its own; leave out --service-map and --chart", key="--generate")
-    without = [word.strip() for word in (get("generate_without") or "").split(",") if word.strip()]
+    without = [word.strip() for word in get("generate_without").split(",") if word.strip()]
     without += [word for one in cnis for word in recipes.load(one).generate_without]
     return parse_request(str(wanted), str(get("seed")), get("generate_dialect"), without)
 
