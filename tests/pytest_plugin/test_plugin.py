@@ -63,7 +63,7 @@ ENFORCING = """
             return "connected"
         names = {a: e for e, (a, *_) in driver.placement.addresses.items()}
         target = names.get(probe["host"], "")
-        if driver.applied[0]["metadata"]["namespace"] == "netproof-canary":
+        if driver.applied[0]["metadata"]["namespace"].startswith("netproof-canary"):
             walled = target.endswith("/walled") and not source.endswith("/walled")
             return "dropped" if walled or (source.endswith("/muzzled") and target != source) else "connected"
         return verdict(source, target, probe)

@@ -12,7 +12,7 @@ import pytest
 from netproof.catalogue.scenarios import Scenario
 from netproof.errors import InputError, suggest
 from netproof.pytest_plugin import paths
-from netproof.pytest_plugin.items import ScenarioFile, ScenarioItem
+from netproof.pytest_plugin.items import FIXTURE, ScenarioFile, ScenarioItem, cni_of
 from netproof.pytest_plugin.measuring import Chosen, Measuring
 from netproof.run.options import Asked
 from netproof.run.session import label
@@ -56,7 +56,7 @@ def node_paths(config: pytest.Config, files: Sequence[Path]) -> dict[Path, str]:
 
 def choose(config: pytest.Config, asked: Asked, scenarios: Mapping[Path, Sequence[Scenario]]) -> Chosen:
     """What the command line's paths leave of the scenarios that were asked for, and what pytest is to collect. Raises
-    InputError when the paths hold none, or a node id names none."""
+    InputError when a node id names none."""
     cnis = [label(wanted.name, wanted.version) for wanted in asked.cnis]
     everything = {file: [(cni, scenario) for cni in cnis for scenario in found] for file, found in scenarios.items()}
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
@@ -77,11 +77,12 @@ def choose(config: pytest.Config, asked: Asked, scenarios: Mapping[Path, Sequenc
     own = [file for file in everything if home is None or not file.resolve().is_relative_to(home)]
     if own or asked.generate is not None:
         return Chosen(scenarios=everything, words=words)
-    raise InputError(
+    nothing = (
         f"no scenario of --scenario-set {asked.scenario_set} is in what the command line names "
         f"({', '.join(config.args)}), so nothing would be measured; leave the paths out to measure the set, or the "
         "options of netproof to run the tests alone"
     )
+    return Chosen(scenarios={}, words=words, nothing=nothing)
 
 
 def _matching(config: pytest.Config, word: str, names: Mapping[Path, str]) -> tuple[list[Path], bool]:
@@ -117,6 +118,7 @@ class Collection:
 
     def __init__(self, config: pytest.Config, measuring: Measuring) -> None:
         self._chosen = measuring.chosen.scenarios
+        self._nothing = measuring.chosen.nothing
         self._cnis = [label(wanted.name, wanted.version) for wanted in measuring.asked.cnis]
         config.args[:] = measuring.chosen.words
 
@@ -124,7 +126,7 @@ class Collection:
     def pytest_collection_modifyitems(
         self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """One CNI after the other: a cluster is made once."""
+        """What measures nothing comes first, then one CNI after the other: a cluster is made once."""
         names = node_paths(config, list(self._chosen))
         found: list[ScenarioItem] = []
         for file, pairs in self._chosen.items():
@@ -135,7 +137,15 @@ class Collection:
         found.sort(key=lambda item: self._cnis.index(item.cni))
         for order, item in enumerate(found):
             item.order = order
-        items += found
+        ranks = {cni: rank for rank, cni in enumerate(self._cnis)}
+        items[:] = sorted((*items, *found), key=lambda item: ranks.get(cni_of(item) or "", -1))
+        if self._nothing and not any(map(cni_of, items)):
+            pytest.exit(self._nothing, returncode=InputError.exit_code)
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """A test that has the fixture runs on each CNI."""
+        if FIXTURE in metafunc.fixturenames:
+            metafunc.parametrize(FIXTURE, self._cnis, indirect=True)
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         if report.when != "call":

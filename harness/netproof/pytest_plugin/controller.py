@@ -21,8 +21,8 @@ from netproof.errors import InputError, NetproofError, OwnFault
 from netproof.pytest_plugin import scheduler
 from netproof.pytest_plugin.collection import choose, named_in_catalogue
 from netproof.pytest_plugin.handover import Handover
-from netproof.pytest_plugin.items import ScenarioItem, topologies
-from netproof.pytest_plugin.measuring import MEASURING, read_options
+from netproof.pytest_plugin.items import ScenarioItem, cni_of, topologies
+from netproof.pytest_plugin.measuring import MEASURING, Asking, read_options
 from netproof.report import terminal
 from netproof.report.record import Record
 from netproof.run import options
@@ -95,12 +95,12 @@ class Controller:
         self.note(text)
         self.conductor.failed = error
 
-    def on_paper(self, item: ScenarioItem) -> None:
+    def on_paper(self, item: Asking) -> None:
         self.conductor.keep_on_paper(item.cni, item.scenario, item.order)
 
-    def session(self, item: ScenarioItem) -> Session:
+    def session(self, item: Asking) -> Session:
         known = item.cni in self.conductor.sessions
-        together = () if known else topologies(item.session.items, item.cni)
+        together = () if known else [*topologies(item.session.items, item.cni), item.scenario.topology]
         return self.conductor.prepare_session(item.cni, together, item.scenario)
 
     def pytest_report_header(self) -> list[str]:
@@ -121,7 +121,7 @@ class Controller:
         return lines
 
     def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> list[str]:
-        ours = any(isinstance(item, ScenarioItem) for item in items)
+        ours = any(map(cni_of, items))
         return [self._report_line()] if ours and self.measures else []
 
     def _report_line(self) -> str:

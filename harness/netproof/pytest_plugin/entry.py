@@ -86,6 +86,13 @@ def pytest_configure(config: pytest.Config) -> None:
         _import("netproof.pytest_plugin.start").start(config)
 
 
+@pytest.fixture
+def netproof(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A cluster of --cni, for tests in Python: deploy a topology or a service map, apply manifests, and ask who
+    connects (netproof.pytest_plugin.fixture.Netproof)."""
+    yield from _import("netproof.pytest_plugin.fixture").open_netproof(request)
+
+
 def is_ours(config: pytest.Config) -> bool:
     """Whether a run is about scenarios: one of our options is given, or a path of the catalogue."""
     if hasattr(config, "workerinput"):

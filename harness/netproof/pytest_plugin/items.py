@@ -16,6 +16,9 @@ from netproof.report import terminal
 from netproof.report.record import Target
 from netproof.report.store import ScenarioPart
 
+FIXTURE = "netproof"
+"""The name of the fixture for tests in Python; each CNI is a parameter of it."""
+
 
 class ScenarioFile(pytest.Collector):
     """The scenarios of one file. It is no pytest.File, since pytest does not look for it: it may be anywhere."""
@@ -57,7 +60,7 @@ class ScenarioItem(pytest.Item):
         if part.scenario.result == "skipped":
             pytest.skip(part.scenario.reason)
         if part.scenario.result != "passed":
-            raise Differs(_render(part))
+            raise Differs(render_part(part))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, Differs):
@@ -73,6 +76,14 @@ class ScenarioItem(pytest.Item):
         return self.config.rootpath / self.nodeid.split("::")[0], None, self.name
 
 
+def cni_of(item: pytest.Item) -> str | None:
+    """The CNI that an item measures on: a scenario's, or its fixture's; None where it measures none."""
+    if isinstance(item, ScenarioItem):
+        return item.cni
+    chosen = getattr(item, "callspec", None)
+    return chosen.params.get(FIXTURE) if chosen else None
+
+
 def topologies(items: Iterable[pytest.Item], cni: str) -> list[Topology]:
     """What the scenarios of a CNI among these items are deployed in, each once."""
     seen: dict[str, Topology] = {}
@@ -82,7 +93,7 @@ def topologies(items: Iterable[pytest.Item], cni: str) -> list[Topology]:
     return list(seen.values())
 
 
-def _render(part: ScenarioPart) -> str:
+def render_part(part: ScenarioPart) -> str:
     """A scenario's blocks for the terminal."""
     seen = Target(cni=part.cni, title=part.cni, scenarios=[part.scenario], cells=part.cells, reviewed=part.reviewed)
     return "\n".join(text for text, _ in terminal.blocks(seen)) or part.scenario.reason

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import pytest
 
@@ -17,16 +17,28 @@ from netproof.run.flags import OPTIONS
 from netproof.run.options import Asked
 from netproof.run.session import Session
 
-if TYPE_CHECKING:
-    from netproof.pytest_plugin.items import ScenarioItem
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """`scenarios`: those that become items, by file, each with its CNI. `words`: what pytest collects beside them."""
+    """`scenarios`: those that become items, by file, each with its CNI. `words`: what pytest collects beside them.
+    `nothing`: where no scenario becomes an item, the sentence that says why."""
 
     scenarios: Mapping[Path, Sequence[tuple[str, Scenario]]]
     words: list[str]
+    nothing: str = ""
+
+
+class Asking(Protocol):
+    """Who measures a scenario: an item of a scenario, or a test that has the fixture."""
+
+    @property
+    def cni(self) -> str: ...
+    @property
+    def session(self) -> pytest.Session: ...
+    @property
+    def scenario(self) -> Scenario: ...
+    @property
+    def order(self) -> int: ...
 
 
 class Measuring(Protocol):
@@ -35,13 +47,13 @@ class Measuring(Protocol):
     asked: Asked
     chosen: Chosen
 
-    def session(self, item: ScenarioItem) -> Session:
+    def session(self, item: Asking) -> Session:
         """The prepared session of the item's CNI. Raises NetproofError when it did not come up."""
 
     def failed(self, error: NetproofError, text: str) -> None:
         """An error ended a scenario; `text` tells it to the user."""
 
-    def on_paper(self, item: ScenarioItem) -> None:
+    def on_paper(self, item: Asking) -> None:
         """Keep what the policies of a scenario mean, which could not be measured."""
 
 

@@ -223,13 +223,18 @@ class Lanes(LoadScopeScheduling):  # type: ignore[misc]
         scenario, _, rest = name.partition("[")
         cni = rest.removesuffix("]")
         scopes = self._of.get(cni)
-        if scopes is None or scenario not in scopes.weights:
+        if scopes is not None and scenario in scopes.weights:
+            scope, heavy = f"{cni} {scopes.place(path, scenario)}", scopes.weights[scenario]
+        elif found := [one for one in self._of if f"-{one}-" in f"-{cni}-"]:
+            # A test with the fixture, and perhaps other parameters; all of its file share what they deploy.
+            cni = max(found, key=len)
+            scope, heavy = f"{cni} {path}", 1
+        else:
             self.workqueue.weights[nodeid] += 1
             return nodeid
-        scope = f"{cni} {scopes.place(path, scenario)}"
         self._cni[scope] = cni
         self._open[cni].add(nodeid)
-        self.workqueue.weights[scope] += scopes.weights[scenario]
+        self.workqueue.weights[scope] += heavy
         return scope
 
 

@@ -11,8 +11,8 @@ import pytest
 from netproof.errors import ClusterError, NetproofError
 from netproof.pytest_plugin import handover, scheduler
 from netproof.pytest_plugin.collection import choose, named_in_catalogue
-from netproof.pytest_plugin.items import ScenarioItem, topologies
-from netproof.pytest_plugin.measuring import read_options
+from netproof.pytest_plugin.items import cni_of, topologies
+from netproof.pytest_plugin.measuring import Asking, read_options
 from netproof.run import options
 from netproof.run.conductor import load
 from netproof.run.progress import Progress
@@ -38,10 +38,10 @@ class Worker:
     def failed(self, error: NetproofError, text: str) -> None:
         """The controller reads errors from the record."""
 
-    def on_paper(self, item: ScenarioItem) -> None:
+    def on_paper(self, item: Asking) -> None:
         """A worker starts only when the controller's cluster is there."""
 
-    def session(self, item: ScenarioItem) -> Session:
+    def session(self, item: Asking) -> Session:
         cni = item.cni
         if cni not in self._sessions:
             order = next(i for i, w in enumerate(self.asked.cnis) if label(w.name, w.version) == cni)
@@ -69,8 +69,9 @@ class Worker:
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
         """Let go of a CNI's cluster with its last scenario here: the controller removes it when all are measured."""
         result = yield
-        if isinstance(item, ScenarioItem) and isinstance(nextitem, ScenarioItem) and nextitem.cni != item.cni:
-            self._close(item.cni)
+        cni, following = cni_of(item), nextitem and cni_of(nextitem)
+        if cni and following and following != cni:
+            self._close(cni)
         return result
 
     def pytest_sessionfinish(self) -> None:
