@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import pytest
@@ -42,6 +43,9 @@ def _protect_output(config: pytest.Config) -> None:
     if before is not sys.__stdout__ or before is None:
         return
     sys.stdout = lenient = open_lenient(before)
+    if isinstance(lenient, io.TextIOWrapper):
+        # What others print to the stream beside pytest keeps its place among the lines.
+        lenient.reconfigure(line_buffering=True)
 
     def restore() -> None:
         lenient.flush()
