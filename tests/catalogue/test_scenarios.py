@@ -8,6 +8,8 @@ import pytest
 
 from netproof.catalogue.scenarios import Scenario, read_scenarios
 from netproof.errors import InputError
+from netproof.model.placement import place_on_paper
+from netproof.verdicts.decisions import decide_step
 
 CHART = """id: some-chart
 claim: A claim.
@@ -73,3 +75,38 @@ def test_a_new_pod_is_told_what_to_try_in_both_directions(tmp_path: Path) -> Non
         ("{address:y/c}", 80, 81),
     ]
     assert all(other.first == () for other in step.topology.pods if other is not pod)
+
+
+MADE_ANEW = """id: some-steps
+claim: A claim.
+source: a source
+policies:
+- x/p: {podSelector: {matchLabels: {pod: a}}, policyTypes: [Ingress]}
+expect: |
+  80/TCP  x/a  x/b
+  x/c     -    +
+steps:
+- delete: [x/p]
+  apply:
+  - x/p: {podSelector: {matchLabels: {pod: b}}, policyTypes: [Ingress]}
+  expect: |
+    80/TCP  x/a  x/b
+    x/c     +    -
+"""
+
+
+def test_a_policy_deleted_and_applied_under_one_name_is_made_anew(tmp_path: Path) -> None:
+    """As a change is carried out: first what goes, then what comes."""
+    _, step = read(tmp_path, MADE_ANEW).steps
+    assert [policy["spec"]["podSelector"] for policy in step.policies] == [{"matchLabels": {"pod": "b"}}]
+    assert (len(step.deleted), len(step.applied)) == (1, 1)
+    decided = decide_step(step, place_on_paper(step.topology)).decisions
+    assert all(decided[probe].specified.value == intent.value for probe, intent in step.intended.cells.items())
+
+
+@pytest.mark.parametrize(
+    "pair", ["80/TCP@held  x/b\n      x/a          +\n", "80/TCP@held  x/a\n      x/b          +\n"]
+)
+def test_no_connection_outlives_its_pod(tmp_path: Path, pair: str) -> None:
+    with pytest.raises(InputError, match="asks about x/a, which is made anew"):
+        read(tmp_path, f"{STEPS}      {pair}")

@@ -231,12 +231,13 @@ def of_tables(wanted: ScenarioFile, document: Document) -> Scenario:
     for number, entry in enumerate(given):
         where = ("steps", number - len(given) + len(wanted.steps)) if wanted.steps and entry is not first else ()
         applied = tuple(_manifest(item, document, (*where, "apply" if where else "policies")) for item in entry.apply)
-        in_force |= {_ref(manifest): manifest for manifest in applied}
+        # As the change is carried out: what is deleted and applied under one name is made anew.
         gone = []
         for ref in entry.delete:
             if ref not in in_force:
                 raise document.error((*where, "delete"), f"{ref} is not applied; in force: {', '.join(in_force)}")
             gone.append(in_force.pop(ref))
+        in_force |= {_ref(manifest): manifest for manifest in applied}
         try:
             world = topologies.change_topology(
                 world,
@@ -246,6 +247,7 @@ def of_tables(wanted: ScenarioFile, document: Document) -> Scenario:
                 create=[topologies.load_topology(wanted.topology).pod(name) or name for name in entry.create],
             )
             expected = tables.parse(entry.expect, world)
+            _check_held(world, expected.cells)
             world = _with_first(world, expected.cells, {*entry.recreate, *entry.create})
         except ValueError as error:
             raise document.error((*where, "expect"), f"scenario {wanted.id}: {error}") from None
@@ -275,6 +277,18 @@ def of_tables(wanted: ScenarioFile, document: Document) -> Scenario:
     except InputError as error:
         raise document.error(("steps",) if wanted.steps else ("policies",), f"scenario {wanted.id}: {error}") from None
     return scenario
+
+
+def _check_held(world: Topology, probes: Iterable[Probe]) -> None:
+    """Raises ValueError for a kept connection of a pod that was made anew: it ended with the pod that had opened it."""
+    for probe in probes:
+        for end in (probe.source, probe.destination) if probe.kind == "held" else ():
+            pod = world.pod(end)
+            if pod is not None and pod.incarnation:
+                raise ValueError(
+                    f"{probe.port}/{probe.protocol}@held asks about {end}, which is made anew: the connection that is "
+                    "kept from before the first step ended with the pod that was there then"
+                )
 
 
 def _with_first(world: Topology, probes: Iterable[Probe], new: Collection[str]) -> Topology:

@@ -50,6 +50,19 @@ def test_policies_of_one_pod_are_a_union(wire: Wire) -> None:
     assert wire.outcomes("shop/db", "shop/web:80") == ["dropped"]
 
 
+def test_names_may_have_253_characters(wire: Wire) -> None:
+    """Object Names and IDs: DNS subdomain names. Those that differ in their last letters only are two."""
+    stem = "a" * 249
+    wire.driver.apply(
+        [
+            policy("shop", f"{stem}-job", podSelector=WEB, ingress=[{"from": [{"podSelector": JOB}]}]),
+            policy("shop", f"{stem}-any", podSelector=DB),
+        ]
+    )
+    assert wire.outcomes("shop/job", "shop/web:80", "shop/db:8080") == ["connected", "dropped"]
+    assert wire.outcomes("shop/db", "shop/web:80") == ["dropped"]
+
+
 def test_a_policy_applied_again_is_replaced(wire: Wire) -> None:
     wire.driver.apply([policy("shop", podSelector=WEB)])
     wire.driver.apply([policy("shop", podSelector=WEB, ingress=[{}])])

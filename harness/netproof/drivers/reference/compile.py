@@ -8,6 +8,7 @@ are judged, all of them: a changed policy applies to connections that exist, and
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, product
@@ -43,6 +44,8 @@ PRIORITY: dict[Direction, str] = {"egress": "filter - 10", "ingress": "filter"}
 SUBJECT: dict[Direction, str] = {"egress": "saddr", "ingress": "daddr"}
 PEER: dict[Direction, str] = {"egress": "daddr", "ingress": "saddr"}
 VERDICTS = {"allow": "accept", "deny": "drop", "pass": "return"}
+
+LONGEST_CHAIN = 200
 
 
 def ruleset(policies: Sequence[Policy], topology: Topology, placement: Placement) -> str:
@@ -115,7 +118,7 @@ class _Compiler:
         for pod in self._pods:
             mine = [policy for policy in policies if pod in subjects[policy.ref]]
             if mine:
-                isolated[pod.id] = f"{direction}/{pod.id}"
+                isolated[pod.id] = _chain_name(f"{direction}/{pod.id}")
                 yield from self._pod(isolated[pod.id], direction, mine, pod)
         yield from _block(f"chain {direction} {{", self._base(direction, isolated))
 
@@ -314,7 +317,14 @@ def _numbered(ports: Sequence[PortMatch]) -> Iterator[str]:
 
 
 def _policy_chain(direction: Direction, policy: Policy) -> str:
-    return f"{direction}/" + re.sub(r"[^A-Za-z0-9/_.-]", "/", policy.ref)
+    return _chain_name(f"{direction}/" + re.sub(r"[^A-Za-z0-9/_.-]", "/", policy.ref))
+
+
+def _chain_name(text: str) -> str:
+    """Names of objects have up to 253 characters and a namespace before them; nft takes 255 in all."""
+    if len(text) <= LONGEST_CHAIN:
+        return text
+    return f"{text[:LONGEST_CHAIN]}/{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def _block(head: str, lines: Iterable[str]) -> Iterator[str]:
