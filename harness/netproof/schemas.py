@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
-from netproof.catalogue.scenarios import ScenarioFile
+from netproof.catalogue.scenariofile import ScenarioFile
 from netproof.catalogue.topologies import TopologyFile
 from netproof.charts.mapfile import MapFile
 from netproof.clusters.recipes import Recipe

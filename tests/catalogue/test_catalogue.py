@@ -6,14 +6,15 @@ from collections import Counter
 
 import pytest
 
-from netproof.catalogue import scenarios
+from netproof.catalogue.reading import read_scenarios
 from netproof.catalogue.scenarios import Scenario
+from netproof.catalogue.selection import list_files
 from netproof.manifests.data_dirs import data_dir
 from netproof.model import Measured, Specified, judge
 from netproof.model.verdict import WRONG
 from netproof.verdicts.decisions import decide_on_paper
 
-ALL = [scenario for path in scenarios.files() for scenario in scenarios.read_scenarios(path)]
+ALL = [scenario for path in list_files() for scenario in read_scenarios(path)]
 CHARTS = [scenario for scenario in ALL if scenario.documented.file != ""]
 TABLES = [scenario for scenario in ALL if scenario.documented.file == ""]
 ENFORCED = {
@@ -65,4 +66,4 @@ def test_a_charts_surprises_are_all_declared_and_all_happen(scenario: Scenario) 
 
 
 def test_every_scenario_stands_in_a_folder_that_is_a_set() -> None:
-    assert all(path.parent.parent == data_dir("scenarios") for path in scenarios.files())
+    assert all(path.parent.parent == data_dir("scenarios") for path in list_files())

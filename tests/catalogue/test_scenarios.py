@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from netproof.catalogue.scenarios import Scenario, read_scenarios
+from netproof.catalogue.reading import read_scenarios
+from netproof.catalogue.scenarios import Scenario
 from netproof.errors import InputError
 from netproof.model.placement import place_on_paper
 from netproof.verdicts.decisions import decide_step

@@ -12,8 +12,8 @@ import jsonschema
 import pytest
 import yaml
 
-from netproof.catalogue import scenarios
 from netproof.catalogue.scenarios import Scenario
+from netproof.catalogue.selection import select_scenarios
 from netproof.charts import Plan, chart_plan, findings_path
 from netproof.charts.stageset import ENGINES
 from netproof.charts.stageset.order import ALLOWLIST, deny_order
@@ -199,7 +199,7 @@ def test_the_api_server_would_take_it(engine: str, file: str, name: str) -> None
 
 
 def test_findings_name_scenarios_and_chapters_that_exist() -> None:
-    ids = {scenario.id for found in scenarios.select("stageset").values() for scenario in found}
+    ids = {scenario.id for found in select_scenarios("stageset").values() for scenario in found}
     root = Path(__file__).parent.parent.parent
     for entry in reviews.load(findings_path("stageset"), "policy").entries:
         given = [entry.scenarios, *(pattern.scenario for pattern in entry.cells)]
@@ -211,7 +211,7 @@ def test_findings_name_scenarios_and_chapters_that_exist() -> None:
 
 
 def catalogue() -> dict[str, Scenario]:
-    return {scenario.id: scenario for found in scenarios.select("stageset").values() for scenario in found}
+    return {scenario.id: scenario for found in select_scenarios("stageset").values() for scenario in found}
 
 
 def test_variants_refer_to_a_scenario_with_the_same_cells_of_the_chart() -> None:

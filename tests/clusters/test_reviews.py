@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from netproof.catalogue import scenarios
+from netproof.catalogue.reading import read_scenarios
+from netproof.catalogue.selection import list_files
 from netproof.clusters import reviews
 from netproof.errors import InputError
 from netproof.manifests.data_dirs import data_dir
@@ -154,7 +155,7 @@ def test_no_file_declares_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", KNOWN, ids=lambda path: path.parent.name)
 def test_a_known_difference_is_about_scenarios_that_exist_and_has_its_evidence(path: Path) -> None:
     """A run notices a pattern that matches no cell, but not one whose scenario is never run."""
-    catalogue = [scenario.id for file in scenarios.files() for scenario in scenarios.read_scenarios(file)]
+    catalogue = [scenario.id for file in list_files() for scenario in read_scenarios(file)]
     for entry in reviews.load(path, "cni").entries:
         for pattern in entry.cells:
             named = pattern.scenario or entry.scenarios or []

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from netproof.catalogue import scenarios
+from netproof.catalogue.selection import select_scenarios
 from netproof.clusters import recipes
 from netproof.drivers import DRIVERS, DriverOptions, create
 from netproof.drivers.narrowing import narrow_subjects
@@ -266,7 +266,7 @@ def test_every_policy_that_is_read_can_be_renamed_or_is_refused_by_name() -> Non
 
 def test_the_whole_catalogue_can_be_measured_by_workers() -> None:
     count = 0
-    for scenario in (one for some in scenarios.select("all").values() for one in some):
+    for scenario in (one for some in select_scenarios("all").values() for one in some):
         spaces = frozenset(namespace.name for namespace in scenario.topology.namespaces)
         renaming = Renaming(names=spaces, suffix="-gw1")
         for step in scenario.steps:

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
-from netproof.catalogue import scenarios
 from netproof.catalogue.scenarios import Scenario
+from netproof.catalogue.selection import select_scenarios
 from netproof.clusters import recipes
 from netproof.drivers import create
 from netproof.errors import ClusterError, InputError
@@ -99,7 +99,7 @@ def test_a_planted_fault_is_found_and_shrunk_to_one_rule_and_one_cell(
     assert peer == {"ipBlock": {"cidr": "0.0.0.0/0", "except": ["{address:y/a}/32"]}}
     assert [line.split() for line in step["expect"].splitlines()] == [["80/TCP", "x/a"], ["y/a", "-"]]
     assert path.read_text().startswith("# reference: y/a → x/a:80/TCP: specified denied, measured connected\n")
-    ((found,),) = scenarios.select(str(path)).values()
+    ((found,),) = select_scenarios(str(path)).values()
     again = session.measure(replace(found, id="again"), 1)
     assert [(cell.source, cell.destination, cell.verdict.value) for cell in again.cells] == [
         ("y/a", "x/a", "cni-difference")
@@ -228,9 +228,9 @@ def test_a_file_of_the_users_own_is_a_set(tmp_path: Path) -> None:
     content = documents.document(DRAFT, "own", "nowhere", ["80/TCP  x/a\ny/a     +\n"] * 3)
     (tmp_path / "own.yaml").write_text(documents.text(content, "a note"))
     for word in (str(tmp_path), str(tmp_path / "own.yaml")):
-        ((found,),) = scenarios.select(word).values()
+        ((found,),) = select_scenarios(word).values()
         assert (found.id, len(found.steps)) == ("own", 3)
-    both = [s.id for found in scenarios.select(f"{tmp_path / 'own.yaml'},isolation-none").values() for s in found]
+    both = [s.id for found in select_scenarios(f"{tmp_path / 'own.yaml'},isolation-none").values() for s in found]
     assert sorted(both) == ["isolation-none", "own"]
     with pytest.raises(InputError, match="there is no file or folder"):
-        scenarios.select(str(tmp_path / "none.yaml"))
+        select_scenarios(str(tmp_path / "none.yaml"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from netproof.catalogue import scenarios
+from netproof.catalogue.reading import read_scenarios
 from netproof.errors import InputError
 from netproof.manifests.placeholders import fill
 from netproof.model import External, Node, Placement, Pod, Service, ServicePort, Topology
@@ -83,7 +83,7 @@ expect: |
 def test_a_scenarios_placeholders_are_filled_in_all_that_is_recorded(tmp_path: Path) -> None:
     file = tmp_path / "one.yaml"
     file.write_text(SCENARIO.format(cidr="{address:x/b}/32"), encoding="utf-8")
-    (scenario,) = scenarios.read_scenarios(file)
+    (scenario,) = read_scenarios(file)
     assert "{address:x/b}/32" in scenario.policies_text()
     placement = place_on_paper(scenario.topology)
     assert f"cidr: {placement.address('x/b')}/32" in scenario.fill(placement).policies_text()
@@ -93,4 +93,4 @@ def test_a_scenario_with_a_wrong_placeholder_names_its_line(tmp_path: Path) -> N
     file = tmp_path / "one.yaml"
     file.write_text(SCENARIO.format(cidr="{address:x/bb}/32"), encoding="utf-8")
     with pytest.raises(InputError, match=r"one.yaml:5: policies: scenario one-address: .*did you mean 'x/b'\?"):
-        scenarios.read_scenarios(file)
+        read_scenarios(file)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from netproof.catalogue import scenarios
+from netproof.catalogue.reading import read_scenarios
 from netproof.catalogue.scenarios import Scenario
+from netproof.catalogue.selection import list_files
 from netproof.commands.main import main
 from netproof.manifests.placeholders import fill_examples
 from netproof.model import Probe
 from netproof.model.placement import place_on_paper
 from netproof.proving import coverage
 
-CATALOGUE = [scenario for path in scenarios.files() for scenario in scenarios.read_scenarios(path)]
+CATALOGUE = [scenario for path in list_files() for scenario in read_scenarios(path)]
 
 
 def policy(**spec: object) -> dict[str, object]:

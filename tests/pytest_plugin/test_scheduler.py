@@ -12,17 +12,18 @@ from typing import Any
 
 import pytest
 
-from netproof.catalogue.scenarios import Scenario, select
+from netproof.catalogue.scenarios import Scenario
+from netproof.catalogue.selection import select_scenarios
 from netproof.manifests.data_dirs import data_dir
 from netproof.pytest_plugin import scheduler
 
 CLUSTER, NAMESPACES = scheduler.SHARING["kind"], scheduler.SHARING["reference"]
-FOLDERS = sorted({path.parent.name for path in select("all")})
+FOLDERS = sorted({path.parent.name for path in select_scenarios("all")})
 
 
 @pytest.fixture(scope="module")
 def files() -> scheduler.Files:
-    return select("change,hosts,peers,ports,time")
+    return select_scenarios("change,hosts,peers,ports,time")
 
 
 def flat(files: scheduler.Files) -> list[Scenario]:
@@ -162,7 +163,7 @@ def test_all_on_a_nodes_network_stays_together_and_files_come_in_parts(files: sc
 @pytest.mark.parametrize("name", [*FOLDERS, "all"])
 def test_no_two_workers_of_a_cluster_have_pods_with_ports_of_a_node(name: str) -> None:
     """Their pods come with the topology that every worker has, or with a scenario."""
-    files = select(name)
+    files = select_scenarios(name)
     workers = scheduler.count_workers(files, CLUSTER)
     common = scheduler.shared_topology(files, CLUSTER)
     assert not any(repr(s.topology) == common and scheduler.needs_node_ports(s) for s in flat(files))
@@ -178,7 +179,7 @@ def test_no_two_workers_of_a_cluster_have_pods_with_ports_of_a_node(name: str) -
 
 @pytest.mark.parametrize("name", [*FOLDERS, "all"])
 def test_more_workers_than_are_chosen_would_gain_little(name: str) -> None:
-    files = select(name)
+    files = select_scenarios(name)
     workers = scheduler.count_workers(files, CLUSTER)
     items = nodeids(files, "calico")
     chosen, more = (run(lanes(files, workers=n), items, n).took for n in (workers, CLUSTER.workers))
@@ -186,7 +187,7 @@ def test_more_workers_than_are_chosen_would_gain_little(name: str) -> None:
 
 
 def test_where_each_worker_has_nodes_of_its_own_all_share_what_has_ports_of_a_node() -> None:
-    files = select("stageset")
+    files = select_scenarios("stageset")
     assert scheduler.count_workers(files, CLUSTER) == 1
     assert scheduler.count_workers(files, NAMESPACES) == NAMESPACES.workers
     assert scheduler.shared_topology(files, CLUSTER) == ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from netproof.catalogue.scenarios import select
+from netproof.catalogue.selection import select_scenarios
 from tests.real.conftest import Machine, machine_in
 
 pytestmark = pytest.mark.every_folder
@@ -18,7 +18,7 @@ CNIS = {"cilium": "cilium+cnp", "clusternetworkpolicy": "cilium+cnp"}
 """Folders of policies that the others' CNI does not have."""
 OTHERS = "calico+apiserver"
 FOLDERS = sorted(
-    {path.parent.name for path in select("all")}, key=lambda name: (name in CNIS, name != "stageset", name)
+    {path.parent.name for path in select_scenarios("all")}, key=lambda name: (name in CNIS, name != "stageset", name)
 )
 
 
@@ -53,5 +53,5 @@ def test_a_folder_alone_is_measured_in_full(kept: Kept, folder: str) -> None:
     unmeasured = {cell.scenario: cell.note for cell in target.cells if cell.measured == "unmeasured"}
     assert unmeasured == {}, said
     assert set(results) <= {"passed", "skipped"}, said
-    assert len(target.scenarios) == sum(len(found) for path, found in select(folder).items()), said
+    assert len(target.scenarios) == sum(len(found) for path, found in select_scenarios(folder).items()), said
     assert code == 0, said

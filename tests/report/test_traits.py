@@ -46,9 +46,9 @@ def test_the_committed_questions_are_readable_and_have_ids_of_their_own() -> Non
 
 
 def test_every_scenario_that_a_question_names_is_in_the_catalogue() -> None:
-    from netproof.catalogue import scenarios as catalogue
+    from netproof.catalogue.selection import select_scenarios
 
-    known = {scenario.id for found in catalogue.select("all").values() for scenario in found}
+    known = {scenario.id for found in select_scenarios("all").values() for scenario in found}
     named = {p.scenario for question in questions() for p in question.cells if isinstance(p.scenario, str)}
     assert not {name for name in named if not any(Path(one).match(name) for one in known)}
 

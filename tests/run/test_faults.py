@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from netproof.catalogue.scenarios import Scenario, select
+from netproof.catalogue.scenarios import Scenario
+from netproof.catalogue.selection import select_scenarios
 from netproof.clusters import recipes
 from netproof.drivers.reference.driver import ReferenceDriver
 from netproof.errors import ClusterError
@@ -27,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def scenario(identifier: str) -> Scenario:
-    return next(s for found in select(identifier).values() for s in found)
+    return next(s for found in select_scenarios(identifier).values() for s in found)
 
 
 @pytest.fixture

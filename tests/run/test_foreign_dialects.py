@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from netproof.catalogue import scenarios
+from netproof.catalogue.reading import read_scenarios
+from netproof.catalogue.selection import list_files
 from netproof.clusters import recipes
 from netproof.commands.main import main
 from netproof.drivers import DRIVERS
@@ -16,8 +17,8 @@ from netproof.run.session import RunOptions, Session
 from tests.fakes import FakeDriver
 from tests.pytest_plugin.test_plugin import MAP, inner
 
-FILES = [file for file in scenarios.files() if file.parent.name == "stageset"]
-ENABLED = [s for file in FILES for s in scenarios.read_scenarios(file) if s.variant_of == "stageset-enabled"]
+FILES = [file for file in list_files() if file.parent.name == "stageset"]
+ENABLED = [s for file in FILES for s in read_scenarios(file) if s.variant_of == "stageset-enabled"]
 DIALECTS = {
     "cilium": "CiliumNetworkPolicy of cilium.io/v2",
     "calico": "NetworkPolicy of projectcalico.org/v3",

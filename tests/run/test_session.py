@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from netproof.catalogue import scenarios
 from netproof.catalogue.scenarios import Scenario
+from netproof.catalogue.selection import select_scenarios
 from netproof.clusters.recipes import CniVersion
 from netproof.drivers import DRIVERS
 from netproof.run.progress import Progress
@@ -40,7 +40,7 @@ def session(driver: FakeDriver, tmp_path: Path) -> Session:
 
 
 def named(name: str) -> Scenario:
-    return next(one for found in scenarios.select("berserk").values() for one in found if one.id == name)
+    return next(one for found in select_scenarios("berserk").values() for one in found if one.id == name)
 
 
 def test_a_first_step_that_changes_nothing_is_measured_beside_the_pre_flight(

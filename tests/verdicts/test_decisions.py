@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from netproof.catalogue.scenarios import read_scenarios, select
+from netproof.catalogue.reading import read_scenarios
+from netproof.catalogue.selection import select_scenarios
 from netproof.manifests.data_dirs import data_dir
 from netproof.model import Probe, Specified
 from netproof.model.placement import place_on_paper
@@ -49,6 +50,6 @@ def test_a_new_pods_denials_hold_from_its_first_instruction_and_what_is_allowed_
 @pytest.mark.parametrize("folder", ["change", "peers", "calico", "time"])
 def test_warnings_are_the_same_from_decided_steps_and_from_the_applied_manifests(folder: str) -> None:
     """A run has read its policies step by step; a scenario that is skipped has not."""
-    found = [scenario for several in select(folder).values() for scenario in several]
+    found = [scenario for several in select_scenarios(folder).values() for scenario in several]
     said = {one.id: warn_of_policies(one, list(decide_on_paper(one))) for one in found}
     assert said == {one.id: warn_of_policies(one, []) for one in found}

@@ -20,6 +20,7 @@ from netproof.manifests import load as own
 from netproof.manifests.load import Directions
 from netproof.manifests.yaml_documents import Document
 from netproof.model import Manifest
+from netproof.model.manifest import describe_object
 
 if TYPE_CHECKING:
     from netproof.charts.helm import HelmChart
@@ -133,7 +134,7 @@ def map_plan(
     topology = service_map.topology()
     known = {namespace.name for namespace in topology.namespaces}
     strays = tuple(
-        f"{m['kind']} {m['metadata']['namespace']}/{m['metadata']['name']}: the map has no pod in that namespace"
+        f"{describe_object(m)}: the map has no pod in that namespace"
         for m in manifests
         if m["metadata"].get("namespace", service_map.namespace) not in known
     )

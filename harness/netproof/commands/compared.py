@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from netproof import charts
-from netproof.catalogue import scenarios as catalogue
+from netproof.catalogue.plans import load_documented, scenario_of_plan
 from netproof.catalogue.scenarios import Scenario
 from netproof.charts import helm
 from netproof.charts.helm import HelmChart
@@ -31,7 +31,7 @@ def of_chart(name: str, files: Sequence[Path], options: Options) -> LintInput:
     plan = charts.chart_plan(name, values)
     documented = reviews.load(charts.findings_path(name), "policy")
     scenarios, exact = _scenarios(name, dict(values.content) if values else {})
-    scenario = catalogue.of_plan(plan, claim="", documented=documented)
+    scenario = scenario_of_plan(plan, claim="", documented=documented)
     document = read_document(charts.findings_path(name).with_name("map.yaml"))
     return _compared(scenario, _Compared(document=document, scenarios=scenarios, exact=exact), options)
 
@@ -51,8 +51,8 @@ def of_helm(chart: HelmChart, service_map: Path, options: Options) -> LintInput:
 
 
 def _of_map(service_map: Path, plan: charts.Plan, objects: tuple[Located, ...] | None, options: Options) -> LintInput:
-    documented = catalogue.documented(service_map, plan)
-    scenario = catalogue.of_plan(plan, claim="", documented=documented)
+    documented = load_documented(service_map, plan)
+    scenario = scenario_of_plan(plan, claim="", documented=documented)
     how = _Compared(document=read_document(service_map), scenarios=(scenario.id,), exact=True, objects=objects)
     return _compared(scenario, how, options)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-from netproof.catalogue import scenarios
+from netproof.catalogue.selection import select_scenarios
 from netproof.commands.console import new_console, show
 from netproof.proving import coverage
 from netproof.report.terminal import Line
@@ -32,7 +32,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints both tables. Exit code 1 when fields or pairs are covered less than --fail-under. Raises InputError."""
-    found = coverage.measure(s for part in scenarios.select(arguments.scenario_set).values() for s in part)
+    found = coverage.measure(s for part in select_scenarios(arguments.scenario_set).values() for s in part)
     show(new_console(), [*_fields(found.fields), ("", ""), *_pairs(found.pairs)])
     return UNDER if found.percent < arguments.fail_under else 0
 

@@ -88,9 +88,10 @@ def _engines(arguments: argparse.Namespace) -> Engines:
 
     if arguments.chart:
         return compare_engines([("", on_paper.record_scenarios(_of_chart(arguments.chart, arguments.values)))], ENGINES)
-    from netproof.catalogue import scenarios as catalogue
 
-    chosen = catalogue.select(arguments.scenario_set or "stageset")
+    from netproof.catalogue.selection import select_scenarios
+
+    chosen = select_scenarios(arguments.scenario_set or "stageset")
     scenarios = [scenario for several in chosen.values() for scenario in several if scenario.engine]
     found = compare_engines([("", on_paper.record_scenarios(scenarios))], ENGINES)
     if not found.groups:
@@ -113,10 +114,10 @@ def _fitting(arguments: argparse.Namespace) -> None:
 
 def _of_chart(name: str, values: list[Path]) -> list[Scenario]:
     from netproof import charts
-    from netproof.catalogue.scenarios import of_plan
+    from netproof.catalogue.plans import scenario_of_plan
 
     return [
-        of_plan(
+        scenario_of_plan(
             plan,
             id=f"{plan.name}-{engine}",
             claim=f"Chart {plan.name} with the engine {engine}",

@@ -21,12 +21,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints both matrices. Raises InputError."""
-    from netproof.catalogue import scenarios as catalogue
+    from netproof.catalogue.plans import scenario_of_plan
     from netproof.run.conductor import render_dry_run
     from netproof.verdicts.decisions import decide_on_paper
 
     plan = _plan(arguments)
-    scenario = catalogue.of_plan(plan, claim="intended and specified", side=arguments.side)
+    scenario = scenario_of_plan(plan, claim="intended and specified", side=arguments.side)
     if arguments.format == "text":
         print(render_dry_run(scenario))
         return 0

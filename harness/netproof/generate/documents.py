@@ -11,8 +11,9 @@ from typing import Any
 
 import yaml
 
-from netproof.catalogue import scenarios
-from netproof.catalogue.scenarios import Scenario, ScenarioFile
+from netproof.catalogue.reading import build_scenario
+from netproof.catalogue.scenariofile import ScenarioFile
+from netproof.catalogue.scenarios import Scenario
 from netproof.generate.vocabulary import list_probes
 from netproof.manifests.yaml_documents import Document
 from netproof.model import Probe, Specified
@@ -27,7 +28,7 @@ def scenario(draft: Mapping[str, Any], name: str, origin: str, select: str, aske
     """A draft as a scenario, in which every step asks all probes of its world, or just `asked`. Raises InputError."""
     expect = table(dict.fromkeys(asked, ASKED)) if asked else _everything(draft["topology"])
     content = document(draft, name, origin, [expect] * len(draft["steps"]))
-    made = scenarios.of_tables(ScenarioFile.model_validate(content), Document(file=name, content=content, lines={}))
+    made = build_scenario(ScenarioFile.model_validate(content), Document(file=name, content=content, lines={}))
     return replace(made, draft=draft, select=select)
 
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
+from netproof.model.manifest import name_object
+
 Draft = dict[str, Any]
 Path = tuple[str | int, ...]
 
@@ -74,15 +76,10 @@ def _merged(draft: Draft) -> Draft | None:
     in_force: dict[tuple[str, str], Any] = {}
     for step in steps:
         for manifest in step.get("apply", ()):
-            in_force[manifest["kind"], _name(manifest)] = manifest
+            in_force[manifest["kind"], name_object(manifest)] = manifest
         for name in step.get("delete", ()):
             in_force = {key: manifest for key, manifest in in_force.items() if key[1] != name}
     return {**draft, "steps": [{"name": "applied", "apply": list(in_force.values())}]}
-
-
-def _name(manifest: Mapping[str, Any]) -> str:
-    metadata = manifest["metadata"]
-    return f"{metadata['namespace']}/{metadata['name']}" if "namespace" in metadata else str(metadata["name"])
 
 
 def _paths(value: Any, root: Path) -> Iterator[Path]:

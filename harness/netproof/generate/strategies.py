@@ -12,6 +12,7 @@ from netproof.generate import calico, cilium, clusternetworkpolicy, kubernetes
 from netproof.generate.request import Features
 from netproof.generate.vocabulary import Vocabulary, load_vocabulary
 from netproof.generate.weights import Chooser
+from netproof.model.manifest import name_object
 
 T = TypeVar("T")
 Draft = dict[str, Any]
@@ -67,18 +68,12 @@ def _change(
         }
     old = in_force.pop(chooser.pick(*((1, place) for place in range(len(in_force)))))
     if what == "delete":
-        return {"delete": [reference(old)]}
+        return {"delete": [name_object(old)]}
     own_writer = kubernetes.policy if old["kind"] == "NetworkPolicy" and "k8s.io" in old["apiVersion"] else write
     new = own_writer(chooser, world, old["metadata"]["name"], without)
     new["metadata"] = old["metadata"]
     in_force.append(new)
     return {"apply": [new]}
-
-
-def reference(manifest: dict[str, Any]) -> str:
-    """As a step's `delete` names it."""
-    metadata = manifest["metadata"]
-    return f"{metadata['namespace']}/{metadata['name']}" if "namespace" in metadata else str(metadata["name"])
 
 
 def draw_scenarios(seed: int, first: int, last: int, dialect: str, without: Features) -> list[tuple[int, Draft]]:

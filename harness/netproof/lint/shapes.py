@@ -7,7 +7,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from netproof.lint.model import DIRECTIONS, PEERS_KEY, Hit, LintInput, LocatedPolicy, SourceLocation
-from netproof.manifests.yaml_documents import Located, parse_key_path
+from netproof.manifests.yaml_documents import parse_key_path
+from netproof.model.manifest import describe_object
 from netproof.policy.rules import Direction, NetworkPeer, Rule
 
 SELECTORS = ("podSelector", "namespaceSelector")
@@ -198,7 +199,7 @@ def replaced(inputs: LintInput) -> Iterator[Hit]:
 
 def not_understood(inputs: LintInput) -> Iterator[Hit]:
     for one in inputs.unread:
-        located, ref = one.located, object_name(one.located)
+        located, ref = one.located, describe_object(one.located.content)
         what = (
             f"says what is not understood here ({one.why})" if one.key else "is of a kind that is not understood here"
         )
@@ -211,12 +212,6 @@ def not_understood(inputs: LintInput) -> Iterator[Hit]:
             ),
             fix="check it with its own engine's tools, and measure it",
         )
-
-
-def object_name(one: Located) -> str:
-    metadata = one.content["metadata"]
-    names = [str(metadata[key]) for key in ("namespace", "name") if metadata.get(key)]
-    return f"{one.content['kind']} {'/'.join(names)}"
 
 
 def _allowing(inputs: LintInput, direction: Direction) -> Iterator[tuple[LocatedPolicy, Rule]]:

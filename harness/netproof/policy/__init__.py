@@ -8,6 +8,7 @@ from typing import Any
 
 from netproof.errors import InputError, NotUnderstood
 from netproof.manifests.yaml_documents import Located, parse_key_path
+from netproof.model.manifest import describe_object
 from netproof.policy import adminnetworkpolicy, calico, cilium, clusternetworkpolicy, networkpolicy
 from netproof.policy.decision import Decision, DirectionDecision
 from netproof.policy.evaluator import Evaluator
@@ -57,13 +58,13 @@ def read_policies(manifests: Sequence[Mapping[str, Any]]) -> tuple[Policy, ...]:
     for manifest in opened:
         api_version, kind = manifest["apiVersion"], manifest["kind"]
         if (api_version, kind) in READERS:
-            key = (api_version, _name(manifest))
+            key = (api_version, describe_object(manifest))
             found.pop(key, None)
             found[key] = READERS[api_version, kind](manifest, tiers)
         elif kind.endswith("NetworkPolicy"):
             known = ", ".join(f"{kind} ({api_version})" for api_version, kind in READERS)
             message = f"{kind} of {api_version} is not understood yet; understood: {known}"
-            raise NotUnderstood(message, key=_name(manifest))
+            raise NotUnderstood(message, key=describe_object(manifest))
     return tuple(policy for policies in found.values() for policy in policies)
 
 
@@ -78,7 +79,7 @@ class UnreadPolicy:
     @property
     def ref(self) -> str:
         """As messages name it: `CiliumNetworkPolicy shop/api`."""
-        return _name(self.located.content)
+        return describe_object(self.located.content)
 
 
 def read_each(objects: Sequence[Located]) -> tuple[tuple[Located, tuple[Policy, ...]], ...]:
@@ -121,7 +122,7 @@ def _opened(manifests: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
             raise InputError(f"a manifest is a mapping, this is {manifest!r}", key=f"manifest {place + 1}")
         for key in ("apiVersion", "kind"):
             if not isinstance(manifest.get(key), str) or not manifest[key]:
-                raise InputError(f"the manifest has no {key}", key=_name(manifest) or f"manifest {place + 1}")
+                raise InputError(f"the manifest has no {key}", key=describe_object(manifest) or f"manifest {place + 1}")
         if manifest["kind"].endswith("List") and isinstance(manifest.get("items"), Sequence):
             kind = manifest["kind"].removesuffix("List")
             # A typed list need not repeat its type in each item; a plain List says nothing of them.
@@ -130,9 +131,3 @@ def _opened(manifests: Sequence[Any]) -> Iterator[Mapping[str, Any]]:
             yield from _opened([{**member, **item} if isinstance(item, Mapping) else item for item in items])
         else:
             yield manifest
-
-
-def _name(manifest: Mapping[str, Any]) -> str:
-    metadata = manifest.get("metadata")
-    names = [metadata.get(key) for key in ("namespace", "name")] if isinstance(metadata, Mapping) else []
-    return " ".join(filter(None, (manifest.get("kind"), "/".join(str(name) for name in names if name))))

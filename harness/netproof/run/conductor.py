@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import IO
 
 from netproof import __version__
-from netproof.catalogue import scenarios as catalogue
 from netproof.catalogue import topologies
+from netproof.catalogue.plans import scenario_of_chart, scenario_of_map
 from netproof.catalogue.scenarios import Scenario
+from netproof.catalogue.selection import select_scenarios
 from netproof.clusters import recipes
 from netproof.errors import ClusterError, InputError, NetproofError, OwnFault
 from netproof.model import Intent, Topology
@@ -131,10 +132,10 @@ def interrupt_on_termination() -> None:
 def load(asked: Asked) -> dict[Path, list[Scenario]]:
     """The scenarios that were asked for, by the file that holds them. Raises InputError."""
     if asked.chart is not None:
-        scenario = catalogue.of_helm(asked.chart, asked.service_map)
+        scenario = scenario_of_chart(asked.chart, asked.service_map)
         return {asked.file.resolve(): [scenario]} if asked.file else {}
     if asked.service_map is not None:
-        scenario = catalogue.of_map(asked.service_map, asked.values, asked.policies)
+        scenario = scenario_of_map(asked.service_map, asked.values, asked.policies)
         for wanted in asked.cnis:
             if foreign := recipes.load(wanted).not_enforced(m for step in scenario.steps for m in step.applied):
                 raise InputError(f"{foreign}. Nothing was applied", key="--policies")
@@ -143,7 +144,7 @@ def load(asked: Asked) -> dict[Path, list[Scenario]]:
         from netproof.generate import plan
 
         return {GENERATED: plan.generate_scenarios(asked.generate)}
-    return catalogue.select(asked.scenario_set)
+    return select_scenarios(asked.scenario_set)
 
 
 def exit_code(record: Record, default: int = 0) -> int:

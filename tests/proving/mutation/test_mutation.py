@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from netproof.catalogue import scenarios
+from netproof.catalogue.reading import read_scenarios
+from netproof.catalogue.selection import list_files
 from netproof.commands.main import main
 from netproof.drivers.reference import faults
 from netproof.errors import ClusterError, InputError
@@ -16,7 +17,7 @@ from netproof.proving.mutation.mutants import Mutant, Result
 from netproof.proving.mutation.score import Score
 from tests import require
 
-HELD = [one for path in scenarios.files() for one in scenarios.read_scenarios(path) if tables.is_table(one)]
+HELD = [one for path in list_files() for one in read_scenarios(path) if tables.is_table(one)]
 
 
 def test_there_are_enough_of_each_and_each_line_stands_in_the_source_once() -> None:

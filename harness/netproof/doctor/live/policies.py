@@ -24,6 +24,7 @@ from netproof.lint import (
 )
 from netproof.lint.model import DIRECTIONS
 from netproof.manifests.yaml_documents import Document, Located
+from netproof.model.manifest import describe_object
 from netproof.policy import READERS
 from netproof.policy.rules import Direction
 from netproof.wording import count
@@ -75,9 +76,9 @@ def read(api: Api, nodes: Sequence[Mapping[str, Any]], cnis: Sequence[CniProfile
                     continue
                 try:
                     policies += locate_policies([one])
-                    unread |= {_name(one): two.why for two in find_unread([one])}
+                    unread |= {describe_object(one.content): two.why for two in find_unread([one])}
                 except InputError as error:
-                    unread[_name(one)] = str(error)
+                    unread[describe_object(one.content)] = str(error)
     ranges = [cidr for node in nodes for cidr in node["spec"].get("podCIDRs") or ()] or [POD_RANGE]
     inventory = replace(read_inventory(objects), complete=True)
     seen = build_input(policies, inventory, pod_ranges=ranges, cnis=cnis)
@@ -88,11 +89,6 @@ def _located(item: Mapping[str, Any], version: str, kind: str) -> Located:
     """The items of a list do not say what they are."""
     content = {**item, "apiVersion": version, "kind": kind}
     return Located(content=content, document=Document(file="", content=content, lines={}))
-
-
-def _name(one: Located) -> str:
-    metadata = one.content["metadata"]
-    return f"{one.content['kind']} {'/'.join(filter(None, (metadata.get('namespace'), metadata['name'])))}"
 
 
 def selected(live: LivePolicies) -> Iterator[Diagnosis]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from netproof.lint.model import DIRECTIONS, Hit, LintInput, LocatedPolicy, SourceLocation
-from netproof.lint.shapes import blocks, covered, object_name
+from netproof.lint.shapes import blocks, covered
+from netproof.model.manifest import describe_object
 
 Spot = tuple[LocatedPolicy, SourceLocation]
 
@@ -88,7 +89,7 @@ def foreign_dialects(inputs: LintInput) -> Iterator[Hit]:
     objects = {id(one): one for one in found}
     for cni in inputs.cnis:
         for located in objects.values():
-            ref = object_name(located)
+            ref = describe_object(located.content)
             version, kind = located.content["apiVersion"], located.content["kind"]
             if not {version, f"{version}/{kind}"} & set(cni.dialects):
                 yield Hit(

@@ -8,8 +8,9 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from netproof.catalogue import scenarios
+from netproof.catalogue.reading import read_scenarios
 from netproof.catalogue.scenarios import Scenario
+from netproof.catalogue.selection import list_files
 from netproof.errors import InputError
 from netproof.proving.mutation import dataplane, mutants, tables
 from netproof.proving.mutation.mutants import Mutant, Result
@@ -41,7 +42,7 @@ def run(
     kinds: Sequence[str], patterns: Sequence[str], jobs: int, *, every: bool, done: Callable[[Result], None]
 ) -> Score:
     """`done` is told each result as it comes. Raises InputError for a pattern that names nothing, NetproofError."""
-    catalogue = [one for path in scenarios.files() for one in scenarios.read_scenarios(path)]
+    catalogue = [one for path in list_files() for one in read_scenarios(path)]
     held = [one for one in catalogue if tables.is_table(one)]
     chosen = [m for m in mutants.mutants() if not patterns or any(fnmatchcase(m.id, p) for p in patterns)]
     faults = dataplane.names(patterns) if "dataplane" in kinds else []

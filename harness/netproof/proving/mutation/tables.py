@@ -7,8 +7,9 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 
-from netproof.catalogue import scenarios
+from netproof.catalogue.reading import read_scenarios
 from netproof.catalogue.scenarios import Scenario
+from netproof.catalogue.selection import list_files
 from netproof.verdicts.decisions import decide_on_paper
 
 EVERY = "--every"
@@ -34,11 +35,11 @@ def check(folders: Iterable[str], *, every: bool) -> dict[str, object]:
     """`caught`: the scenarios that notice, the first one only without `every`; `looked`: how many were asked."""
     first = list(folders)
     paths = sorted(
-        scenarios.files(), key=lambda path: first.index(path.parent.name) if path.parent.name in first else len(first)
+        list_files(), key=lambda path: first.index(path.parent.name) if path.parent.name in first else len(first)
     )
     looked, caught = 0, []
     for path in paths:
-        for scenario in scenarios.read_scenarios(path):
+        for scenario in read_scenarios(path):
             if not is_table(scenario):
                 continue
             looked += 1
