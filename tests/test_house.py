@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "harness" / "netproof"
 MODULE = 400
 CLASS = 250
 """Lines at most."""
-KNOWN = {"catalogue/scenarios.py": 468, "pytest_plugin/plugin.py": 477, "policy/evaluator.py: Evaluator": 253}
+KNOWN = {"policy/evaluator.py: Evaluator": 253}
 """What is longer, and must not grow. Take an entry away with the split that makes it true."""
 
 

@@ -189,7 +189,7 @@ def test_pytest_measures_a_chart_on_real_packets(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(data_dir("clusters").parent))
     shutil.copytree(CHART, pytester.path / "shop")
-    words = ("-p", "netproof.pytest_plugin.plugin", "-p", "no:cacheprovider", "--report-dir", "out", "--chart", "shop")
+    words = ("-p", "no:cacheprovider", "--report-dir", "out", "--chart", "shop")
     result = pytester.runpytest_subprocess(*words, *workers)
     result.stdout.fnmatch_lines(["Nobody said what is meant of 60 cells*"])
     result.assert_outcomes(passed=1)
