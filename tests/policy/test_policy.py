@@ -22,6 +22,7 @@ def test_public_names() -> None:
         "Policy",
         "UnreadPolicy",
         "WholeMatrix",
+        "decide_probes",
         "read_each",
         "read_policies",
         "read_understood",
