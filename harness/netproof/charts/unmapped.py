@@ -56,7 +56,7 @@ def build_topology(objects: Sequence[Located], namespace: str) -> Topology:
     found = read_workloads(objects, namespace).topology
     services = tuple(service for service in found.services if service.selector)
     pods = tuple(
-        replace(pod, node=index % len(NODES), ports=_ports(pod, services))
+        replace(pod, node=index % len(NODES), on_any_node=True, ports=_ports(pod, services))
         for index, pod in enumerate(_two_of_each(found.pods))
     )
     pods = tuple(_with_policy_ports(pods, found, objects))

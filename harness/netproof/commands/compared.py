@@ -28,7 +28,7 @@ Options = Mapping[str, Any]
 def of_chart(name: str, files: Sequence[Path], options: Options) -> LintInput:
     """A bundled chart with the values of these files; later ones win. Raises InputError."""
     values = read_values(files)
-    plan = charts.chart_plan(name, values)
+    plan = _in_ranges(charts.chart_plan(name, values), options)
     documented = reviews.load(charts.findings_path(name), "policy")
     scenarios, exact = _scenarios(name, dict(values.content) if values else {})
     scenario = scenario_of_plan(plan, claim="", documented=documented)
@@ -50,7 +50,12 @@ def of_helm(chart: HelmChart, service_map: Path, options: Options) -> LintInput:
     return _of_map(service_map, plan, select_policies(objects), options)
 
 
+def _in_ranges(plan: charts.Plan, options: Options) -> charts.Plan:
+    return replace(plan, topology=replace(plan.topology, pod_ranges=tuple(options["pod_ranges"])))
+
+
 def _of_map(service_map: Path, plan: charts.Plan, objects: tuple[Located, ...] | None, options: Options) -> LintInput:
+    plan = _in_ranges(plan, options)
     documented = load_documented(service_map, plan)
     scenario = scenario_of_plan(plan, claim="", documented=documented)
     how = _Compared(document=read_document(service_map), scenarios=(scenario.id,), exact=True, objects=objects)

@@ -28,13 +28,7 @@ def add(parser: argparse.ArgumentParser, *, cni: str = "warn of what these CNIs 
     """Declare the options. `cni`: what --cni is for."""
     add_manifests(parser)
     add_charts(parser)
-    parser.add_argument(
-        "--pod-cidr",
-        metavar="CIDR",
-        action="append",
-        default=[],
-        help=f"the cluster's range of pod addresses; may be repeated (default: {POD_RANGE})",
-    )
+    add_pod_ranges(parser)
     parser.add_argument(
         "--service-cidr",
         metavar="CIDR",
@@ -51,6 +45,16 @@ def add(parser: argparse.ArgumentParser, *, cni: str = "warn of what these CNIs 
         "manifests show)",
     )
     parser.add_argument("--cni", metavar="NAME,…", action="append", default=[], help=f"{cni}; may be repeated")
+
+
+def add_pod_ranges(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--pod-cidr",
+        metavar="CIDR",
+        action="append",
+        default=[],
+        help=f"the cluster's range of pod addresses; may be repeated (default: {POD_RANGE})",
+    )
 
 
 def add_manifests(parser: argparse.ArgumentParser) -> None:
@@ -173,7 +177,7 @@ def read(arguments: argparse.Namespace) -> LintInput:
     fitting(arguments)
     profiles = _read_profiles(",".join(arguments.cni))
     options: dict[str, Any] = {
-        "pod_ranges": arguments.pod_cidr or (POD_RANGE,),
+        "pod_ranges": read_ranges("--pod-cidr", arguments.pod_cidr or (POD_RANGE,)),
         "cnis": profiles,
         "dns": read_dns(arguments.dns),
     }

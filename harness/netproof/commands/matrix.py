@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from netproof.commands import inputs
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 def add(parser: argparse.ArgumentParser) -> None:
     inputs.add_charts(parser)
+    inputs.add_pod_ranges(parser)
     parser.add_argument("--side", choices=("both", "ingress", "egress"), default="both", help="only one direction")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
     parser.set_defaults(handler=run)
@@ -26,6 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     from netproof.verdicts.decisions import decide_on_paper
 
     plan = _plan(arguments)
+    if ranges := inputs.read_ranges("--pod-cidr", arguments.pod_cidr):
+        plan = replace(plan, topology=replace(plan.topology, pod_ranges=ranges))
     scenario = scenario_of_plan(plan, claim="intended and specified", side=arguments.side)
     if arguments.format == "text":
         print(render_dry_run(scenario))
@@ -36,8 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
             key = {
                 name: getattr(probe, name) for name in ("source", "destination", "via", "protocol", "port", "family")
             }
-            specified = decided.decisions[probe].specified
-            cells.append({"step": decided.step.name, **key, "intended": intended, "specified": specified})
+            decision = decided.decisions[probe]
+            depends = {"depends_on_node": True} if decision.depends else {}
+            said = {"intended": intended, "specified": decision.specified, **depends}
+            cells.append({"step": decided.step.name, **key, **said})
     print(json.dumps({"name": plan.name, "warnings": list(plan.warnings), "cells": cells}, indent=1))
     return 0
 

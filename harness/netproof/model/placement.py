@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 
 from netproof.model.topology import DNS_POD, DNS_SERVICE, Family, Pod, Topology
 
@@ -38,10 +39,20 @@ class Placement:
         return next(found, None)
 
 
+def _own(topology: Topology, number: int) -> tuple[str, ...]:
+    """The addresses of one pod, in the topology's ranges where it has such."""
+    found = [f"10.244.{1 + number // 250}.{1 + number % 250}", f"fd00:10:244::1:{number:x}"]
+    for text in topology.pod_ranges:
+        network = ip_network(text, strict=False)
+        place = (1 + number // 250) * 256 + 1 + number % 250
+        found[network.version == 6] = str(network[place % network.num_addresses])
+    return tuple(found)
+
+
 def place_on_paper(topology: Topology) -> Placement:
-    """Pods in 10.244.0.0/16, Services in 10.96.0.0/16, nodes in 172.18.0.0/24, outside peers in 203.0.113.0/24; all
-    with an IPv6 address too."""
-    addresses = {
+    """Pods in the topology's ranges or 10.244.0.0/16, Services in 10.96.0.0/16, nodes in 172.18.0.0/24, peers outside
+    in 203.0.113.0/24; all with an IPv6 address too."""
+    addresses: dict[str, tuple[str, ...]] = {
         DNS_POD.id: ("10.244.0.2", "fd00:10:244::2"),
         DNS_SERVICE.id: ("10.96.0.10", "fd00:10:96::a"),
     }
@@ -53,12 +64,11 @@ def place_on_paper(topology: Topology) -> Placement:
     for number, service in enumerate(topology.services):
         addresses[service.id] = (f"10.96.{1 + number // 250}.{1 + number % 250}", f"fd00:10:96::1:{number:x}")
     for number, pod in enumerate(topology.pods):
-        own = (f"10.244.{1 + number // 250}.{1 + number % 250}", f"fd00:10:244::1:{number:x}")
-        addresses[pod.id] = nodes[pod.node % count] if pod.host_network else own
+        addresses[pod.id] = nodes[pod.node % count] if pod.host_network else _own(topology, number)
     ports = ((s.id, p.port, p.protocol) for s in topology.services if s.node_port for p in s.ports)
     return Placement(
         addresses=addresses,
-        node_of={pod.id: f"node:{pod.node % count}" for pod in topology.pods},
+        node_of={pod.id: f"node:{pod.node % count}" for pod in topology.pods if not pod.on_any_node},
         node_ports={key: 30000 + number for number, key in enumerate(ports)},
         dns_pods=(DNS_POD,),
         hostnames={external.id: f"{external.name}.peers.test" for external in topology.externals},

@@ -57,7 +57,9 @@ class Pod:
 
     `service_account` is what dialects can select on; `host_network` pods have their node's address; a pod of a higher
     `incarnation` replaces the one of the same name. A pod with `first` attempts makes them before all else, and is
-    ready only afterwards. `workload` is the id of what it is one of several pods of, where that is known.
+    ready only afterwards. `workload` is the id of what it is one of several pods of, where that is known; `host_ports`
+    are its ports that are ports of its node, too, and those. `on_any_node`: nobody says where it runs, so that `node`
+    is where a driver puts it, and unknown on paper.
     """
 
     namespace: str
@@ -71,6 +73,7 @@ class Pod:
     first: tuple[FirstAttempt, ...] = ()
     workload: str = ""
     host_ports: tuple[tuple[Port, int], ...] = ()
+    on_any_node: bool = False
 
     @property
     def id(self) -> str:
@@ -168,13 +171,15 @@ DNS_POD = Pod(namespace=DNS_NAMESPACE.name, name="coredns", labels=DNS_LABELS, p
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topology:
-    """Everything that a scenario's probes can start from or go to. The cluster's DNS is always there beside it."""
+    """Everything that a scenario's probes can start from or go to. The cluster's DNS is always there beside it.
+    `pod_ranges`: where pods' addresses are on paper, if that is known; a driver gives them its own."""
 
     namespaces: tuple[Namespace, ...] = ()
     pods: tuple[Pod, ...] = ()
     services: tuple[Service, ...] = ()
     externals: tuple[External, ...] = ()
     nodes: tuple[Node, ...] = ()
+    pod_ranges: tuple[str, ...] = ()
 
     def namespace(self, name: str) -> Namespace:
         return next(namespace for namespace in self.namespaces if namespace.name == name)

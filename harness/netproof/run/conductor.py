@@ -195,6 +195,10 @@ def render_dry_run(scenario: Scenario) -> str:
         said = [p for p in intended if intended[p] is not Intent.UNSTATED]
         lines += [f"step {decided.step.name}", *(["intended (from the map)", intended.render(), ""] if said else [])]
         lines += ["specified (what the policies mean)", meant.render(), ""]
+        depending = [probe for probe, decision in decided.decisions.items() if decision.depends]
+        if depending:
+            lines += [f"depends on the node (connects from the pod's own node only): {count(len(depending), 'cell')}"]
+            lines += [*(f"  {probe}" for probe in depending), ""]
         if not said:
             lines.append(f"{count(len(meant), 'cell')}; what is intended is unstated, so none of them can differ")
             continue
