@@ -43,7 +43,7 @@ def find(
     cell = _choose_cell(scenario, wrong)
     steps = [step.name for step in scenario.steps]
     kept = {**draft, "steps": draft["steps"][: steps.index(cell.step) + 1]}
-    asked = _probe_of(cell)
+    asked = cell.probe
     late = cell.settled_after_s or 0.0
     origin = scenario.source.removeprefix("generated, ")
     tries = 0
@@ -118,20 +118,8 @@ def _choose_cell(scenario: Scenario, wrong: Sequence[Cell]) -> Cell:
     )
 
 
-def _probe_of(cell: Cell) -> Probe:
-    return Probe(
-        source=cell.source,
-        destination=cell.destination,
-        port=cell.port,
-        protocol=cell.protocol,
-        via=cell.via,
-        family=cell.family,
-        kind=cell.kind,
-    )
-
-
 def _write_draft(draft: Mapping[str, Any], scenario: Scenario, origin: str, cell: Cell, cni: str) -> str:
-    asked = _probe_of(cell)
+    asked = cell.probe
     made = documents.scenario(draft, scenario.id, origin, scenario.select, [asked])
     meant = [decided.decisions[asked].specified for decided in decide_on_paper(made)]
     meant[-1] = cell.specified

@@ -6,7 +6,7 @@ rewritten before or after policies act, a side is judged in every view, and is o
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -276,21 +276,9 @@ class Evaluator:
         if own_node and not side.allowed and self._clear_on_nodes.isdisjoint(denying):
             return DirectionDecision(isolated=True, isolating=side.isolating, allowed=None, reason=TO_OWN_NODE)
         if other.host and side.allowed is False and (subject.node is None or other.node is None):
-            return self._on_unknown_node(direction, side, self._from_own_node(subject.group, views, protocol, ""))
+            at_home = self._from_own_node(subject.group, views, protocol, "")
+            return _decide_on_unknown_node(direction, side, at_home, self._clear_on_nodes)
         return side
-
-    def _on_unknown_node(
-        self, direction: Direction, elsewhere: DirectionDecision, at_home: DirectionDecision
-    ) -> DirectionDecision:
-        """What is denied where the far end is another node and may be open where it is the pod's own."""
-        denying = (elsewhere.policy,) if elsewhere.policy else elsewhere.isolating
-        is_open = at_home.allowed if direction == "ingress" else self._clear_on_nodes.isdisjoint(denying)
-        if not is_open:
-            return elsewhere
-        depends = direction == "ingress"
-        reason = DEPENDS_ON_NODE if depends else UNKNOWN_NODE
-        isolating = elsewhere.isolating
-        return DirectionDecision(isolated=True, isolating=isolating, allowed=None, reason=reason, depends=depends)
 
     def _from_own_node(
         self, subject: int, views: tuple[View, ...], protocol: str, open_because: str
@@ -301,3 +289,17 @@ class Evaluator:
         if 0 < len(denied) < len(sides):
             return DirectionDecision(isolated=True, isolating=denied[0].isolating, allowed=None, reason=open_because)
         return denied[0] if denied else OWN_NODE
+
+
+def _decide_on_unknown_node(
+    direction: Direction, elsewhere: DirectionDecision, at_home: DirectionDecision, clear_on_nodes: Collection[str]
+) -> DirectionDecision:
+    """What is denied where the far end is another node and may be open where it is the pod's own."""
+    denying = (elsewhere.policy,) if elsewhere.policy else elsewhere.isolating
+    is_open = at_home.allowed if direction == "ingress" else set(clear_on_nodes).isdisjoint(denying)
+    if not is_open:
+        return elsewhere
+    depends = direction == "ingress"
+    reason = DEPENDS_ON_NODE if depends else UNKNOWN_NODE
+    isolating = elsewhere.isolating
+    return DirectionDecision(isolated=True, isolating=isolating, allowed=None, reason=reason, depends=depends)

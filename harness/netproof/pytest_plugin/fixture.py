@@ -51,7 +51,7 @@ class Answer:
 
     def __repr__(self) -> str:
         cell = self.cell
-        path = _probe_of(cell)
+        path = cell.probe
         return f"<{path}: measured {cell.measured}, the policies say {cell.specified}: {cell.because}>"
 
 
@@ -194,7 +194,7 @@ class Netproof:
         if part.scenario.result == "skipped":
             pytest.skip(part.scenario.reason)
         self._parts.append(part)
-        self._answers = {_probe_of(cell): cell for cell in part.cells}
+        self._answers = {cell.probe: cell for cell in part.cells}
 
 
 def open_netproof(request: pytest.FixtureRequest) -> Iterator[Netproof]:
@@ -229,18 +229,6 @@ def _ports_of(topology: Topology, endpoint: str) -> Sequence[tuple[int, ProbePro
     everyone: list[Any] = [*topology.pods, *topology.services, *topology.externals]
     found = next((one for one in everyone if one.id == endpoint), None)
     return [(port.port, port.protocol) for port in found.ports] if found else []
-
-
-def _probe_of(cell: Cell) -> Probe:
-    return Probe(
-        source=cell.source,
-        destination=cell.destination,
-        port=cell.port,
-        protocol=cell.protocol,
-        via=cell.via,
-        family=cell.family,
-        kind=cell.kind,
-    )
 
 
 def _reference(manifest: Manifest) -> str:

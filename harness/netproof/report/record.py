@@ -15,7 +15,7 @@ from netproof.manifests.validation import StrictModel, validate
 from netproof.manifests.yaml_documents import Document
 from netproof.model import Intent, Measured, Outcome, Specified, Verdict
 from netproof.model.topology import Family
-from netproof.model.traffic import Kind, ProbeProtocol, Via
+from netproof.model.traffic import Kind, Probe, ProbeProtocol, Via
 
 SCHEMA_VERSION: Final = 1
 
@@ -72,6 +72,19 @@ class Cell(StrictModel):
     """Why a cell is unmeasured, or what else was odd."""
     reproduce: str = ""
     reviewed: list[str] = Field(default_factory=list)
+
+    @property
+    def probe(self) -> Probe:
+        """The question that was asked."""
+        return Probe(
+            source=self.source,
+            destination=self.destination,
+            port=self.port,
+            protocol=self.protocol,
+            via=self.via,
+            family=self.family,
+            kind=self.kind,
+        )
 
 
 class Reviewed(StrictModel):
