@@ -11,6 +11,7 @@ from netproof import __version__
 from netproof.commands import inputs
 from netproof.commands.console import new_console, show
 from netproof.lint import Checked, LintInput, Severity, check, render
+from netproof.lint.acceptance import accept_findings, read_baseline, read_ignored, render_baseline
 from netproof.wording import link_docs
 
 if TYPE_CHECKING:
@@ -33,6 +34,18 @@ def add(parser: argparse.ArgumentParser) -> None:
         choices=("warning", "error", "never"),
         help="the least severity that ends with exit code 1 (default: error)",
     )
+    parser.add_argument(
+        "--ignore",
+        metavar="RULE[=OBJECT]",
+        action="append",
+        default=[],
+        help="accept what this rule finds, perhaps in these objects only ('NetworkPolicy shop/*'); may be repeated. "
+        "In a file: a comment `# netproof: ignore RULE: reason` beside it or above",
+    )
+    parser.add_argument("--baseline", metavar="FILE", type=Path, help="accept what this file holds")
+    parser.add_argument(
+        "--write-baseline", metavar="FILE", type=Path, help="write what is found there, to be accepted by --baseline"
+    )
     parser.set_defaults(handler=run)
 
 
@@ -41,7 +54,14 @@ def run(arguments: argparse.Namespace) -> int:
     inputs.apply_defaults(arguments)
     form, fail_on = arguments.format or "text", arguments.fail_on or "error"
     lint_input = inputs.read(arguments)
-    checked = check(lint_input)
+    baseline = read_baseline(arguments.baseline) if arguments.baseline else frozenset()
+    checked = accept_findings(check(lint_input), read_ignored(arguments.ignore), baseline)
+    if arguments.write_baseline:
+        from netproof.report.writer import write_file
+
+        write_file(arguments.write_baseline, render_baseline(checked))
+        print(f"written: {arguments.write_baseline}", file=sys.stderr)
+        return 0
     least = None if fail_on == "never" else Severity(fail_on)
     lines = list(render.text(checked, lint_input))
     if arguments.output:
