@@ -209,3 +209,24 @@ def test_every_rule_is_described() -> None:
     described = (data_dir("clusters").parent / "docs" / "checking.md").read_text(encoding="utf-8")
     headings = re.findall(r"^### ([a-z-]+)$", described, re.MULTILINE)
     assert headings == [rule.id for rule in RULES]
+
+
+def test_a_mistyped_label_and_a_services_port_fail_by_default(tmp_path: Path) -> None:
+    """What is surely a mistake is an error, whatever else the rule finds."""
+    service = (
+        "---\napiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: shop}\n"
+        "spec: {selector: {app: proxy}, ports: [{port: 80, targetPort: 8080}]}\n"
+    )
+    pod = (
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: proxy, namespace: shop, labels: {app: proxy}}\n"
+        "spec: {containers: [{name: c, ports: [{containerPort: 8080}]}]}\n"
+    )
+    file = tmp_path / "all.yaml"
+    for spec, code in (
+        ("{podSelector: {matchLabels: {app: proxi}}}", 1),
+        ("{podSelector: {matchLabels: {app: gateway}}}", 0),
+        ("{podSelector: {matchLabels: {app: proxy}}, ingress: [{from: [{podSelector: {}}], ports: [{port: 80}]}]}", 1),
+        ("{podSelector: {matchLabels: {app: proxy}}, ingress: [{from: [{podSelector: {}}], ports: [{port: 81}]}]}", 0),
+    ):
+        file.write_text(pod + service + policy(spec), encoding="utf-8")
+        assert main(["check", "--manifests", str(file)]) == code, spec

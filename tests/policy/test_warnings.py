@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from netproof.policy import read_policies, warnings
+from netproof.policy.warnings import is_slip
 
 from .example import TOPOLOGY, manifest
 
@@ -104,3 +105,22 @@ def test_policies_on_host_network_pods_only_are_told() -> None:
         "podSelector app=agent in NetworkPolicy ops/p matches only pods on the host's network, "
         "which policies leave alone"
     )
+
+
+@pytest.mark.parametrize(
+    ("word", "other", "slip"),
+    [
+        ("app=redsi", "app=redis", True),
+        ("app=redi", "app=redis", True),
+        ("app=rediss", "app=redis", True),
+        ("app=radis", "app=redis", True),
+        ("appp.example/name=web", "app.example/name=web", True),
+        ("app=redis", "app=redis", False),
+        ("app=web", "app=wab", False),
+        ("app=redis-1", "app=redis-2", False),
+        ("app=redis-master", "app=redis-replica", False),
+        ("ap=redsi", "app=redis", False),
+    ],
+)
+def test_a_slip_is_one_letter(word: str, other: str, slip: bool) -> None:
+    assert is_slip(word, other) is slip

@@ -57,6 +57,8 @@ class Hit:
     fix: str = ""
     reviewed: str = ""
     """Why it is accepted; empty when nobody reviewed it."""
+    severity: Severity | None = None
+    """Where it is surer than the rule's others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

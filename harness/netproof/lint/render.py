@@ -98,11 +98,12 @@ def _case(rule: LintRule, checked: Checked, least: Severity | None, lack: Need |
     if not found:
         return case
     lines = "\n".join(_line(finding) for finding in found)
-    if least is None or rule.severity.rank < least.rank:
+    worst = max(found, key=lambda finding: finding.severity.rank)
+    if least is None or worst.severity.rank < least.rank:
         return replace(case, result="system-out", text=lines)
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    message = _line(found[0]) + more
-    return replace(case, result="failure", message=message, type=rule.severity.value, text=lines)
+    message = _line(worst) + more
+    return replace(case, result="failure", message=message, type=worst.severity.value, text=lines)
 
 
 def _line(finding: LintFinding) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
-from netproof.lint.model import Hit, LintInput, LocatedPolicy, SourceLocation
+from netproof.lint.model import Hit, LintInput, LocatedPolicy, Severity, SourceLocation
 from netproof.manifests.workloads import EVERYWHERE
 from netproof.model.topology import NAME_LABEL
 from netproof.policy.decision import join_names
@@ -31,7 +31,9 @@ def odd(*kinds: Kind) -> Callable[[LintInput], Iterator[Hit]]:
     def check(inputs: LintInput) -> Iterator[Hit]:
         for one, oddity in inputs.oddities:
             if oddity.kind in kinds and not _unknowable(oddity, inputs):
-                yield Hit(sentence=oddity.sentence, place=one.place(oddity.path), fix=FIXES[oddity.kind])
+                severity = Severity.ERROR if oddity.slip else None
+                place = one.place(oddity.path)
+                yield Hit(sentence=oddity.sentence, place=place, fix=FIXES[oddity.kind], severity=severity)
 
     return check
 
@@ -109,6 +111,8 @@ def ports_of_nobody(inputs: LintInput) -> Iterator[Hit]:
                         sentence=f"no pod that {peers} is about has {port}{service}",
                         place=one.place_of(rule, "ports", place),
                         fix=fix or f"their ports are {_ports(members, inputs)}",
+                        # A port of their Service is surely meant to be theirs.
+                        severity=Severity.ERROR if service else None,
                     )
 
 

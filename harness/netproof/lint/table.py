@@ -252,7 +252,7 @@ def check(inputs: LintInput) -> Checked:
         findings += (
             LintFinding(
                 rule=rule.id,
-                severity=rule.severity,
+                severity=hit.severity or rule.severity,
                 sentence=hit.sentence,
                 place=hit.place,
                 fix=hit.fix,

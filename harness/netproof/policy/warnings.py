@@ -14,6 +14,8 @@ from netproof.policy.rules import PodPeer, Policy, Requirement, Rule, Selector
 
 Kind = Literal["ignored-rules", "unknown-namespace", "no-namespace", "host-pods-only", "no-pod", "unknown-port-name"]
 KeyPath = tuple[str | int, ...]
+SHORT = 4
+"""Letters; of shorter words one letter makes another word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,8 @@ class Oddity:
     path: KeyPath
     sentence: str
     peer: PodPeer | None = None
+    slip: bool = False
+    """One letter is wrong: nearly the same label is there."""
 
 
 def warnings(policies: Sequence[Policy], topology: Topology) -> list[str]:
@@ -51,8 +55,9 @@ def _of_policy(policy: Policy, groups: Groups) -> Iterator[Oddity]:
         yield Oddity(kind="ignored-rules", policy=policy, path=(*root, direction), sentence=sentence)
     subjects = groups.select(policy.subject)
     what = f"{policy.subject_key} {policy.subject.pods} in {policy.ref}"
-    for kind, sentence in _of_selection(policy.subject, what, policy.ref, groups):
-        yield Oddity(kind=kind, policy=policy, path=(*root, policy.subject_key), sentence=sentence, peer=policy.subject)
+    for kind, sentence, slip in _of_selection(policy.subject, what, policy.ref, groups):
+        path: KeyPath = (*root, policy.subject_key)
+        yield Oddity(kind=kind, policy=policy, path=path, sentence=sentence, peer=policy.subject, slip=slip)
     for rule in policy.rules:
         at: KeyPath = (*root, rule.list_key or rule.direction, rule.index)
         selected: set[int] = set()
@@ -62,8 +67,8 @@ def _of_policy(policy: Policy, groups: Groups) -> Iterator[Oddity]:
                 what = f"{rule.peers_key or 'podSelector'} {peer.pods} in {_place(rule)} of {policy.ref}"
                 key = rule.peers_key or ("from" if rule.direction == "ingress" else "to")
                 path = (*at, key, *((place,) if rule.peers_listed else ()))
-                for kind, sentence in _of_selection(peer, what, f"{_place(rule)} of {policy.ref}", groups):
-                    yield Oddity(kind=kind, policy=policy, path=path, sentence=sentence, peer=peer)
+                for kind, sentence, slip in _of_selection(peer, what, f"{_place(rule)} of {policy.ref}", groups):
+                    yield Oddity(kind=kind, policy=policy, path=path, sentence=sentence, peer=peer, slip=slip)
         members: Iterable[int] = subjects
         if rule.direction == "egress":
             known = rule.peers is not None and all(isinstance(peer, PodPeer) for peer in rule.peers)
@@ -76,27 +81,33 @@ def _place(rule: Rule) -> str:
     return f"{rule.list_key or rule.direction} rule {rule.index + 1}"
 
 
-def _of_selection(peer: PodPeer, what: str, where: str, groups: Groups) -> Iterator[tuple[Kind, str]]:
+def _of_selection(peer: PodPeer, what: str, where: str, groups: Groups) -> Iterator[tuple[Kind, str, bool]]:
     namespaces = groups.select_namespaces(peer)
     if peer.namespace is not None and peer.namespace not in groups.namespaces:
         near = _nearest(peer.namespace, groups.namespaces)
         lost = f"{where} is about namespace {peer.namespace}, which does not exist"
-        yield "unknown-namespace", f"{lost}{_hint('nearest namespace', near)}"
+        yield "unknown-namespace", f"{lost}{_hint('nearest namespace', near)}", False
     elif not namespaces:
         labels = {f"{key}={value}" for found in groups.namespaces.values() for key, value in found.items()}
-        near = _nearest(_sought(peer.namespaces or Selector()), labels)
+        sought = _sought(peer.namespaces or Selector())
+        near = _nearest(sought, labels)
         lost = f"namespaceSelector {peer.namespaces} in {where} matches no namespace"
-        yield "no-namespace", f"{lost}{_hint('nearest label', near)}"
+        yield "no-namespace", f"{lost}{_hint('nearest label', near)}", any(is_slip(sought, one) for one in labels)
     elif not groups.select(peer) and any(
         pod.host_network and pod.namespace in namespaces and peer.pods.matches(pod.labels)
         for pod in groups.pods.values()
     ):
-        yield "host-pods-only", f"{what} matches only pods on the host's network, which policies leave alone"
+        yield "host-pods-only", f"{what} matches only pods on the host's network, which policies leave alone", False
     elif not groups.select(peer):
         inside = [group for group in groups.groups if group.namespace in namespaces]
         labels = {f"{key}={value}" for group in inside for key, value in group.labels.items() if key[0] != "@"}
-        near = _nearest(_sought(peer.pods, labels), labels)
-        yield "no-pod", f"{what} matches no pod{_hint('nearest label', near)}"
+        sought = _sought(peer.pods, labels)
+        near = _nearest(sought, labels)
+        yield (
+            "no-pod",
+            f"{what} matches no pod{_hint('nearest label', near)}",
+            any(is_slip(sought, one) for one in labels),
+        )
 
 
 def _of_ports(rule: Rule, ref: str, selected: Iterable[int], groups: Groups) -> Iterator[tuple[int, str]]:
@@ -137,6 +148,24 @@ def _sought(selector: Selector, present: Iterable[str] = ()) -> str:
         if f"{key}={value}" not in labels and (value or key not in keys):
             return f"{key}={value}"
     return "=".join(sought[0]) if sought else ""
+
+
+def is_slip(word: str, other: str) -> bool:
+    """Whether two labels differ by one letter in their key or in their value (missing, added, wrong, or two exchanged).
+    Numbers count things, and short words are easily others."""
+    pairs = list(zip(word.partition("=")[::2], other.partition("=")[::2], strict=True))
+    wrong = [pair for pair in pairs if pair[0] != pair[1]]
+    if len(wrong) != 1 or min(len(text) for text in wrong[0]) < SHORT:
+        return False
+    one, two = wrong[0]
+    start = next((n for n, (a, b) in enumerate(zip(one, two, strict=False)) if a != b), min(len(one), len(two)))
+    rests = one[start:], two[start:]
+    differing = one[start : start + 1] + two[start : start + 1]
+    if any(letter.isdigit() for letter in differing):
+        return False
+    first, second = rests
+    exchanged = first[:2] == second[1::-1] and first[2:] == second[2:]
+    return exchanged or first[1:] == second[1:] or first[1:] == second or first == second[1:]
 
 
 def _nearest(word: str, candidates: Iterable[str]) -> str:
