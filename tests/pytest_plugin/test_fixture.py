@@ -28,7 +28,17 @@ def test_only_web_reaches_db(netproof):
 """
 
 
-def run(shop: pytest.Pytester, test: str, *options: str, body: str = ENFORCING % HONEST) -> pytest.RunResult:
+TRUTHFUL = """if target in ("shop/web", "shop/db") and source.startswith("node:"):
+            return "connected" if driver.placement.node_of[target] == source else "dropped"
+        if source == "external:outsider":
+            return "dropped"
+        """
+"""Beside what HONEST knows: a pod's own node reaches it, no other one does, and a node port is closed to strangers."""
+
+
+def run(
+    shop: pytest.Pytester, test: str, *options: str, body: str = ENFORCING % (TRUTHFUL + HONEST)
+) -> pytest.RunResult:
     shop.makepyfile(test_asks=test)
     return inner(shop, "--cni", "reference", *options, "test_asks.py", body=body.strip())
 
