@@ -5,11 +5,12 @@ from __future__ import annotations
 import socket
 import sys
 import time
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha1
 
 import pytest
 from kubernetes.client import Configuration
-from kubernetes.stream import ws_client
 
 from netproof.drivers.kubernetes.streams import LineChannel, PodPipe, ProcessPipe
 from netproof.errors import AgentLost
@@ -95,7 +96,53 @@ def test_an_api_server_or_node_that_stands_still_ends_the_wait_for_a_stream(monk
         configuration = Configuration(host=f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(AgentLost, match=r"no stream to the agent of shop/a could be opened: .*timed out"):
             PodPipe(configuration, "shop", "a", "agent")
-    assert ws_client.WebSocket().sock_opt.timeout is None, "streams of others wait as long as they did"
+
+
+def _frame(kind: int, data: bytes) -> bytes:
+    return bytes([0x80 | kind, len(data)]) + data
+
+
+def _serve(listening: socket.socket) -> tuple[str, bytes]:
+    """One stream as the API server has it: (the request, the first message's bytes, masked as clients must)."""
+    server, _ = listening.accept()
+    with server:
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += server.recv(4096)
+        key = request.lower().partition(b"sec-websocket-key: ")[2].split()[0]
+        key = request[request.lower().index(key) :][: len(key)]
+        accept = b64encode(sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())
+        server.sendall(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Protocol: v4.channel.k8s.io\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+        )
+        got = server.recv(4096)
+        status = b'{"status": "Failure", "message": "command terminated with exit code 3"}'
+        for part in (b"\x01", b"\x01one\ntw", b"\x02oops", b"\x01o\n", b"\x03" + status):
+            server.sendall(_frame(2, part))
+        server.sendall(_frame(8, b""))
+        server.recv(4096)
+    return request.decode(), got
+
+
+def test_an_exec_stream_has_its_channels_and_how_the_command_ended() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as pool:
+        served = pool.submit(_serve, listening)
+        configuration = Configuration(host=f"http://127.0.0.1:{listening.getsockname()[1]}")
+        configuration.api_key["authorization"] = "Bearer secret"
+        pipe = PodPipe(configuration, "shop", "a", "agent", ["cat", "a file"])
+        pipe.write("hello\n")
+        out = err = ""
+        while (got := pipe.read(5)) is not None:
+            out, err = out + got[0], err + got[1]
+        pipe.close()
+        request, message = served.result(10)
+    assert (out, err) == ("one\ntwo\n", "oops\ncommand terminated with exit code 3\n")
+    assert request.startswith("GET /api/v1/namespaces/shop/pods/a/exec?container=agent&stdin=true")
+    assert "command=cat&command=a+file" in request.splitlines()[0]
+    assert "authorization: Bearer secret" in request
+    mask, data = message[2:6], message[6:]
+    assert bytes(byte ^ mask[i % 4] for i, byte in enumerate(data)) == b"\x00hello\n"
 
 
 def test_who_reads_while_the_stream_is_closed_has_its_end_at_once() -> None:

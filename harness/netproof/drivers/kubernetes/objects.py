@@ -23,6 +23,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ResourceNotFoundError
+from urllib3.util.retry import Retry
 
 from netproof.drivers.kubernetes.polling import NotYet, poll
 from netproof.errors import ClusterError, InputError
@@ -82,6 +83,15 @@ class Unknown(Refused):
     """The cluster does not know a kind."""
 
 
+class QuietRetry(Retry):
+    """How often a request is tried again. urllib3 warns of each attempt; what came of them all is told by who asked."""
+
+
+def is_worth_logging(record: logging.LogRecord) -> bool:
+    """A filter for urllib3's logger: warnings about attempts of requests that are not ours stay."""
+    return not (isinstance(record.args, tuple) and any(isinstance(one, QuietRetry) for one in record.args))
+
+
 class Api:
     """One cluster's API, by a kubeconfig (None: the user's, `$KUBECONFIG` or `~/.kube/config`), which is read and never
     written. Raises InputError when it is not there or has no such context."""
@@ -98,9 +108,9 @@ class Api:
             )
         except (config.ConfigException, OSError) as error:
             raise InputError(f"{error}{_contexts(file)}", key="--context" if context else "--kubeconfig") from None
-        self.configuration.connection_pool_maxsize = CONCURRENT
-        # It warns of each attempt; what came of them all is told by who asked.
-        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+        self.configuration.connection_pool_maxsize = 4 * CONCURRENT  # several threads may apply at the same time
+        self.configuration.retries = QuietRetry(3)  # urllib3's own number
+        logging.getLogger("urllib3.connectionpool").addFilter(is_worth_logging)
         self._client = client.ApiClient(self.configuration)
         # The library's own cache file is named by address alone, and clusters that follow one another share addresses.
         self._folder = tempfile.TemporaryDirectory(prefix="netproof-api-")

@@ -7,23 +7,26 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
+import select
 import selectors
+import ssl
 import subprocess
 import time
 from collections.abc import Sequence
-from threading import Lock, local
+from threading import Lock
 from typing import Any, Protocol
+from urllib.parse import urlencode, urlsplit
 
 import websocket
-from kubernetes.stream import ws_client
-from kubernetes.stream.ws_client import WSClient, get_websocket_url
 
 from netproof.drivers.programs import tail
 from netproof.errors import AgentLost
 
-STDOUT, STDERR, STATUS = 1, 2, 3
+STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
 """Channels of the API server's exec protocol."""
+PROTOCOL = "v4.channel.k8s.io"
 LOOK_TIMEOUT = 15.0
 GREET_EVERY = 1.0
 """Seconds after which a greeting that has no answer is sent again."""
@@ -110,28 +113,12 @@ class LineChannel:
         return AgentLost(f"the stream to the agent of {self._endpoint} ended{': ' + words if words else ''}")
 
 
-_opening = local()
-"""Whether this thread opens a stream of ours."""
-
-
-class _Impatient(websocket.WebSocket):
-    """Gives up waiting for what does not come; the library's own would wait for ever, and gives no way to say so. For
-    streams that are not ours it is the library's own."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        if getattr(_opening, "is_ours", False):
-            self.sock_opt.timeout = OPEN_TIMEOUT
-
-
-ws_client.WebSocket = _Impatient  # type: ignore[attr-defined]
-
-
 class PodPipe:
-    """An attach stream of the API server, or an exec stream when it is given a command.
+    """An attach stream of the API server, or an exec stream when it is given a command: a web socket whose messages
+    begin with the number of a channel.
 
-    Made from the library's WSClient, because `kubernetes.stream.stream()` replaces a method of its client while it
-    works (so no two threads may share one), needs a second's import of all API models, and keeps a copy of all output.
+    The library's own streams wait for ever for what does not come, `kubernetes.stream.stream()` replaces a method of
+    its client while it works (so no two threads may share one), and needs a second's import of all API models.
     """
 
     def __init__(
@@ -140,30 +127,81 @@ class PodPipe:
         path = f"/api/v1/namespaces/{namespace}/pods/{pod}/{'exec' if command else 'attach'}"
         query = [("container", container), ("stdin", "true"), ("stdout", "true"), ("stderr", "true")]
         query += [("command", word) for word in command]
-        token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-        headers = {"authorization": token} if token else {}
-        _opening.is_ours = True
+        self._is_open = True
         try:
-            url = get_websocket_url(configuration.host + path, query)  # type: ignore[no-untyped-call]
-            self._socket: Any = WSClient(configuration, url, headers, capture_all=False)  # type: ignore[no-untyped-call]
+            self._socket = _open_socket(configuration, f"{path}?{urlencode(query)}")
         except _BROKEN as error:
             raise AgentLost(
                 f"no stream to the agent of {namespace}/{pod} could be opened: {_handshake(error)}"
             ) from None
-        finally:
-            _opening.is_ours = False
 
     def write(self, text: str) -> None:
-        self._socket.write_stdin(text)
+        self._socket.send(chr(STDIN) + text)
 
     def read(self, timeout: float) -> tuple[str, str] | None:
-        self._socket.update(timeout=timeout)
-        err = self._socket.read_channel(STDERR) + _ending(self._socket.read_channel(STATUS))
-        out = self._socket.read_channel(STDOUT)
-        return (out, err) if out or err or self._socket.is_open() else None
+        got = {STDOUT: b"", STDERR: b"", STATUS: b""}
+        while self._is_open and self._wait(timeout):
+            timeout = 0
+            kind, frame = self._socket.recv_data_frame(control_frame=True)
+            if kind == websocket.ABNF.OPCODE_CLOSE:
+                self._is_open = False
+            elif kind in (websocket.ABNF.OPCODE_BINARY, websocket.ABNF.OPCODE_TEXT) and frame.data:
+                channel, data = frame.data[0], frame.data[1:]
+                if channel in got:
+                    got[channel] += data
+        out, err, status = (got[channel].decode("utf-8", "replace") for channel in (STDOUT, STDERR, STATUS))
+        err += _ending(status)
+        return (out, err) if out or err or self._is_open else None
+
+    def _wait(self, timeout: float) -> bool:
+        """Whether something has come: on the wire, or decrypted already and no more to be seen there."""
+        wire = self._socket.sock
+        if wire is None:
+            self._is_open = False
+            return False
+        if isinstance(wire, ssl.SSLSocket) and wire.pending():
+            return True
+        poll = select.poll()
+        poll.register(wire, select.POLLIN)
+        return bool(poll.poll(timeout * 1000))
 
     def close(self) -> None:
+        self._is_open = False
         self._socket.close()
+
+
+def _open_socket(configuration: Any, path: str) -> websocket.WebSocket:
+    """A web socket to the API server, as its client is configured. Gives up after `OPEN_TIMEOUT` seconds in which
+    nothing comes, now and in the middle of a message."""
+    trust: dict[str, Any] = {"cert_reqs": ssl.CERT_NONE}
+    if configuration.verify_ssl:
+        trust = {"cert_reqs": ssl.CERT_REQUIRED}
+        trust |= {"ca_certs": configuration.ssl_ca_cert} if configuration.ssl_ca_cert else {}
+        if configuration.assert_hostname is not None:
+            trust["check_hostname"] = configuration.assert_hostname
+    for key, value in (
+        ("certfile", configuration.cert_file),
+        ("keyfile", configuration.key_file),
+        ("server_hostname", configuration.tls_server_name),
+    ):
+        if value:
+            trust[key] = value
+    headers = [f"sec-websocket-protocol: {PROTOCOL}"]
+    if token := configuration.get_api_key_with_prefix("BearerToken", alias="authorization"):
+        headers.append(f"authorization: {token}")
+    options: dict[str, Any] = {}
+    if configuration.no_proxy:
+        options["http_no_proxy"] = configuration.no_proxy.split(",")
+    if configuration.proxy:
+        proxy = urlsplit(configuration.proxy)
+        options |= {"http_proxy_host": proxy.hostname, "http_proxy_port": proxy.port}
+        if proxy.username:
+            options["http_proxy_auth"] = (proxy.username, proxy.password or "")
+    made = websocket.WebSocket(sslopt=trust)
+    made.connect(  # type: ignore[no-untyped-call]
+        re.sub("^http", "ws", configuration.host) + path, header=headers, timeout=OPEN_TIMEOUT, **options
+    )
+    return made
 
 
 def output(configuration: Any, namespace: str, pod: str, container: str, command: Sequence[str]) -> str:
