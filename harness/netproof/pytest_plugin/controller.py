@@ -35,15 +35,17 @@ ALL_SKIPPED = "no scenario was measured: all were skipped, each with its reason 
 
 
 def choose_workers(config: pytest.Config) -> None:
-    """Many scenarios share xdist's workers, unless the user said how many (`-n 0` for none). What is only rendered
-    needs none."""
+    """Many scenarios share xdist's workers, unless the user said how many (`-n 0` for none) or debugs, which needs the
+    terminal. What is only rendered needs none."""
     if not config.pluginmanager.hasplugin("xdist"):
         return
     with suppress(InputError):  # met again when the run starts, and told then
         config.stash[MEASURING] = controller = Controller(config)
         if controller.asked.dry_run:
             config.option.numprocesses = 0
-        elif config.getoption("numprocesses") is None and (workers := controller.count_workers()) > 1:
+            return
+        said = config.getoption("numprocesses") is not None or config.getoption("tx") or config.getoption("usepdb")
+        if not said and (workers := controller.count_workers()) > 1:
             config.option.numprocesses = workers
 
 
@@ -208,7 +210,9 @@ class Controller:
         if not self.measures:
             return
         if not self.conductor.sessions:
-            if exitstatus == pytest.ExitCode.OK:
+            if exitstatus == pytest.ExitCode.OK and self.conductor.failed is not None:
+                session.exitstatus = self.conductor.failed.exit_code
+            elif exitstatus == pytest.ExitCode.OK:
                 self.note(NONE_LEFT)
                 session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
             return

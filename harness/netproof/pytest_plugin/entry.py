@@ -20,8 +20,6 @@ import pytest
 from netproof.pytest_plugin.words import LONG, lengthen, mention_options, paths_in_values
 from netproof.run.flags import BY_FLAG, OPTIONS
 
-RERUN = pytest.StashKey[list[str]]()
-
 
 class CommandLine:
     """The words that the user wrote, where pytest was given others."""
@@ -62,23 +60,20 @@ def pytest_load_initial_conftests(
     given = [str(word) for word in early_config.invocation_params.args]
     strays = paths_in_values([*shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *given], is_taken)
     if strays and _moved_root(early_config, strays, _paths(parser, args, early_config.option)):
-        early_config.stash[RERUN] = lengthen(given, is_taken)
+        early_config.pluginmanager.register(_RunAgain(lengthen(given, is_taken)), "netproof-run-again")
     else:
         _suggest(parser, _unknown(parser, args), [*BY_FLAG, *LONG])
     return result
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_cmdline_main(config: pytest.Config) -> int | None:
-    """pytest chose its root by paths that are values of our options: it chooses again, without them. And many scenarios
-    share xdist's workers, unless the user said how many (`-n 0` for none)."""
-    if hasattr(config, "workerinput"):
-        return None
-    if (words := config.stash.get(RERUN, None)) is not None:
-        return _run_again(config, words)
-    if is_ours(config):
+@pytest.hookimpl(wrapper=True)
+def pytest_cmdline_main(config: pytest.Config) -> Iterator[None]:
+    """Many scenarios share xdist's workers, unless the user said how many (`-n 0` for none). A wrapper, since xdist
+    reads the number in this hook, too, and may be loaded before or after us."""
+    elsewhere = hasattr(config, "workerinput") or config.pluginmanager.hasplugin("netproof-run-again")
+    if not elsewhere and is_ours(config):
         _import("netproof.pytest_plugin.controller").choose_workers(config)
-    return None
+    return (yield)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -152,16 +147,23 @@ def _moved_root(config: pytest.Config, strays: Sequence[str], paths: Sequence[st
     return not all((here / stray).resolve().is_relative_to(here.resolve()) for stray in strays)
 
 
-def _run_again(config: pytest.Config, words: list[str]) -> int:
-    told = CommandLine([str(word) for word in config.invocation_params.args])
-    before = os.environ.get("PYTEST_ADDOPTS")
-    if before:
-        os.environ["PYTEST_ADDOPTS"] = shlex.join(lengthen(shlex.split(before), lambda flag: False))
-    try:
-        return pytest.main(words, plugins=[*(config.invocation_params.plugins or ()), told])
-    finally:
+class _RunAgain:
+    """pytest chose its root by paths that are values of our options: it chooses again, without them."""
+
+    def __init__(self, words: list[str]) -> None:
+        self._words = words
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> int:
+        original = CommandLine([str(word) for word in config.invocation_params.args])
+        before = os.environ.get("PYTEST_ADDOPTS")
         if before:
-            os.environ["PYTEST_ADDOPTS"] = before
+            os.environ["PYTEST_ADDOPTS"] = shlex.join(lengthen(shlex.split(before), lambda flag: False))
+        try:
+            return pytest.main(self._words, plugins=[*(config.invocation_params.plugins or ()), original])
+        finally:
+            if before:
+                os.environ["PYTEST_ADDOPTS"] = before
 
 
 class _PlainImports:

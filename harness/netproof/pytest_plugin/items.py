@@ -29,7 +29,10 @@ class ScenarioFile(pytest.Collector):
 
     def collect(self) -> Iterable[ScenarioItem]:
         for cni, scenario in self.chosen:
-            yield ScenarioItem.from_parent(self, name=f"{scenario.id}[{cni}]", scenario=scenario, cni=cni)
+            name = f"{scenario.id}[{cni}]"
+            # As text, which pytest reads as it reads ids from the command line and from its cache (--lf).
+            nodeid = f"{self.nodeid}::{name}"
+            yield ScenarioItem.from_parent(self, name=name, nodeid=nodeid, scenario=scenario, cni=cni)
 
 
 class Differs(Exception):

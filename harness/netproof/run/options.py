@@ -46,7 +46,7 @@ class Asked:
 def check(get: Callable[[str], Any], command: list[str]) -> Asked:
     """The options as values. `get` gives an option by its dest (see `resolve`). Raises InputError that says what goes
     with what."""
-    cnis = tuple(recipes.parse_cni(get("cni")))
+    cnis = tuple(dict.fromkeys(recipes.parse_cni(get("cni"))))
     service_map, chart = get("service_map"), get("chart")
     values, policies = get("values"), get("policies")
     for flag, given, allowed, what in (
@@ -72,6 +72,10 @@ def check(get: Callable[[str], Any], command: list[str]) -> Asked:
         raise InputError("goes with one --cni only", key="--reuse-cluster")
     if get("fault") and [wanted.name for wanted in cnis] != ["reference"]:
         raise InputError("faults are planted in the reference dataplane only: use --cni reference", key="--fault")
+    if get("fault"):
+        from netproof.drivers.reference import faults
+
+        faults.find(get("fault"))
     name = ",".join(wanted.name for wanted in cnis)
     directory = Path(get("report_dir") or default_directory(name))
     return Asked(
