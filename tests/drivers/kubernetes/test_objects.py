@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import urllib3
 
 from netproof.drivers.kubernetes.objects import Api, Ref, Refused, Unknown, submit, withdraw
 from netproof.errors import ClusterError, InputError
@@ -98,3 +99,24 @@ def test_an_api_server_that_is_away_is_told_once(tmp_path: Path, caplog: pytest.
         with pytest.raises(Refused, match="reading /api/v1/nodes"):
             Api(kubeconfig).list("/api/v1/nodes")
     assert caplog.records == []
+
+
+def test_attempts_of_our_requests_are_not_warned_of_and_those_of_others_are(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]  # nobody listens there any more
+    host = f"http://127.0.0.1:{port}"
+    kubeconfig = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": host}}],
+        "users": [{"name": "u", "user": {}}],
+    }
+    (tmp_path / "config").write_text(json.dumps(kubeconfig))
+    with pytest.raises(Refused, match="does not answer"):
+        Api(tmp_path / "config").version()
+    assert not [record for record in caplog.records if record.name.startswith("urllib3")]
+    with pytest.raises(urllib3.exceptions.MaxRetryError):
+        urllib3.PoolManager().request("GET", host)
+    assert "Retrying" in caplog.text
